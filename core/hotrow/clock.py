@@ -1,0 +1,43 @@
+"""The one place that reads the time. Times are microseconds since 1970-01-01T00:00:00Z, in an int."""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def now_us() -> int:
+    """The wall clock, in microseconds, UTC."""
+    return time.time_ns() // 1000
+
+
+def now_s() -> float:
+    """The wall clock in seconds, as gRPC's deadlines count it."""
+    return time.time()
+
+
+def monotonic_s() -> float:
+    """A clock for durations, in seconds."""
+    return time.monotonic()
+
+
+def monotonic_ns() -> int:
+    """A clock for stage timings, in nanoseconds."""
+    return time.perf_counter_ns()
+
+
+def sleep_s(seconds: float) -> None:
+    """Block this thread."""
+    time.sleep(seconds)
+
+
+def us_from_datetime(value: datetime) -> int:
+    """Microseconds of a datetime; one without a zone is taken as UTC."""
+    aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+    return (aware - _EPOCH) // _MICROSECOND
+
+
+def datetime_from_us(value_us: int) -> datetime:
+    """The UTC datetime of microseconds since the epoch; raises OverflowError outside the years 1 to 9999."""
+    return _EPOCH + timedelta(microseconds=value_us)

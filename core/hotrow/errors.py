@@ -1,0 +1,59 @@
+"""Errors that hotrow raises on purpose: a neutral code, a message a caller can act on, and nothing internal.
+
+The gate (`hotrow.rpc.gate`) maps a code to a gRPC status; the command line maps it to an exit code.
+"""
+
+import difflib
+import enum
+from collections.abc import Iterable
+
+
+class Code(enum.Enum):
+    """What kind of failure it is, apart from any transport."""
+
+    INVALID = "invalid"
+    NOT_FOUND = "not_found"
+    FAILED_PRECONDITION = "failed_precondition"
+    CONFLICT = "conflict"
+    EXHAUSTED = "exhausted"
+    UNAVAILABLE = "unavailable"
+    DEADLINE = "deadline"
+    UNAUTHENTICATED = "unauthenticated"
+    DENIED = "denied"
+    UNIMPLEMENTED = "unimplemented"
+    INTERNAL = "internal"
+
+
+class HotrowError(Exception):
+    """An expected failure.
+
+    `message` names the object at fault and the remedy, and is shown to callers as it is. `field` is the path of the
+    offending field of a request or a settings file, where there is one. `retry_after_s` is a hint to callers that
+    the same call may succeed later.
+    """
+
+    def __init__(self, code: Code, message: str, *, field: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.field = field
+        self.retry_after_s = retry_after_s
+
+
+def invalid(message: str, *, field: str = "") -> HotrowError:
+    """A request, definition or setting that is wrong in itself."""
+    return HotrowError(Code.INVALID, message, field=field)
+
+
+def not_found(kind: str, name: str, known: Iterable[str], *, field: str = "") -> HotrowError:
+    """An unknown name, with the nearest known ones."""
+    return HotrowError(Code.NOT_FOUND, f"unknown {kind} {name!r}{nearest(name, known)}", field=field)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of an error message: up to three known names near to `name`, or all of them where they are few."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5) or (names if len(names) <= 8 else [])
+    if not near:
+        return ""
+    return "; did you mean " + ", ".join(near) + "?" if len(near) < len(names) else "; known: " + ", ".join(near)

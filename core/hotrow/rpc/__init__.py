@@ -1,0 +1,1 @@
+"""RPC plumbing: the fast lane and the ordinary door, the gate both pass, listeners, frames between processes."""

@@ -1,0 +1,42 @@
+"""One RPC as a handler sees it, whichever door it came by: the fast lane, the ordinary server, or a frame."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from hotrow.errors import HotrowError
+
+Metadata = tuple[tuple[str, str | bytes], ...]
+
+
+class Call(Protocol):
+    """A call that waits for its one answer. `reply` or `fail` ends it, once, at any time, from any thread.
+
+    `deadline_s` is in seconds of the wall clock, infinite where the caller gave none. `caller` is the authenticated
+    name, empty until there is authentication. `request_id` is what the logs and an INTERNAL answer name.
+    """
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def metadata(self) -> Metadata: ...
+    @property
+    def deadline_s(self) -> float: ...
+    @property
+    def peer(self) -> str: ...
+    @property
+    def caller(self) -> str: ...
+    @property
+    def request_id(self) -> str: ...
+
+    def cancelled(self) -> bool:
+        """Whether nobody waits any more: cancelled, expired or disconnected."""
+
+    def reply(self, message: bytes, trailers: Metadata = ()) -> None:
+        """Answer with a serialized message. Does nothing on a call that has ended."""
+
+    def fail(self, error: HotrowError) -> None:
+        """Answer with an error. Does nothing on a call that has ended."""
+
+
+Handler = Callable[[bytes, Call], None]
+"""Takes the request's bytes and answers the call now or later; what it raises is answered by the gate."""

@@ -1,0 +1,138 @@
+"""The port to an online store: bytes in, bytes out, and the compare-and-set inside the store.
+
+A row is addressed by a view id (8 bytes) and an entity key (at most 480 bytes), kept apart so that an adapter may
+lay them out as suits it. A row's bytes are opaque to a store but for two things, which `hotrow.codec.row` defines:
+a row is never shorter than its header, and `VERSION` is the slice of the header that orders the rows of one key:
+event time, then created time, each big-endian with the sign bit flipped, so that bytes compare as times do.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+VIEW_ID_BYTES = 8
+MAX_KEY_BYTES = 480
+VERSION = slice(12, 28)
+"""Where the version of a row stands in its bytes."""
+
+ABSENT = b"\0\0\0\0"
+"""What a read returns in place of a row that is not there: a row of length 0, to the decoder."""
+
+WRITTEN, SKIPPED_STALE = 1, 2
+"""Outcomes of a row, with the numbers of `hotrow.v1.RowResult`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Makes a write happen once: what the store keeps of a `request_id` in the transaction of its rows.
+
+    `key` names the request in its scope, `digest` is a hash of its payload, `note` is opaque to the store and comes
+    back with a replay. Kept for 24 hours or a million marks, whichever ends first, and across restarts.
+    """
+
+    key: bytes
+    digest: bytes
+    note: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Rows of one view, written in one transaction; keys are distinct. A row replaces one of a lower version only."""
+
+    view_id: bytes
+    keys: Sequence[bytes]
+    rows: Sequence[bytes]
+    mark: Mark | None = None
+    watermark_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of a `Write`.
+
+    `outcomes` has a byte a row, WRITTEN or SKIPPED_STALE. `sequence` is the commit that a later read can wait for.
+    With a mark that the store knows nothing is written: `replayed` says so and the outcomes, sequence and note are
+    those of the first time; `conflict` says that the digest differs, and nothing else is set.
+    """
+
+    outcomes: bytes
+    sequence: int
+    replayed: bool = False
+    conflict: bool = False
+    note: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRow:
+    """One row as `OnlineStore.scan` yields it."""
+
+    view_id: bytes
+    key: bytes
+    row: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoreInfo:
+    """What `hotrow store info` shows. `used_bytes` of `size_bytes` (0: unbounded) are taken."""
+
+    type: str
+    id: str
+    epoch: int
+    sequence: int
+    rows: int
+    used_bytes: int
+    size_bytes: int
+    details: dict[str, str] = field(default_factory=dict)
+
+
+class OnlineStore(Protocol):
+    """One online store, opened in one process. Readers may be many processes; one process at a time writes.
+
+    Every method raises `HotrowError`: UNAVAILABLE when the store cannot be reached, EXHAUSTED when it is full
+    (nothing of the failed call is then kept), FAILED_PRECONDITION when what is at its place is not such a store.
+    """
+
+    @property
+    def id(self) -> str:
+        """Random, given when the store was made."""
+
+    @property
+    def epoch(self) -> int:
+        """Counts rebuilds; a token of another epoch is void."""
+
+    def read(self, view_ids: Sequence[bytes], keys: Sequence[Sequence[bytes]]) -> list[bytes]:
+        """Rows of many views in one round trip and one consistent state.
+
+        `keys[i]` are the entity keys wanted of `view_ids[i]`. Returns the rows one after another in that order,
+        `ABSENT` where there is none.
+        """
+
+    def write(self, writes: Sequence[Write]) -> list[Written]:
+        """Apply `writes` in order in one transaction, durable as configured when this returns, all or nothing."""
+
+    def sequence(self) -> int:
+        """The last commit that a read started now would see."""
+
+    def put_schemas(self, schemas: dict[bytes, bytes]) -> None:
+        """Keep what each schema fingerprint (8 bytes) stands for."""
+
+    def schemas(self) -> dict[bytes, bytes]:
+        """All schemas kept, by fingerprint."""
+
+    def watermark_us(self, view_id: bytes) -> int | None:
+        """The last watermark written for the view."""
+
+    def scan(self, view_id: bytes | None = None) -> Iterator[StoredRow]:
+        """Every row, or every row of a view, in key order, tombstones included. Bounded memory; not one snapshot."""
+
+    def remove(self, rows: Sequence[StoredRow]) -> int:
+        """Remove rows that are still as given; returns how many were."""
+
+    def info(self) -> StoreInfo:
+        """Sizes and counts, cheap enough to ask of a live store."""
+
+    def verify(self) -> list[str]:
+        """Check the store's own structure (not the rows' contents); returns what is wrong, empty when nothing is."""
+
+    def close(self) -> None:
+        """Release everything; the store is not used afterwards."""
