@@ -12,7 +12,7 @@ from typing import Protocol
 
 VIEW_ID_BYTES = 8
 MAX_KEY_BYTES = 480
-VERSION = slice(12, 28)
+VERSION = slice(16, 32)
 """Where the version of a row stands in its bytes."""
 
 ABSENT = b"\0\0\0\0"
