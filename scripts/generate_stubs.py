@@ -1,4 +1,4 @@
-"""Regenerate the Python stubs of protos/ into core/ (or into the folder given), for the build and for the diff in CI."""
+"""Regenerate the Python stubs of protos/ into core/ (or into the folder given), for the build and the diff in CI."""
 
 import pathlib
 import sys

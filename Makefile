@@ -1,0 +1,64 @@
+# Every command a developer needs. Set-up happens by itself, once, in .venv, from the package index that pip is
+# configured with. `make help` lists the targets.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+# The first Python that is new enough; override it with `make PYTHON=/path/to/python run`.
+PYTHON ?= $(shell for p in python3.11 python3 python3.14 python3.13 python3.12 python; do \
+  "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
+
+# protoc finds its mypy plug-in on the path.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+PACKAGES := core/hotrow server/hotrow_server ingest/hotrow_ingest clients/python/hotrow_client
+INPUTS := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test check stubs bench torture clean
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+run: $(VENV)/.ready-run  ## Build the demo repository, serve it, make one read and one push; ONCE=1 stops after that
+	@$(PY) examples/horse_colic/tour.py $(if $(ONCE),--once)
+
+test: check  ## All that CI runs: `make check`, then every test that is not marked slow
+	@$(PY) -m pytest -m "not slow"
+
+check: $(VENV)/.ready-dev  ## The quick part: lint, format, types, layers, and the stubs against the protos
+	@$(PY) -m ruff check
+	@$(PY) -m ruff format --check
+	@$(PY) -m mypy
+	@$(BIN)/lint-imports --no-logo
+	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && $(PY) scripts/generate_stubs.py "$$scratch" \
+	  && diff -r -x __pycache__ -x __init__.py core/hotrow/v1 "$$scratch/hotrow/v1" \
+	  || { echo "core/hotrow/v1 is not what protos/ says: run make stubs and commit the result" >&2; exit 1; }
+
+stubs: $(VENV)/.ready-dev  ## Write core/hotrow/v1 anew from protos/
+	@$(PY) scripts/generate_stubs.py
+
+bench: $(VENV)/.ready-dev  ## Measure; prints figures, asserts nothing
+	@$(PY) -m pytest tests/bench -s -o timeout=3600 -m "slow or not slow"
+
+torture: $(VENV)/.ready-dev  ## The long forms: kills, full disks, fuzz, the consistency checker (an hour, perhaps)
+	@$(PY) -m pytest -m slow --ignore=tests/bench -s -o timeout=7200
+
+clean:  ## Remove the virtual environment and every cache
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/.ready-run: $(INPUTS) | $(PY)
+	@echo "installing hotrow into $(VENV)" >&2
+	@$(PY) -m pip install -q -c constraints.txt -e '.[server]'
+	@touch $@
+
+$(VENV)/.ready-dev: $(INPUTS) | $(PY)
+	@echo "installing hotrow and its development tools into $(VENV)" >&2
+	@$(PY) -m pip install -q -c constraints.txt -e '.[server,dev]'
+	@touch $@ $(VENV)/.ready-run
+
+$(PY):
+	@test -n "$(PYTHON)" || { echo "hotrow needs Python 3.11 or later, and none was found on the path;" \
+	  "install one, or name it: make PYTHON=/path/to/python $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV)
