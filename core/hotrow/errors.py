@@ -21,6 +21,7 @@ class Code(enum.Enum):
     UNAUTHENTICATED = "unauthenticated"
     DENIED = "denied"
     UNIMPLEMENTED = "unimplemented"
+    DATA_LOSS = "data_loss"
     INTERNAL = "internal"
 
 
