@@ -1,0 +1,285 @@
+"""Settings of a feature repository: its `hotrow.toml`, and the few environment variables that override it.
+
+This is the only module that reads the environment. The variables, for containers and tests:
+
+    HOTROW_REGISTRY         registry                HOTROW_STORE_PATH      online_store.path
+    HOTROW_SERVER_ADDRESS   server.address          HOTROW_INGEST_ADDRESS  ingest.address
+    HOTROW_SERVER_WORKERS   server.workers          HOTROW_SERVER_LANE     server.lane
+    HOTROW_LOG_LEVEL        log.level               HOTROW_LOG_JSON        log.json (true or false)
+    HOTROW_FAILPOINT        where a process kills itself, for tests of crashes (`hotrow.failpoint`)
+
+A path in the file is taken from the folder of the file; one in the environment, from the working directory.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_type_hints
+
+import msgspec
+
+from hotrow.errors import Code, HotrowError, invalid, nearest
+
+FILE = "hotrow.toml"
+
+_OVERRIDES = {
+    "HOTROW_REGISTRY": "registry",
+    "HOTROW_STORE_PATH": "online_store.path",
+    "HOTROW_SERVER_ADDRESS": "server.address",
+    "HOTROW_SERVER_WORKERS": "server.workers",
+    "HOTROW_SERVER_LANE": "server.lane",
+    "HOTROW_INGEST_ADDRESS": "ingest.address",
+    "HOTROW_LOG_LEVEL": "log.level",
+    "HOTROW_LOG_JSON": "log.json",
+}
+_FAILPOINT = "HOTROW_FAILPOINT"
+_NOT_IN_FILE = ("repo", "failpoint")
+_PROJECT = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\s:/\[\]]+):(\d{1,5})")
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of the file: immutable, and a key it does not know is an error."""
+
+
+class TlsSettings(_Section, frozen=True):
+    """Certificate and key, PEM files; with `client_ca`, callers must show a certificate signed by it (mutual TLS)."""
+
+    cert: Path
+    key: Path
+    client_ca: Path | None = None
+
+
+class OnlineStoreSettings(_Section, frozen=True):
+    """Where the online store is. `size_gib` bounds it: the map is sparse, and takes disk only as rows come."""
+
+    type: Literal["lmdb"] = "lmdb"
+    path: Path = Path("data/online")
+    size_gib: Annotated[float, msgspec.Meta(gt=0, le=16384)] = 64.0
+
+
+class ServerSettings(_Section, frozen=True):
+    """The server workers, which share one address.
+
+    `lane`: "auto" drives the gRPC core directly for the hot methods where that passes its self-test, "off" never.
+    `max_connection_age_s`: connections are asked to reconnect after it, so that they spread over the workers.
+    """
+
+    address: str = "127.0.0.1:6565"
+    workers: Annotated[int, msgspec.Meta(ge=1, le=256)] = 2
+    lane: Literal["auto", "off"] = "auto"
+    max_message_mib: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 64
+    max_connection_age_s: Annotated[float, msgspec.Meta(ge=1)] = 300.0
+    drain_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 20.0
+    tls: TlsSettings | None = None
+
+
+class IngestSettings(_Section, frozen=True):
+    """The ingest worker, the only writer of the store.
+
+    `durability`: "fsync", on disk before the reply; "os", survives the process but not the power. `max_future_s`
+    bounds how far ahead of the clock an event time may lie. `queue_rows` bounds the rows that wait for a commit,
+    above which a push is refused; `max_batch_rows`, those that share one transaction.
+    """
+
+    address: str = "127.0.0.1:6566"
+    durability: Literal["fsync", "os"] = "fsync"
+    max_future_s: Annotated[float, msgspec.Meta(ge=0)] = 300.0
+    queue_rows: Count = 500_000
+    max_batch_rows: Count = 100_000
+    max_message_mib: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 64
+    max_connection_age_s: Annotated[float, msgspec.Meta(ge=1)] = 300.0
+    drain_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 20.0
+    tls: TlsSettings | None = None
+
+
+class LogSettings(_Section, frozen=True):
+    """`json` unset: JSON, but readable on a terminal."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    json: bool | None = None
+
+
+class Settings(_Section, frozen=True):
+    """All of them, every path absolute. `repo` is the folder of the file; `failpoint` is never in a file."""
+
+    project: str
+    repo: Path
+    registry: str = "registry"
+    online_store: OnlineStoreSettings = OnlineStoreSettings()
+    server: ServerSettings = ServerSettings()
+    ingest: IngestSettings = IngestSettings()
+    log: LogSettings = LogSettings()
+    failpoint: str = ""
+
+    @property
+    def run_path(self) -> Path:
+        """The folder of what runs on the store: locks, states of supervisors, and the ingest worker's socket."""
+        return self.online_store.path.with_name(self.online_store.path.name + ".run")
+
+
+def load_settings(repo: Path) -> Settings:
+    """Settings of the repository in folder `repo`, with the overrides of this process's environment.
+
+    Raises HotrowError INVALID that names the file, the key and the remedy; NOT_FOUND where there is no such file.
+    """
+    return settings_from_file(repo, os.environ)
+
+
+def settings_from_file(repo: Path, environ: Mapping[str, str]) -> Settings:
+    """As `load_settings`, with the environment given."""
+    repo = repo.absolute()
+    tree = _read_file(repo / FILE)
+    origins = _override(tree, environ)
+    for key in _NOT_IN_FILE:
+        if key in tree:
+            raise invalid(f"{repo / FILE}: unknown key {key!r}; remove it", field=key)
+    tree |= {"repo": str(repo), "failpoint": environ.get(_FAILPOINT, "")}
+    try:
+        settings = msgspec.convert(tree, Settings, strict=True, dec_hook=_path_from_str)
+    except msgspec.ValidationError as error:
+        raise _explained(error, repo / FILE, origins) from None
+    _check(settings, repo / FILE, origins)
+    return _absolute(settings)
+
+
+def encode_settings(settings: Settings) -> bytes:
+    """As JSON, to hand to another process."""
+    return msgspec.json.encode(settings, enc_hook=str)
+
+
+def decode_settings(data: bytes) -> Settings:
+    """The settings of `encode_settings`; raises msgspec.ValidationError for anything else."""
+    return msgspec.json.decode(data, type=Settings, dec_hook=_path_from_str)
+
+
+def _read_file(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        remedy = f"go to a folder that has a {FILE}, name it with --repo, or make one with `hotrow init`"
+        raise HotrowError(Code.NOT_FOUND, f"no {FILE} in {file.parent}; {remedy}") from None
+    except OSError as error:
+        raise invalid(f"{file}: cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise invalid(f"{file}: not valid TOML: {error}") from None
+
+
+def _override(tree: dict[str, Any], environ: Mapping[str, str]) -> dict[str, str]:
+    """Put the variables that are set into the tree; returns the name of the variable for each key it set."""
+    origins: dict[str, str] = {}
+    for variable, key in _OVERRIDES.items():
+        text = environ.get(variable, "")
+        if not text:
+            continue
+        table, _, leaf = key.rpartition(".")
+        target = tree.setdefault(table, {}) if table else tree
+        if isinstance(target, dict):  # else the file is wrong, and the conversion says so
+            target[leaf] = _override_value(key, text)
+            origins[key] = variable
+    return origins
+
+
+def _override_value(key: str, text: str) -> str | int | bool:
+    """Text that is no number or truth value stays as it is, and the conversion refuses it by name."""
+    if key == "server.workers" and text.isdecimal():
+        return int(text)
+    if key == "log.json" and text.lower() in {"true", "1", "false", "0"}:
+        return text.lower() in {"true", "1"}
+    if key == "online_store.path" or (key == "registry" and "://" not in text):
+        return str(Path(text).absolute())
+    return text
+
+
+def _explained(error: msgspec.ValidationError, file: Path, origins: Mapping[str, str]) -> HotrowError:
+    """The message of msgspec, told with the dotted key, where it stands, and the known keys for one that is not."""
+    what, _, where = str(error).partition(" - at `$")
+    key = where.strip("`").lstrip(".")
+    if unknown := re.search(r"unknown field `(.+?)`", what):
+        name = unknown[1]
+        full = f"{key}.{name}" if key else name
+        return invalid(f"{file}: unknown key {full!r}{nearest(name, _known(key))}", field=full)
+    if missing := re.search(r"missing required field `(.+?)`", what):
+        full = f"{key}.{missing[1]}" if key else missing[1]
+        return invalid(f"{file}: {full!r} is missing; add {missing[1]} = ... {_in_table(key)}", field=full)
+    place = f"{origins[key]} (environment)" if key in origins else str(file)
+    table, _, leaf = key.rpartition(".")
+    if what.startswith("Invalid enum value"):
+        choices = get_args(get_type_hints(_section(table))[leaf])
+        what = what.replace("Invalid enum value", "one of " + ", ".join(map(repr, choices)) + ", not")
+    return invalid(f"{place}: {key!r}: {what[:1].lower()}{what[1:]}", field=key)
+
+
+def _section(table: str) -> type[_Section]:
+    section: type[_Section] = Settings
+    for name in filter(None, table.split(".")):
+        section = TlsSettings if name == "tls" else get_type_hints(section)[name]
+    return section
+
+
+def _known(table: str) -> list[str]:
+    section = _section(table)
+    return [name for name in section.__struct_fields__ if section is not Settings or name not in _NOT_IN_FILE]
+
+
+def _in_table(table: str) -> str:
+    return f"to the table [{table}]" if table else "above the first table"
+
+
+def _check(settings: Settings, file: Path, origins: Mapping[str, str]) -> None:
+    """What a type cannot say."""
+    if not _PROJECT.fullmatch(settings.project):
+        rule = "a letter, then letters, digits, _ or -, 63 at most"
+        raise invalid(f"{file}: 'project': {settings.project!r} is not a project name ({rule})", field="project")
+    for table, section in (("server", settings.server), ("ingest", settings.ingest)):
+        key = f"{table}.address"
+        match = _ADDRESS.fullmatch(section.address)
+        if match is None or not 1 <= int(match[2]) <= 65535:
+            place = f"{origins[key]} (environment)" if key in origins else str(file)
+            example = "write host:port, such as 127.0.0.1:6565 or [::1]:6565, with a port from 1 to 65535"
+            raise invalid(f"{place}: {key!r}: {section.address!r} is not an address; {example}", field=key)
+    if settings.server.address == settings.ingest.address:
+        raise invalid(
+            f"{file}: 'ingest.address' is the same as 'server.address' ({settings.server.address}); change one of them",
+            field="ingest.address",
+        )
+
+
+def _absolute(settings: Settings) -> Settings:
+    repo = settings.repo
+    replace = msgspec.structs.replace
+    return replace(
+        settings,
+        registry=settings.registry if "://" in settings.registry else str(repo / settings.registry),
+        online_store=replace(settings.online_store, path=repo / settings.online_store.path),
+        server=replace(settings.server, tls=_absolute_tls(settings.server.tls, repo)),
+        ingest=replace(settings.ingest, tls=_absolute_tls(settings.ingest.tls, repo)),
+    )
+
+
+def _absolute_tls(tls: TlsSettings | None, repo: Path) -> TlsSettings | None:
+    if tls is None:
+        return None
+    client_ca = tls.client_ca and repo / tls.client_ca
+    return TlsSettings(cert=repo / tls.cert, key=repo / tls.key, client_ca=client_ca)
+
+
+def _path_from_str(kind: type, value: Any) -> Any:
+    """The one type of the settings that msgspec does not know."""
+    if kind is not Path:
+        raise NotImplementedError(kind)
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"Expected a path, got {value!r}")
+    return Path(value)
+
+
+def kernel_cache_folder() -> Path:
+    """Where compiled kernels are kept: HOTROW_KERNEL_CACHE, or `hotrow/kernels` in the user's cache folder."""
+    explicit = os.environ.get("HOTROW_KERNEL_CACHE")
+    if explicit:
+        return Path(explicit).absolute()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hotrow" / "kernels"
