@@ -16,7 +16,7 @@ def generate(target: pathlib.Path) -> None:
         "protoc",
         f"-I{PROTOS}",
         f"--python_out={target}",
-        f"--mypy_out={target}",
+        f"--mypy_out=quiet:{target}",
         f"--grpc_python_out={target}",
         *sources,
     ]
