@@ -1,0 +1,298 @@
+"""From the values a Python program has to those of a column: one type, dense, little-endian, nulls apart.
+
+Takes lists (None is a null), NumPy arrays of one dimension (masked arrays and NaT give nulls, NaN is a value) and, for
+lists, sequences of sequences or an array of two dimensions. Nothing is rounded, cut or guessed on the way but for two
+things: a Float32 column takes the nearest float32, and a time finer than a microsecond is truncated toward minus
+infinity.
+"""
+
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from hotrow.clock import us_from_datetime
+from hotrow.errors import Code, HotrowError, invalid
+from hotrow.types import (
+    BOOL,
+    BYTES,
+    FLOAT32,
+    FLOAT64,
+    INT32,
+    INT64,
+    NUMPY_NAMES,
+    SCALARS,
+    STRING,
+    TIMESTAMP,
+    Array,
+    ValueType,
+    type_from_kind,
+)
+
+AnyArray = npt.NDArray[Any]
+BoolArray = npt.NDArray[np.bool_]
+
+_INTS: Final = (int, np.integer)
+_FLOATS: Final = (float, int, np.floating, np.integer)
+_TIMES: Final = (datetime, np.datetime64, int, np.integer)
+_BOOLS: Final = (bool, np.bool_)
+_BINARY: Final = (bytes, bytearray, memoryview)
+
+_ACCEPTED: Final[dict[int, tuple[type, ...]]] = {
+    FLOAT64: _FLOATS, FLOAT32: _FLOATS, INT64: _INTS, INT32: _INTS,
+    BOOL: _BOOLS, STRING: (str,), BYTES: _BINARY, TIMESTAMP: _TIMES,
+}  # fmt: skip
+_ACCEPTED_DTYPES: Final = {
+    FLOAT64: "fiu", FLOAT32: "fiu", INT64: "iu", INT32: "iu", BOOL: "b", STRING: "UT", BYTES: "S", TIMESTAMP: "Miu",
+}  # fmt: skip
+_TAKES: Final = {
+    FLOAT64: "numbers", FLOAT32: "numbers", INT64: "integers", INT32: "integers", BOOL: "bools", STRING: "strings",
+    BYTES: "bytes", TIMESTAMP: "datetimes or microseconds",
+}  # fmt: skip
+_INFERRED: Final[tuple[tuple[tuple[type, ...], int], ...]] = (
+    (_BOOLS, BOOL), ((np.int8, np.int16, np.int32), INT32), (_INTS, INT64), ((np.float16, np.float32), FLOAT32),
+    (_FLOATS, FLOAT64), ((str,), STRING), (_BINARY, BYTES), ((datetime, np.datetime64), TIMESTAMP),
+)  # fmt: skip
+_INFERRED_DTYPES: Final = {"f": FLOAT64, "i": INT64, "u": INT64, "b": BOOL, "U": STRING, "T": STRING, "S": BYTES,
+                           "M": TIMESTAMP}  # fmt: skip
+
+
+class ColumnTypeError(HotrowError, TypeError):
+    """Values that are not of the column's type; the message names the column."""
+
+    def __init__(self, name: str, what: str) -> None:
+        super().__init__(Code.INVALID, f"column {name!r} {what}", field=name)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dense:
+    """A column's values: an array of the type's NumPy dtype, or encoded strings.
+
+    Those of a list are all rows' elements one after another, with `lengths` (uint32) a row. `absent` (a bool a row)
+    marks the slots without a value, which hold 0 or empty; None says that there are none.
+    """
+
+    type: ValueType
+    rows: int
+    values: AnyArray | list[bytes]
+    lengths: npt.NDArray[np.uint32] | None
+    absent: BoolArray | None
+
+
+def dense_values(name: str, values: object, type_: ValueType | None, withheld: BoolArray | None = None) -> Dense:
+    """The dense values of a column; `withheld` marks slots whose value does not count, whatever it is.
+
+    Without a type it is that of the values. Raises ColumnTypeError for values of another type, and HotrowError
+    (INVALID) for ones out of its range.
+    """
+    rows, absent = _rows_and_nulls(name, values)
+    if withheld is not None:
+        if len(withheld) != len(rows):
+            raise invalid(f"column {name!r} has {len(rows)} values and {len(withheld)} statuses", field=name)
+        absent = withheld if absent is None else absent | withheld
+    if absent is not None and not absent.any():
+        absent = None
+    present = rows if absent is None else _select(rows, ~absent)
+    kind = _inferred(name, present) if type_ is None else type_
+    if kind.is_list:
+        flat, present_lengths = _flatten(name, present)
+        lengths = present_lengths if absent is None else _scatter(present_lengths, absent)
+        return Dense(kind, len(rows), _scalars(name, flat, kind.element_kind), lengths, absent)
+    if isinstance(present, np.ndarray) and present.ndim != 1:
+        raise ColumnTypeError(name, f"is {kind}, and its array has {present.ndim} dimensions in place of one")
+    scalars = _scalars(name, present, kind.kind)
+    return Dense(kind, len(rows), scalars if absent is None else _scatter(scalars, absent), None, absent)
+
+
+def _rows_and_nulls(name: str, values: object) -> tuple[AnyArray | list[Any], BoolArray | None]:
+    """The rows, as an array of values (never of objects) or a list, and which of them are null."""
+    if isinstance(values, (str, bytes, bytearray, dict, set, frozenset)) or not hasattr(values, "__iter__"):
+        raise ColumnTypeError(name, f"takes a list or an array of values, one a row, not a {type(values).__name__}")
+    mask = None
+    if isinstance(values, np.ma.MaskedArray):
+        if values.ndim != 1:
+            raise ColumnTypeError(name, "takes a masked array of one dimension")
+        mask = np.ma.getmaskarray(values)
+        values = values.data
+    elif hasattr(values, "to_pylist"):  # pyarrow, whose own conversion to NumPy makes NaN of a null
+        values = values.to_pylist()
+    elif hasattr(values, "__array__"):
+        values = np.asarray(values)
+    if isinstance(values, np.ndarray) and values.ndim == 0:
+        raise ColumnTypeError(name, "takes an array of one dimension, a value a row")
+    if isinstance(values, np.ndarray) and values.dtype.kind != "O":
+        nat = np.isnat(values) if values.dtype.kind == "M" and values.ndim == 1 else None
+        return values, nat if mask is None else mask if nat is None else mask | nat
+    items = values.tolist() if isinstance(values, np.ndarray) else list(values)  # type: ignore[call-overload]
+    nulls = np.fromiter(map(_is_null, items), dtype=np.bool_, count=len(items))
+    return items, nulls if mask is None else mask | nulls
+
+
+def _is_null(value: object) -> bool:
+    return value is None or (isinstance(value, np.datetime64) and bool(np.isnat(value)))
+
+
+def _select(rows: AnyArray | list[Any], which: BoolArray) -> AnyArray | list[Any]:
+    return rows[which] if isinstance(rows, np.ndarray) else list(itertools.compress(rows, which))
+
+
+def _scatter(present: Any, absent: BoolArray) -> Any:
+    """`present` at the slots that are not `absent`; 0 or empty at the others."""
+    if isinstance(present, list):
+        source = iter(present)
+        return [b"" if gone else next(source) for gone in absent]
+    out = np.zeros(len(absent), dtype=present.dtype)
+    out[~absent] = present
+    return out
+
+
+def _inferred(name: str, present: AnyArray | list[Any]) -> ValueType:
+    """The type of values whose type nobody gave."""
+    if isinstance(present, np.ndarray):
+        kind = _INFERRED_DTYPES.get(present.dtype.kind, 0)
+        if kind in (FLOAT64, INT64) and present.dtype.itemsize <= 4 and present.dtype != np.uint32:
+            kind += 1  # the type of half the width follows
+        if not kind:
+            raise ColumnTypeError(name, f"cannot hold {present.dtype} values")
+        return type_from_kind(kind) if present.ndim == 1 else Array(type_from_kind(kind))
+    if not present:
+        raise ColumnTypeError(name, "has no value to take its type from; say the type")
+    types = set(map(type, present))
+    if all(issubclass(t, (list, tuple, np.ndarray)) for t in types):
+        return Array(_inferred(name, _flatten(name, present)[0]))
+    for accepted, kind in _INFERRED:
+        if all(issubclass(t, accepted) and (kind == BOOL or not issubclass(t, _BOOLS)) for t in types):
+            return type_from_kind(kind)
+    raise ColumnTypeError(name, f"cannot hold values of {_names(types)}; say the type")
+
+
+def _flatten(name: str, rows: AnyArray | list[Any]) -> tuple[AnyArray | list[Any], npt.NDArray[np.uint32]]:
+    """The elements of all rows one after another, and how many each row has."""
+    if isinstance(rows, np.ndarray):
+        if rows.ndim != 2:
+            raise ColumnTypeError(name, f"is of lists, and its array has {rows.ndim} dimensions in place of two")
+        return rows.reshape(-1), np.full(rows.shape[0], rows.shape[1], dtype=np.uint32)
+    for row in rows:
+        if not isinstance(row, (list, tuple, np.ndarray)) or (isinstance(row, np.ndarray) and row.ndim != 1):
+            raise ColumnTypeError(name, f"is of lists, and a row holds a {type(row).__name__}")
+    lengths = np.fromiter(map(len, rows), dtype=np.uint32, count=len(rows))
+    if rows and all(isinstance(row, np.ndarray) and row.dtype.kind != "O" for row in rows):
+        return np.concatenate(rows), lengths
+    flat = list(itertools.chain.from_iterable(rows))
+    if any(map(_is_null, flat)):
+        raise ColumnTypeError(name, "has a null within a list; a row's list may be null, its elements may not")
+    return flat, lengths
+
+
+def _scalars(name: str, values: AnyArray | list[Any], kind: int) -> AnyArray | list[bytes]:
+    """Values without nulls as an array of the kind's dtype, or as encoded strings."""
+    if isinstance(values, list):
+        return _from_list(name, values, kind)
+    if values.dtype.kind not in _ACCEPTED_DTYPES[kind] and values.size:
+        raise ColumnTypeError(name, f"is {type_from_kind(kind)} and takes {_TAKES[kind]}, not {values.dtype}")
+    return _encoded(name, values.tolist()) if kind in (STRING, BYTES) else _from_array(name, values, kind)
+
+
+def _from_list(name: str, values: list[Any], kind: int) -> AnyArray | list[bytes]:
+    types = set(map(type, values))
+    wrong = {t for t in types if not issubclass(t, _ACCEPTED[kind]) or (kind != BOOL and issubclass(t, _BOOLS))}
+    if wrong:
+        raise ColumnTypeError(name, f"is {type_from_kind(kind)} and takes {_TAKES[kind]}, not {_names(wrong)}")
+    if kind in (STRING, BYTES):
+        return _encoded(name, values)
+    if kind == BOOL:
+        return np.array(values, dtype=np.bool_)
+    if kind in (FLOAT64, FLOAT32):
+        return _from_array(name, _floats(name, values, types), kind)
+    integers = (_us(name, value) for value in values) if kind == TIMESTAMP else map(int, values)
+    return _from_array(name, _integers(name, integers, len(values)), kind)
+
+
+def _encoded(name: str, values: Sequence[Any]) -> list[bytes]:
+    try:
+        return [v.encode() if isinstance(v, str) else bytes(v) for v in values]
+    except UnicodeEncodeError as error:
+        raise invalid(f"column {name!r} has a string that is not Unicode: {error}", field=name) from error
+
+
+def _us(name: str, value: datetime | np.datetime64 | int) -> int:
+    if isinstance(value, datetime):
+        return us_from_datetime(value)
+    return int(_us_from_datetime64(name, np.asarray(value))) if isinstance(value, np.datetime64) else int(value)
+
+
+def _integers(name: str, values: Iterable[int], count: int) -> AnyArray:
+    try:
+        return np.fromiter(values, dtype="<i8", count=count)
+    except OverflowError as error:
+        raise invalid(f"column {name!r} has an integer that does not fit in 64 bits", field=name) from error
+
+
+def _floats(name: str, values: list[Any], types: set[type]) -> AnyArray:
+    try:
+        floats = np.fromiter(map(float, values), dtype="<f8", count=len(values))
+    except OverflowError as error:
+        raise invalid(f"column {name!r} has an integer too large for a float", field=name) from error
+    if any(issubclass(t, _INTS) for t in types):
+        for value, converted in zip(values, floats.tolist(), strict=True):
+            if isinstance(value, _INTS) and int(converted) != int(value):
+                raise invalid(f"column {name!r}: {value} is not exact as a float", field=name)
+    return floats
+
+
+def _from_array(name: str, values: AnyArray, kind: int) -> AnyArray:
+    convert: Callable[[str, AnyArray, str], AnyArray] = _float_array if kind in (FLOAT64, FLOAT32) else _int_array
+    if kind == BOOL:
+        return np.ascontiguousarray(values)
+    if values.dtype.kind == "M":
+        values = _us_from_datetime64(name, values)
+    return np.ascontiguousarray(convert(name, values, NUMPY_NAMES[kind]))
+
+
+def _float_array(name: str, values: AnyArray, dtype: str) -> AnyArray:
+    with np.errstate(over="ignore", invalid="ignore"):
+        out = values.astype(dtype, copy=False)
+        if values.dtype.kind != "f":
+            # Beyond 2**63 the way back is not defined, and no 64-bit integer there is exact but for powers of two.
+            if not (np.abs(out) < 2.0**63).all() or (out.astype(values.dtype) != values).any():
+                raise invalid(f"column {name!r} has an integer that is not exact as a float", field=name)
+        elif values.dtype.itemsize > out.dtype.itemsize and (np.isinf(out) & np.isfinite(values)).any():
+            bits = 8 * out.dtype.itemsize
+            raise invalid(f"column {name!r} has a number too large for a float of {bits} bits", field=name)
+    return out
+
+
+def _int_array(name: str, values: AnyArray, dtype: str) -> AnyArray:
+    bounds = np.iinfo(dtype)
+    if values.size and (int(values.min()) < bounds.min or int(values.max()) > bounds.max):
+        raise invalid(f"column {name!r} has an integer that does not fit in {bounds.bits} bits", field=name)
+    return values.astype(dtype, copy=False)
+
+
+def _us_from_datetime64(name: str, values: AnyArray) -> AnyArray:
+    """Microseconds of a datetime64 array of any resolution."""
+    if np.isnat(values).any():
+        raise ColumnTypeError(name, "has a null within a list; a row's list may be null, its elements may not")
+    unit, count = np.datetime_data(values.dtype)
+    finer = {"ns": 1_000, "ps": 1_000_000, "fs": 1_000_000_000, "as": 1_000_000_000_000}.get(unit)
+    if finer is not None:  # NumPy's own way down is not relied on for times before 1970
+        ticks = values.astype(f"datetime64[{count}{unit}]").astype("<i8")
+        return np.asarray(ticks // finer if count == 1 else (ticks.astype(object) * count // finer).astype("<i8"))
+    try:
+        out = values.astype("datetime64[us]")
+    except OverflowError:
+        out = np.zeros_like(values, dtype="datetime64[us]")
+    if (out.astype(values.dtype) != values).any():
+        raise invalid(f"column {name!r} has a time that does not fit in 64 bits of microseconds", field=name)
+    return out.astype("<i8")
+
+
+def _names(types: Iterable[type]) -> str:
+    return ", ".join(sorted(t.__name__ for t in types))
+
+
+assert {t.kind for t in SCALARS} == _ACCEPTED.keys()  # noqa: S101 - a new scalar type needs its lines above
