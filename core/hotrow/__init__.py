@@ -1,0 +1,36 @@
+"""hotrow, an online feature server: what the Python files of a feature repository import.
+
+Importing this loads neither numba, a store, Parquet nor NumPy; what needs them imports them where it runs.
+"""
+
+from hotrow.errors import Code, HotrowError
+from hotrow.schema.default import UNSET
+from hotrow.schema.entity import Entity
+from hotrow.schema.field import Field
+from hotrow.schema.push_source import PushSource
+from hotrow.schema.service import FeatureService
+from hotrow.schema.source import ParquetSource
+from hotrow.schema.view import FeatureView
+from hotrow.types import Array, Bool, Bytes, Float32, Float64, Int32, Int64, String, UnixTimestamp, ValueType
+
+__all__ = [
+    "UNSET",
+    "Array",
+    "Bool",
+    "Bytes",
+    "Code",
+    "Entity",
+    "FeatureService",
+    "FeatureView",
+    "Field",
+    "Float32",
+    "Float64",
+    "HotrowError",
+    "Int32",
+    "Int64",
+    "ParquetSource",
+    "PushSource",
+    "String",
+    "UnixTimestamp",
+    "ValueType",
+]

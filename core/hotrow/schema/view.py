@@ -1,0 +1,187 @@
+"""Feature views and selections of their features."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+
+from hotrow.errors import invalid, not_found
+from hotrow.schema.canonical import Document, canonical_json, without_empty
+from hotrow.schema.check import check_distinct, check_name, check_text, checked_tags
+from hotrow.schema.definition import Definition
+from hotrow.schema.entity import Entity, JoinKey
+from hotrow.schema.field import Field, field_from_document
+from hotrow.schema.source import ParquetSource, source_from_document
+
+FINGERPRINT_BYTES = 8
+MAX_TTL_US = (1 << 63) - 1
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureView(Definition):
+    """Features of the same entities that come together, one row an entity key.
+
+    `entities` may be several, whose join keys are united, or none: then the view has one row. A row expires when it
+    is older than `ttl`; None never expires. `schema` are the fields in the order in which they are shown. Without a
+    `source` rows are pushed only. `view[["a", "b"]]` selects features for a `FeatureService`. Raises INVALID.
+    """
+
+    name: str
+    entities: Sequence[Entity] = field(default=(), kw_only=True)
+    ttl: timedelta | None = field(default=None, kw_only=True)
+    schema: Sequence[Field] = field(kw_only=True)
+    source: ParquetSource | None = field(default=None, kw_only=True)
+    tags: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    owner: str = field(default="", kw_only=True)
+    description: str = field(default="", kw_only=True)
+
+    def __post_init__(self) -> None:
+        check_name("feature view", self.name)
+        check_text(self.label, "description", self.description)
+        check_text(self.label, "owner", self.owner)
+        object.__setattr__(self, "tags", checked_tags(self.label, self.tags))
+        object.__setattr__(self, "entities", self._checked_entities())
+        object.__setattr__(self, "schema", self._checked_schema())
+        self._check_ttl()
+        if self.source is not None and not isinstance(self.source, ParquetSource):
+            raise invalid(
+                f"{self.label}: source is {self.source!r}; give a ParquetSource, or None for pushed rows only"
+            )
+
+    @property
+    def label(self) -> str:
+        return f"feature view {self.name!r}"
+
+    @cached_property
+    def fields(self) -> tuple[Field, ...]:
+        """The fields in the order in which they were declared."""
+        return tuple(self.schema)
+
+    @cached_property
+    def join_keys(self) -> tuple[JoinKey, ...]:
+        """The join keys of all entities, each once, in the order of their names."""
+        keys = {key.name: key for entity in self.entities for key in entity.keys}
+        return tuple(keys[name] for name in sorted(keys))
+
+    @cached_property
+    def ttl_us(self) -> int | None:
+        """The ttl in microseconds; None never expires."""
+        return None if self.ttl is None else self.ttl // _MICROSECOND
+
+    @cached_property
+    def schema_bytes(self) -> bytes:
+        """What decides how a row is decoded: canonical JSON [[name, type, unit], ...] in the order of the names."""
+        return canonical_json(sorted([field.name, field.type.name, field.unit] for field in self.fields))
+
+    @cached_property
+    def fingerprint(self) -> bytes:
+        """The first 8 bytes of the SHA-256 of `schema_bytes`."""
+        return hashlib.sha256(self.schema_bytes).digest()[:FINGERPRINT_BYTES]
+
+    def field(self, name: str) -> Field:
+        """The field of that name; raises NOT_FOUND with the nearest names."""
+        found = self._fields_by_name.get(name)
+        if found is None:
+            raise not_found(f"feature of {self.label}", name, self._fields_by_name)
+        return found
+
+    def __getitem__(self, names: Sequence[str]) -> "Selection":
+        """Select features by name: `view[["a", "b"]]`, or `view["a"]`; raises INVALID or NOT_FOUND."""
+        return Selection(self, (names,) if isinstance(names, str) else names)
+
+    def document(self) -> Document:
+        return without_empty(
+            {
+                "entities": [entity.name for entity in self.entities],
+                "ttl_us": self.ttl_us,
+                "fields": [{"name": field.name, **field.document()} for field in self.fields],
+                "source": None if self.source is None else self.source.document(),
+                "tags": dict(self.tags),
+                "owner": self.owner,
+                "description": self.description,
+            }
+        )
+
+    @cached_property
+    def _fields_by_name(self) -> dict[str, Field]:
+        return {field.name: field for field in self.fields}
+
+    def _checked_entities(self) -> tuple[Entity, ...]:
+        if not isinstance(self.entities, list | tuple) or not all(isinstance(e, Entity) for e in self.entities):
+            raise invalid(f"{self.label}: entities are {self.entities!r}; give a list of Entity objects")
+        entities = tuple(sorted(self.entities, key=lambda entity: entity.name))
+        check_distinct(self.label, "entity", (entity.name for entity in entities))
+        owners: dict[str, tuple[Entity, JoinKey]] = {}
+        for entity in entities:
+            for key in entity.keys:
+                other, known = owners.setdefault(key.name, (entity, key))
+                if known.type != key.type:
+                    raise invalid(
+                        f"{self.label}: join key {key.name!r} is {known.type.name} in {other.label} and "
+                        f"{key.type.name} in {entity.label}; give both the same type"
+                    )
+        return entities
+
+    def _checked_schema(self) -> tuple[Field, ...]:
+        if not isinstance(self.schema, list | tuple) or not all(isinstance(f, Field) for f in self.schema):
+            raise invalid(f"{self.label}: schema is {self.schema!r}; give a list of Field objects")
+        if not self.schema:
+            raise invalid(f"{self.label}: the schema is empty; give at least one Field")
+        check_distinct(self.label, "field", (field.name for field in self.schema))
+        key_names = {key.name for key in self.join_keys}
+        for declared in self.schema:
+            if declared.name in key_names:
+                raise invalid(
+                    f"{self.label}: field {declared.name!r} has the name of a join key; rename the field, or leave it "
+                    "out (join keys are known without a field)"
+                )
+        return tuple(self.schema)
+
+    def _check_ttl(self) -> None:
+        ttl: object = self.ttl
+        if ttl is None:
+            return
+        if not isinstance(ttl, timedelta):
+            raise invalid(f"{self.label}: ttl is {ttl!r}; give a timedelta, or None for rows that never expire")
+        if not 0 < ttl // _MICROSECOND <= MAX_TTL_US:
+            raise invalid(
+                f"{self.label}: ttl is {ttl}; give a positive timedelta of at most 292,000 years, or None for rows "
+                "that never expire"
+            )
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Some features of a view, in order. Raises INVALID, or NOT_FOUND for a feature that the view does not have."""
+
+    view: FeatureView
+    names: Sequence[str]
+
+    def __post_init__(self) -> None:
+        where = f"a selection of {self.view.label}"
+        if not isinstance(self.names, list | tuple) or not all(isinstance(name, str) for name in self.names):
+            raise invalid(f'{where}: {self.names!r} are no names; give a list, such as view[["a", "b"]]')
+        if not self.names:
+            raise invalid(f"{where} is empty; name at least one feature")
+        check_distinct(where, "feature", self.names)
+        for name in self.names:
+            self.view.field(name)
+        object.__setattr__(self, "names", tuple(self.names))
+
+
+def view_from_document(name: str, document: Document, entities: Mapping[str, Entity]) -> FeatureView:
+    """The inverse of `FeatureView.document`; raises INVALID, KeyError, TypeError or ValueError for anything else."""
+    values = dict(document)
+    ttl_us = values.pop("ttl_us", None)
+    source = values.pop("source", None)
+    fields = [dict(field) for field in values.pop("fields")]
+    return FeatureView(
+        name,
+        entities=[entities[entity_name] for entity_name in values.pop("entities", [])],
+        ttl=None if ttl_us is None else timedelta(microseconds=ttl_us),
+        schema=[field_from_document(field.pop("name"), field) for field in fields],
+        source=None if source is None else source_from_document(source),
+        **values,
+    )
