@@ -1,0 +1,61 @@
+"""What every listener serves beside its own methods: health (grpc.health.v1) and reflection, so that `grpcurl` and
+load balancers need no file.
+"""
+
+from collections.abc import Iterable, Iterator
+from concurrent import futures
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+
+from hotrow.v1 import feature_ingest_pb2, feature_server_pb2  # noqa: F401 - reflection shows their descriptors
+
+HEALTH = "grpc.health.v1.Health"
+REFLECTION = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
+"""Both versions have the same messages; newer tools ask for v1 first."""
+
+# A reflection stream holds its thread for as long as the caller keeps it open, and graphical tools keep it open: they
+# have threads of their own, so that they cannot keep health checks waiting.
+_REFLECTION_THREADS = 8
+
+
+class Health:
+    """Health of a server as a whole (the name "") and of each of its services."""
+
+    def __init__(self, server: grpc.Server, services: Iterable[str]) -> None:
+        self._services = ("", *services)
+        self._servicer = health.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
+        self.set(serving=False)
+
+    def set(self, *, serving: bool) -> None:
+        """Say SERVING or NOT_SERVING to those who ask and those who watch."""
+        response = health_pb2.HealthCheckResponse
+        for service in self._services:
+            self._servicer.set(service, response.SERVING if serving else response.NOT_SERVING)
+
+    def end(self) -> None:
+        """NOT_SERVING for good."""
+        self._servicer.enter_graceful_shutdown()
+
+
+def add_reflection(server: grpc.Server, services: Iterable[str]) -> None:
+    """Serve the descriptors of `services`, of health and of reflection itself."""
+    pool = futures.ThreadPoolExecutor(_REFLECTION_THREADS, thread_name_prefix="hotrow-reflection")
+    servicer: Any = reflection.ReflectionServicer((*services, HEALTH, *REFLECTION))
+
+    def behaviour(requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
+        streamed: Iterator[Any] = servicer.ServerReflectionInfo(requests, context)
+        return streamed
+
+    behaviour.experimental_thread_pool = pool  # type: ignore[attr-defined]  # grpcio's way to say it
+    method = grpc.stream_stream_rpc_method_handler(
+        behaviour,
+        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    server.add_generic_rpc_handlers(
+        tuple(grpc.method_handlers_generic_handler(name, {"ServerReflectionInfo": method}) for name in REFLECTION)
+    )
