@@ -1,0 +1,103 @@
+"""From batches of a source to the bytes of requests: conversion, refusal of single rows, and a bound on the size."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pyarrow as pa
+
+from hotrow.offline.conversion import Converted, Mask, convert
+from hotrow.offline.parquet import MAX_BYTES, SourceBatch
+from hotrow.offline.wire import encode_column, encode_rows, encode_times
+
+NO_EVENT_TIME = "has no event time"
+NULL_KEY = "is null in the source, and a join key must have a value"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """Rows that cannot be written, counted by (column, reason), each with the first example that was met."""
+
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    examples: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        return self.counts.total()
+
+    def add(self, column: str, reason: str, rows: int, example: str = "") -> None:
+        """Count `rows` more."""
+        if rows:
+            self.counts[(column, reason)] += rows
+            self.examples.setdefault((column, reason), example)
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedRows:
+    """`rows` are fields 4 to 6 of a request, for `count` rows."""
+
+    rows: bytes
+    count: int
+
+
+def encode_batch(batch: SourceBatch, event_time: str, refusals: Refusals) -> Iterator[EncodedRows]:
+    """The rows of a batch in one request or more, none much over MAX_BYTES unless a single row is.
+
+    Rows that cannot be written are left out and counted in `refusals`, each once, by its first fault.
+    """
+    converted = [convert(batch.rows.column(column.name), column.type) for column in batch.columns]
+    kept = _kept(batch, converted, event_time, refusals)
+    if not kept.all():
+        batch = _filtered(batch, kept)
+        converted = [convert(batch.rows.column(column.name), column.type) for column in batch.columns]
+    count = batch.rows.num_rows
+    if not count:
+        return
+    columns = [
+        encode_column(column.name, cells, column.type, column.unit)
+        for column, cells in zip(batch.columns, converted, strict=True)
+    ]
+    rows = encode_rows(columns) + encode_times(batch.event_time_us, batch.created_time_us)
+    if len(rows) <= MAX_BYTES or count == 1:
+        yield EncodedRows(rows, count)
+        return
+    half = count // 2
+    for part in (slice(0, half), slice(half, count)):
+        yield from encode_batch(_sliced(batch, part), event_time, refusals)
+
+
+def _kept(batch: SourceBatch, converted: list[Converted], event_time: str, refusals: Refusals) -> Mask:
+    kept = ~batch.timeless
+    refusals.add(event_time, NO_EVENT_TIME, int(np.count_nonzero(batch.timeless)))
+    for column, cells in zip(batch.columns, converted, strict=True):
+        if column.key and cells.nulls.any():
+            refusals.add(column.name, NULL_KEY, int(np.count_nonzero(cells.nulls & kept)))
+            kept &= ~cells.nulls
+        if cells.refused is not None:
+            rows = int(np.count_nonzero(cells.refused & kept))
+            refusals.add(column.name, cells.reason, rows, cells.example)
+            kept &= ~cells.refused
+    return kept
+
+
+def _filtered(batch: SourceBatch, kept: Mask) -> SourceBatch:
+    created = batch.created_time_us
+    return replace(
+        batch,
+        rows=batch.rows.filter(pa.array(kept)),
+        event_time_us=batch.event_time_us[kept],
+        created_time_us=created if created is None else created[kept],
+        timeless=batch.timeless[kept],
+    )
+
+
+def _sliced(batch: SourceBatch, part: slice) -> SourceBatch:
+    created = batch.created_time_us
+    return replace(
+        batch,
+        rows=batch.rows.slice(part.start, part.stop - part.start),
+        event_time_us=batch.event_time_us[part],
+        created_time_us=created if created is None else created[part],
+        timeless=batch.timeless[part],
+    )

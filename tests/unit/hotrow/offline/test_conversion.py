@@ -1,0 +1,166 @@
+"""What a column of a file becomes, and what it may not become."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hotrow.offline.conversion import convert, mismatch
+from hotrow.types import Array, Bool, Bytes, Float32, Float64, Int32, Int64, String, UnixTimestamp
+
+
+def _plain(converted):
+    return converted.values.to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("held", "declared"),
+    [
+        (pa.int8(), Int64), (pa.uint64(), Int64), (pa.int64(), Int32), (pa.float16(), Float32),
+        (pa.float64(), Float32), (pa.int32(), Float64), (pa.bool_(), Bool), (pa.large_string(), String),
+        (pa.string_view(), String), (pa.dictionary(pa.int8(), pa.string()), String), (pa.binary(3), Bytes),
+        (pa.timestamp("ns", tz="Europe/Stockholm"), UnixTimestamp), (pa.list_(pa.float32(), 4), Array(Float32)),
+        (pa.large_list(pa.string()), Array(String)), (pa.null(), Int64), (pa.null(), Array(Int64)),
+    ],
+)  # fmt: skip
+def test_a_type_that_fits(held, declared):
+    """What the table in the module's docstring accepts is accepted."""
+    assert mismatch(held, declared) == ""
+
+
+@pytest.mark.parametrize(
+    ("held", "declared", "says"),
+    [
+        (pa.float64(), Int64, "it holds double"), (pa.string(), Int64, "it holds string"),
+        (pa.int64(), UnixTimestamp, "it holds int64"), (pa.date32(), UnixTimestamp, "it holds date32[day]"),
+        (pa.binary(), String, "it holds binary"), (pa.string(), Bytes, "it holds string"),
+        (pa.int64(), Bool, "it holds int64"), (pa.decimal128(9, 2), Float64, "it holds decimal128(9, 2)"),
+        (pa.float32(), Array(Float32), "no lists"), (pa.list_(pa.string()), Array(Int64), "it holds string"),
+        (pa.list_(pa.int64()), Int64, "it holds list"),
+    ],
+)  # fmt: skip
+def test_a_type_that_does_not_fit(held, declared, says):
+    """A column that would have to be guessed at is refused by its type."""
+    assert says in mismatch(held, declared)
+
+
+@pytest.mark.parametrize(
+    ("array", "declared", "kept", "refused"),
+    [
+        (pa.array([1, None, 2**31, -(2**31)]), Int32, [1, 0, None, -(2**31)], [False, False, True, False]),
+        (pa.array([2**63, 2**63 - 1], pa.uint64()), Int64, [None, 2**63 - 1], [True, False]),
+        (pa.array([2**53, 2**53 + 1]), Float64, [2.0**53, None], [False, True]),
+        (pa.array([2**63 - 1, -(2**63)]), Float64, [None, -(2.0**63)], [True, False]),
+        (pa.array([2**64 - 1], pa.uint64()), Float64, [None], [True]),
+        (pa.array([2**24, 2**24 + 1], pa.int32()), Float32, [2.0**24, None], [False, True]),
+        (pa.array([1e300, 0.1, float("inf")]), Float32, [None, float(np.float32(0.1)), float("inf")], [True, 0, 0]),
+    ],
+)
+def test_a_number_is_the_same_number_afterwards(array, declared, kept, refused):
+    """A value that a narrower type cannot hold is refused; Float32 rounds, as declaring it asks for."""
+    converted = convert(array, declared)
+    assert converted.refused.tolist() == refused
+    assert [v for v, wrong in zip(_plain(converted), refused, strict=True) if not wrong] == [
+        v for v in kept if v is not None
+    ]
+    assert declared.name in converted.reason
+    assert converted.example == str(array[refused.index(True)])
+
+
+def test_nan_is_a_value_and_null_is_none():
+    """A NaN is not a null."""
+    converted = convert(pa.array([float("nan"), None]), Float64)
+    assert converted.nulls.tolist() == [False, True]
+    assert np.isnan(converted.values[0].as_py())
+    assert converted.values[1].as_py() == 0
+
+
+@pytest.mark.parametrize(
+    ("unit", "raw", "us"),
+    [("s", -1, -1_000_000), ("ms", 3, 3_000), ("us", -7, -7), ("ns", 1_999, 1), ("ns", -1, -1), ("ns", -1_000, -1)],
+)
+@pytest.mark.parametrize("zone", [None, "UTC", "Asia/Tokyo"])
+def test_times_of_any_unit_and_zone(unit, raw, us, zone):
+    """A zone is how a time is shown, not what it is; nanoseconds truncate toward minus infinity."""
+    converted = convert(pa.array([raw, None], pa.timestamp(unit, tz=zone)), UnixTimestamp)
+    assert _plain(converted) == [us, 0]
+    assert converted.nulls.tolist() == [False, True]
+
+
+def test_a_time_out_of_range_is_refused():
+    """Seconds that do not fit 64 bits of microseconds do not wrap around."""
+    converted = convert(pa.array([2**62, 1], pa.timestamp("s")).cast(pa.timestamp("s")), UnixTimestamp)
+    assert converted.refused.tolist() == [True, False]
+    assert _plain(converted)[1] == 1_000_000
+
+
+def test_strings_that_are_no_utf8_are_refused_one_by_one():
+    """One broken row does not spoil its batch, and its bytes do not travel."""
+    broken = pa.array([b"ab", b"\xff\xfe", None]).cast(pa.large_binary())
+    strings = pa.LargeStringArray.from_buffers(3, *broken.buffers()[1:], broken.buffers()[0])
+    converted = convert(strings, String)
+    assert converted.refused.tolist() == [False, True, False]
+    assert converted.nulls.tolist() == [False, False, True]
+    assert _plain(converted) == ["ab", "", ""]
+
+
+def test_dictionaries_and_views_hold_what_they_hold():
+    """An encoding is not a type."""
+    assert _plain(convert(pa.array(["x", None, "x"]).dictionary_encode(), String)) == ["x", "", "x"]
+    assert _plain(convert(pa.array([b"abc"], pa.binary(3)), Bytes)) == [b"abc"]
+    assert _plain(convert(pa.array(["é"], pa.string_view()), String)) == ["é"]
+
+
+def test_lists_are_flat_with_lengths():
+    """Null rows and empty rows have length 0 and are told apart; a slice starts where it starts."""
+    array = pa.array([[9.0], [1.0, 2.0], None, [], [3.0]])[1:]
+    converted = convert(array, Array(Float32))
+    assert _plain(converted) == [1, 2, 3]
+    assert converted.values.type == pa.float32()
+    assert converted.lengths.tolist() == [2, 0, 0, 1]
+    assert converted.nulls.tolist() == [False, True, False, False]
+    assert converted.refused is None
+
+
+def test_lists_of_fixed_size_with_null_rows():
+    """The slots under a null row of a fixed-size list do not count."""
+    array = pa.array([[1, 2], None, [3, 4]], pa.list_(pa.int32(), 2))
+    converted = convert(array, Array(Int64))
+    assert _plain(converted) == [1, 2, 3, 4]
+    assert converted.lengths.tolist() == [2, 0, 2]
+
+
+def test_a_null_in_a_list_refuses_its_row():
+    """Lists are dense on the wire; the row is refused, not the null dropped."""
+    converted = convert(pa.array([[1], [2, None], []]), Array(Int64))
+    assert converted.refused.tolist() == [False, True, False]
+    assert "null inside a list" in converted.reason
+
+
+def test_a_number_in_a_list_that_does_not_fit_refuses_its_row():
+    """The check of scalars holds inside lists."""
+    converted = convert(pa.array([[1, 2], [], [3, 2**40]]), Array(Int32))
+    assert converted.refused.tolist() == [False, False, True]
+    assert converted.example == str(2**40)
+
+
+@pytest.mark.parametrize("declared", [Float64, Int64, Bool, String, Bytes, UnixTimestamp])
+def test_a_column_of_nothing_is_all_nulls(declared):
+    """Writers give a column without any value Arrow's null type."""
+    converted = convert(pa.nulls(3), declared)
+    assert converted.nulls.all()
+    assert len(converted.values) == 3
+    assert converted.values.null_count == 0
+
+
+def test_a_column_of_no_lists_is_all_nulls():
+    """The same for lists."""
+    converted = convert(pa.nulls(2), Array(String))
+    assert converted.nulls.all()
+    assert converted.lengths.tolist() == [0, 0]
+
+
+def test_a_time_of_a_year_reads_as_that_year():
+    """Microseconds since 1970, UTC."""
+    when = datetime(2024, 5, 1, 12, tzinfo=UTC)
+    assert _plain(convert(pa.array([when]), UnixTimestamp)) == [int(when.timestamp()) * 1_000_000]
