@@ -1,0 +1,189 @@
+"""Snapshots: all definitions of a project at one moment, immutable, named by the hash of their bytes."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from hotrow.errors import HotrowError, invalid, not_found
+from hotrow.registry.name import check_namespace
+from hotrow.schema.canonical import canonical_json
+from hotrow.schema.check import check_name
+from hotrow.schema.definition import Definition
+from hotrow.schema.definitions import Definitions, by_name
+from hotrow.schema.entity import Entity, entity_from_document
+from hotrow.schema.push_source import PushSource, push_source_from_document
+from hotrow.schema.service import FeatureService, service_from_document
+from hotrow.schema.view import FeatureView, view_from_document
+
+FORMAT = 1
+VIEW_ID_BYTES = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """The definitions of a project in a namespace: empty for production, the name of the branch for a branch.
+
+    The mappings are by name, sorted and read-only, and every reference between definitions stays inside. Author and
+    time are no part of a snapshot, so equal definitions are one snapshot. Raises INVALID.
+    """
+
+    project: str
+    namespace: str = ""
+    entities: Mapping[str, Entity] = field(default_factory=dict)
+    views: Mapping[str, FeatureView] = field(default_factory=dict)
+    push_sources: Mapping[str, PushSource] = field(default_factory=dict)
+    services: Mapping[str, FeatureService] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_name("project", self.project)
+        check_namespace(self.namespace)
+        object.__setattr__(self, "entities", by_name(self.entities.values(), Entity))
+        object.__setattr__(self, "views", by_name(self.views.values(), FeatureView))
+        object.__setattr__(self, "push_sources", by_name(self.push_sources.values(), PushSource))
+        object.__setattr__(self, "services", by_name(self.services.values(), FeatureService))
+        self._check_references()
+
+    @cached_property
+    def id(self) -> str:
+        """SHA-256 of `to_json()`, 64 hexadecimal digits."""
+        return hashlib.sha256(self._json).hexdigest()
+
+    def to_json(self) -> bytes:
+        """The snapshot as canonical JSON."""
+        return self._json
+
+    def view(self, name: str) -> FeatureView:
+        """The view of that name; raises NOT_FOUND with the nearest names."""
+        found = self.views.get(name)
+        if found is None:
+            raise not_found("feature view", name, self.views)
+        return found
+
+    def view_id(self, view_name: str) -> bytes:
+        """The 8 bytes under which a store keeps the view's rows; raises NOT_FOUND."""
+        return hashlib.sha256(self.view_identity(view_name)).digest()[:VIEW_ID_BYTES]
+
+    def view_identity(self, view_name: str) -> bytes:
+        """What `view_id` hashes: canonical JSON [project, namespace, view, [[join key, encoding class], ...]]."""
+        keys = [[key.name, key.encoding_class] for key in self.view(view_name).join_keys]
+        return canonical_json([self.project, self.namespace, view_name, keys])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Snapshot) and self.to_json() == other.to_json()
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def _check_references(self) -> None:
+        for push_source in self.push_sources.values():
+            _check_known(push_source, (push_source.view,), self.views)
+        for service in self.services.values():
+            _check_known(service, service.views, self.views)
+        referred = [push_source.view for push_source in self.push_sources.values()]
+        referred += [view for service in self.services.values() for view in service.views]
+        for view in (*self.views.values(), *referred):
+            _check_known(view, view.entities, self.entities)
+
+    @cached_property
+    def _json(self) -> bytes:
+        return canonical_json(
+            {
+                "format": FORMAT,
+                "project": self.project,
+                "namespace": self.namespace,
+                "entities": _documents(self.entities),
+                "views": _documents(self.views),
+                "push_sources": _documents(self.push_sources),
+                "services": _documents(self.services),
+            }
+        )
+
+
+def snapshot_from_definitions(project: str, definitions: Definitions, namespace: str = "") -> Snapshot:
+    """The snapshot of a repository's definitions; raises INVALID for a project or namespace that is no name."""
+    return Snapshot(
+        project,
+        namespace,
+        entities=definitions.entities,
+        views=definitions.views,
+        push_sources=definitions.push_sources,
+        services=definitions.services,
+    )
+
+
+def in_namespace(snapshot: Snapshot, namespace: str) -> Snapshot:
+    """The same definitions in another namespace, and so with rows of their own."""
+    return Snapshot(
+        snapshot.project,
+        namespace,
+        entities=snapshot.entities,
+        views=snapshot.views,
+        push_sources=snapshot.push_sources,
+        services=snapshot.services,
+    )
+
+
+def snapshot_from_json(data: bytes) -> Snapshot:
+    """The inverse of `Snapshot.to_json`; raises INVALID for anything that it does not write."""
+    try:
+        document = json.loads(data)
+        if document["format"] != FORMAT:
+            raise invalid(f"the snapshot has format {document['format']!r}; this version of hotrow reads {FORMAT}")
+        snapshot = _snapshot_from_document(document)
+    except HotrowError as error:
+        raise invalid(f"not a snapshot that this version of hotrow can read: {error.message}") from error
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise invalid(f"not a snapshot: {type(error).__name__}: {error}") from error
+    if snapshot.to_json() != data:
+        raise invalid("not a snapshot that this version of hotrow can read: it would be written back differently")
+    return snapshot
+
+
+def check_view_ids(snapshots: Iterable[Snapshot]) -> None:
+    """Raise INVALID when two different views of these snapshots have one view id."""
+    check_distinct_ids(
+        (snapshot.view_id(name), snapshot.view_identity(name)) for snapshot in snapshots for name in snapshot.views
+    )
+
+
+def check_distinct_ids(identities: Iterable[tuple[bytes, bytes]]) -> None:
+    """Raise INVALID when an id stands there with two different identities."""
+    known: dict[bytes, bytes] = {}
+    for view_id, identity in identities:
+        other = known.setdefault(view_id, identity)
+        if other != identity:
+            raise invalid(
+                f"the views {other.decode()} and {identity.decode()} have the same id {view_id.hex()}, and would "
+                "share rows; rename one of the two views"
+            )
+
+
+def _snapshot_from_document(document: dict[str, Any]) -> Snapshot:
+    entities = {name: entity_from_document(name, item) for name, item in document["entities"].items()}
+    views = {name: view_from_document(name, item, entities) for name, item in document["views"].items()}
+    return Snapshot(
+        document["project"],
+        document["namespace"],
+        entities=entities,
+        views=views,
+        push_sources={
+            name: push_source_from_document(name, item, views) for name, item in document["push_sources"].items()
+        },
+        services={name: service_from_document(name, item, views) for name, item in document["services"].items()},
+    )
+
+
+def _documents(definitions: Mapping[str, Definition]) -> dict[str, Any]:
+    return {name: definition.document() for name, definition in definitions.items()}
+
+
+def _check_known(definition: Definition, references: Iterable[Definition], known: Mapping[str, Definition]) -> None:
+    for reference in references:
+        if known.get(reference.name) != reference:
+            raise invalid(
+                f"{definition.label} refers to {reference.label}, which the snapshot does not hold in that form; "
+                "add it to the definitions"
+            )

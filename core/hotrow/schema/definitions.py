@@ -1,0 +1,74 @@
+"""The definitions of one feature repository, complete and without contradiction."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TypeVar
+
+from hotrow.errors import invalid
+from hotrow.schema.definition import Definition
+from hotrow.schema.entity import Entity
+from hotrow.schema.push_source import PushSource
+from hotrow.schema.service import FeatureService
+from hotrow.schema.view import FeatureView
+
+D = TypeVar("D", bound=Definition)
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """Definitions by name, each kind sorted by name; whatever one refers to is there too."""
+
+    entities: Mapping[str, Entity] = field(default_factory=dict)
+    views: Mapping[str, FeatureView] = field(default_factory=dict)
+    push_sources: Mapping[str, PushSource] = field(default_factory=dict)
+    services: Mapping[str, FeatureService] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A definition and the place it was found at, such as "views.py:12"."""
+
+    definition: Definition
+    place: str
+
+
+def collect_definitions(found: Iterable[Found]) -> Definitions:
+    """Bring together what was found and what that refers to.
+
+    Raises INVALID when two different definitions of one kind have one name, naming both places. The same definition
+    found twice counts once.
+    """
+    known: dict[tuple[type[Definition], str], Found] = {}
+    for item in found:
+        for definition in _with_references(item.definition):
+            other = known.setdefault((type(definition), definition.name), Found(definition, item.place))
+            if other.definition != definition:
+                raise invalid(
+                    f"{definition.label} is defined in {other.place} and differently in {item.place}; "
+                    "rename one, or import it from the other file"
+                )
+    definitions = [item.definition for item in known.values()]
+    return Definitions(
+        entities=by_name(definitions, Entity),
+        views=by_name(definitions, FeatureView),
+        push_sources=by_name(definitions, PushSource),
+        services=by_name(definitions, FeatureService),
+    )
+
+
+def by_name(definitions: Iterable[Definition], kind: type[D]) -> Mapping[str, D]:
+    """The definitions of one kind, sorted by name, read-only."""
+    chosen = [definition for definition in definitions if isinstance(definition, kind)]
+    return MappingProxyType({d.name: d for d in sorted(chosen, key=lambda definition: definition.name)})
+
+
+def _with_references(definition: Definition) -> Iterable[Definition]:
+    yield definition
+    if isinstance(definition, FeatureService):
+        for view in definition.views:
+            yield from _with_references(view)
+    elif isinstance(definition, PushSource):
+        yield from _with_references(definition.view)
+    elif isinstance(definition, FeatureView):
+        yield from definition.entities
