@@ -12,6 +12,9 @@ from hotrow.schema.push_source import PushSource
 from hotrow.schema.service import FeatureService
 from hotrow.schema.view import FeatureView
 
+KINDS = (Entity, FeatureView, PushSource, FeatureService)
+"""What a repository is made of."""
+
 D = TypeVar("D", bound=Definition)
 
 

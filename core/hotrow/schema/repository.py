@@ -20,10 +20,10 @@ from types import CodeType, ModuleType, TracebackType
 
 from hotrow.errors import HotrowError, invalid
 from hotrow.schema.definition import Definition
-from hotrow.schema.definitions import Definitions, Found, collect_definitions
+from hotrow.schema.definitions import KINDS, Definitions, Found, collect_definitions
 
 SKIPPED_FOLDERS = frozenset({"data", "registry", "__pycache__"})
-"""Sub-folders that are not looked into; nor is one whose name starts with a dot."""
+"""Sub-folders that are not looked into; nor is one whose name starts with a dot, nor a link."""
 
 _RESERVED = sys.stdlib_module_names | {"hotrow"}
 
@@ -61,7 +61,7 @@ def load_definitions(repo: Path) -> Definitions:
 def _python_files(folder: Path) -> Iterator[Path]:
     for path in folder.iterdir():
         if path.is_dir():
-            if not path.name.startswith(".") and path.name not in SKIPPED_FOLDERS:
+            if not (path.is_symlink() or path.name.startswith(".") or path.name in SKIPPED_FOLDERS):
                 yield from _python_files(path)
         elif path.suffix == ".py" and not path.name.startswith("."):
             yield path
@@ -196,10 +196,8 @@ def _found(modules: list[tuple[SourceFile, ModuleType]]) -> list[Found]:
     return assigned + others
 
 
-def _definitions_in(value: object) -> Iterator[Definition]:
-    if isinstance(value, Definition):
-        yield value
-    elif isinstance(value, list | tuple):
-        yield from (item for item in value if isinstance(item, Definition))
-    elif isinstance(value, dict):
-        yield from (item for item in value.values() if isinstance(item, Definition))
+def _definitions_in(value: object) -> list[Definition]:
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    items = value if isinstance(value, list | tuple) else (value,)
+    return [item for item in items if isinstance(item, KINDS)]
