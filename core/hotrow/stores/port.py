@@ -12,6 +12,11 @@ from typing import Protocol
 
 VIEW_ID_BYTES = 8
 MAX_KEY_BYTES = 480
+MIN_ROW_BYTES = 32
+"""Of a row's header, which ends with the version."""
+
+MARK_KEPT_US = 24 * 3600 * 1_000_000
+MARKS_KEPT = 1_000_000
 VERSION = slice(16, 32)
 """Where the version of a row stands in its bytes."""
 
@@ -133,6 +138,9 @@ class OnlineStore(Protocol):
 
     def verify(self) -> list[str]:
         """Check the store's own structure (not the rows' contents); returns what is wrong, empty when nothing is."""
+
+    def clear_stale_readers(self) -> int:
+        """Free what reader processes that died still hold; cheap, for the writer to call now and then."""
 
     def close(self) -> None:
         """Release everything; the store is not used afterwards."""

@@ -1,0 +1,317 @@
+"""The folder of an LMDB store: what is in it, how it is made, opened, and put aside.
+
+    store.json      identity: format version, id, epoch, and the boot in which commits may not have reached the disk
+    data.mdb        LMDB's data          lock.mdb    LMDB's table of readers, of no value when nobody has it open
+    writer.lock     users.lock           (see `hotrow.stores.lmdb_lock`)
+    new/            a store being made, complete before its data.mdb is moved up
+    old-N/          the store of epoch N, which a rebuild put aside; not needed any more
+
+Everything stays inside the folder, which may be the root of a volume. A step that is cut short is finished, or begun
+again, by the next writer.
+"""
+
+import json
+import os
+import shutil
+import uuid
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hotrow import clock
+from hotrow.errors import Code, HotrowError
+from hotrow.stores import lmdb_env, lmdb_file, lmdb_lock
+from hotrow.stores.lmdb_file import DATA
+from hotrow.stores.lmdb_lock import refused
+
+FORMAT = 1
+IDENTITY = "store.json"
+_TEMPORARY = "store.json.tmp"
+_NEW = "new"
+_OLD = "old-"
+_OURS = {IDENTITY, _TEMPORARY, DATA, "lock.mdb", lmdb_lock.WRITER, lmdb_lock.USERS, _NEW, "lost+found"}
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+REBUILD = "run `hotrow store rebuild`"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What store.json says. `unsynced_boot` is the boot id of commits that may not be on the disk, else empty."""
+
+    id: str
+    epoch: int
+    unsynced_boot: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFolder:
+    """A store's folder that this process has open, with the descriptors that hold its locks."""
+
+    path: Path
+    identity: Identity
+    writer_fd: int | None
+    users_fd: int
+
+    def release(self) -> None:
+        """Give up the locks."""
+        os.close(self.users_fd)
+        if self.writer_fd is not None:
+            os.close(self.writer_fd)
+
+
+def open_writer(path: Path, *, durability: str, deadline_s: float) -> StoreFolder:
+    """Lock the store for writing, made if there is none, and sound; raises HotrowError as `LmdbStore` says."""
+    fd = _lock_folder(path, deadline_s)
+    try:
+        lmdb_lock.make_users(path)
+        identity = _read_identity(path) or _create(path)
+        _finish_or_discard_new(path)
+        identity = _checked(path, identity)
+        unsynced_boot = boot_id() if durability == "os" else ""
+        if identity.unsynced_boot != unsynced_boot:
+            _sync(path / DATA)  # what this boot's earlier writer left to the system
+            identity = replace(identity, unsynced_boot=unsynced_boot)
+            write_identity(path, identity)
+        users_fd = lmdb_lock.open_users(path)
+        lmdb_lock.share(users_fd)
+    except OSError as error:
+        os.close(fd)
+        raise refused(path, error) from None
+    except BaseException:
+        os.close(fd)
+        raise
+    return StoreFolder(path, identity, fd, users_fd)
+
+
+def open_reader(path: Path, *, deadline_s: float) -> StoreFolder:
+    """Open a store that its writer has made; until `deadline_s` (monotonic) waits for that, then UNAVAILABLE."""
+    while True:
+        opened = _try_open_reader(path)
+        if isinstance(opened, StoreFolder):
+            return opened
+        if clock.monotonic_s() >= deadline_s:
+            raise HotrowError(Code.UNAVAILABLE, opened, retry_after_s=1.0)
+        clock.sleep_s(lmdb_lock.POLL_S)
+
+
+def put_aside(path: Path, *, deadline_s: float) -> Path | None:
+    """Move the data of the store into old-N and make it empty, of the same id and the next epoch.
+
+    Works on a store that cannot be opened. Returns where the old data is, None where there was none. Raises
+    FAILED_PRECONDITION while any process has the store open.
+    """
+    fd = _lock_folder(path, deadline_s)
+    users_fd = -1
+    try:
+        lmdb_lock.make_users(path)
+        users_fd = lmdb_lock.open_users(path)
+        while not lmdb_lock.try_exclusive(users_fd):
+            if clock.monotonic_s() >= deadline_s:
+                message = f"the store at {path} is open in other processes; stop `hotrow serve` and `hotrow server`"
+                raise HotrowError(Code.FAILED_PRECONDITION, message)
+            clock.sleep_s(lmdb_lock.POLL_S)
+        return _put_aside(path)
+    except OSError as error:
+        raise refused(path, error) from None
+    finally:
+        os.close(fd)
+        if users_fd >= 0:
+            os.close(users_fd)
+
+
+def boot_id() -> str:
+    """Names the time since the system started; a random one where the system has none, so that no two are equal."""
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:
+        return uuid.uuid4().hex
+
+
+def write_identity(path: Path, identity: Identity) -> None:
+    """Replace store.json at once, on the disk when this returns."""
+    fields = {"format": FORMAT, "id": identity.id, "epoch": identity.epoch, "unsynced_boot": identity.unsynced_boot}
+    temporary = path / _TEMPORARY
+    with temporary.open("w") as file:
+        file.write(json.dumps(fields) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path / IDENTITY)
+    _sync(path)
+
+
+def _lock_folder(path: Path, deadline_s: float) -> int:
+    """The writer's lock, before which nothing is put into a folder that is not a store's."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if not (path / IDENTITY).exists():
+            _refuse_foreign(path)
+        return lmdb_lock.lock_writer(path, deadline_s=deadline_s)
+    except (FileExistsError, NotADirectoryError):
+        raise _foreign(path, "it is a file, not a folder") from None
+    except OSError as error:
+        raise refused(path, error) from None
+
+
+def _read_identity(path: Path) -> Identity | None:
+    """None where no store has been made yet: there is no folder, or nothing in it that would be in the way."""
+    try:
+        data = (path / IDENTITY).read_bytes()
+    except FileNotFoundError:
+        _refuse_foreign(path)
+        return None
+    except NotADirectoryError:
+        raise _foreign(path, "it is a file, not a folder") from None
+    except OSError as error:
+        raise refused(path / IDENTITY, error) from None
+    try:
+        fields = json.loads(data)
+        version = fields["format"]
+        if isinstance(version, int) and version > FORMAT:
+            message = f"the store at {path} has format {version}, of a newer hotrow (this one knows {FORMAT}); upgrade"
+            raise HotrowError(Code.FAILED_PRECONDITION, f"{message}, or {REBUILD}")
+        return Identity(str(fields["id"]), int(fields["epoch"]), str(fields["unsynced_boot"]))
+    except (ValueError, KeyError, TypeError):
+        raise _damaged(path, f"{IDENTITY} is unreadable") from None
+
+
+def _refuse_foreign(path: Path) -> None:
+    try:
+        names = sorted(entry.name for entry in path.iterdir())
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise refused(path, error) from None
+    strange = [name for name in names if name == DATA or not (name in _OURS or name.startswith(_OLD))]
+    if strange:
+        raise _foreign(path, f"it has no {IDENTITY} but holds {', '.join(strange[:3])}")
+
+
+def _create(path: Path) -> Identity:
+    """Begin a store, up to the move of its data (`_finish_or_discard_new`). The identity makes a folder a store."""
+    identity = Identity(uuid.uuid4().hex, 1)
+    _build_new(path, identity.id)
+    write_identity(path, identity)
+    return identity
+
+
+def _build_new(path: Path, store_id: str) -> None:
+    shutil.rmtree(path / _NEW, ignore_errors=True)
+    lmdb_env.build(path / _NEW, store_id)
+    _sync(path / _NEW / DATA)
+    _sync(path / _NEW)
+
+
+def _finish_or_discard_new(path: Path) -> None:
+    new = path / _NEW
+    if not (path / DATA).exists():
+        if not (new / DATA).exists():
+            raise _damaged(path, f"{DATA} is gone")
+        (path / "lock.mdb").unlink(missing_ok=True)
+        (new / DATA).rename(path / DATA)
+        _sync(path)
+    shutil.rmtree(new, ignore_errors=True)
+
+
+def _checked(path: Path, identity: Identity) -> Identity:
+    """The identity of a sound store, of a new epoch where a power cut may have taken its last commits."""
+    found = lmdb_file.problem(path)
+    if found:
+        raise _damaged(path, f"{DATA}: {found}")
+    if identity.unsynced_boot in {"", boot_id()}:
+        return identity
+    problems = lmdb_file.structure_problems(path)
+    if problems:
+        reason = f'the system stopped while durability was "os", and {DATA} did not survive: {problems[0]}'
+        raise _damaged(path, reason)
+    identity = replace(identity, epoch=identity.epoch + 1)
+    write_identity(path, replace(identity, unsynced_boot=""))
+    return identity
+
+
+def _try_open_reader(path: Path) -> StoreFolder | str:
+    """The store, or why it cannot be opened yet."""
+    waiting = (
+        f"the store at {path} is not there yet; the ingest worker makes it: start `hotrow serve` or `hotrow ingest`"
+    )
+    if _read_identity(path) is None:
+        return waiting
+    try:
+        fd = lmdb_lock.open_users(path)
+    except FileNotFoundError:
+        return waiting
+    keep = False
+    try:
+        alone = lmdb_lock.try_exclusive(fd)
+        if not alone and not lmdb_lock.try_share(fd):
+            return f"the store at {path} is being checked by another process"
+        if reason := _not_ready(path):
+            return reason
+        found = lmdb_file.problem(path) if alone else ""  # the first one looks, for all
+        if found:
+            raise _damaged(path, f"{DATA}: {found}")
+        lmdb_lock.share(fd)
+        identity = _read_identity(path)  # again: where this waited, it was for a writer
+        if identity is None or _not_ready(path):
+            return waiting
+        keep = True
+        return StoreFolder(path, identity, None, fd)
+    finally:
+        if not keep:
+            os.close(fd)
+
+
+def _not_ready(path: Path) -> str:
+    identity = _read_identity(path)
+    if identity is None or not (path / DATA).exists():
+        return f"the store at {path} is being made by another process"
+    if identity.unsynced_boot not in {"", boot_id()}:
+        return f"the store at {path} is to be checked by its ingest worker: the system stopped while it was open"
+    return ""
+
+
+def _put_aside(path: Path) -> Path | None:
+    try:
+        identity = _read_identity(path)
+    except HotrowError:  # store.json tells nothing this version can use: a store of a new id takes its place
+        identity = None
+    aside = _free_name(path, identity.epoch if identity else 0)
+    # The new epoch first: cut short, this leaves the old rows in it, or the new store to move up.
+    following = replace(identity, epoch=identity.epoch + 1) if identity else Identity(uuid.uuid4().hex, 1)
+    _build_new(path, following.id)
+    old = [path / name for name in (DATA, *([] if identity else [IDENTITY])) if (path / name).exists()]
+    if identity:
+        write_identity(path, following)
+    if old:
+        aside.mkdir()
+    for file in old:
+        file.rename(aside / file.name)
+    (path / "lock.mdb").unlink(missing_ok=True)
+    write_identity(path, replace(following, unsynced_boot=""))
+    _finish_or_discard_new(path)
+    return aside if old else None
+
+
+def _free_name(path: Path, epoch: int) -> Path:
+    aside = path / f"{_OLD}{epoch}"
+    number = 1
+    while aside.exists():
+        number += 1
+        aside = path / f"{_OLD}{epoch}-{number}"
+    return aside
+
+
+def _sync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _foreign(path: Path, reason: str) -> HotrowError:
+    message = f"{path} is not a hotrow store: {reason}; set online_store.path to another folder"
+    return HotrowError(Code.FAILED_PRECONDITION, message)
+
+
+def _damaged(path: Path, reason: str) -> HotrowError:
+    message = f"the store at {path} is damaged: {reason}; {REBUILD}, or restore the folder from a backup"
+    return HotrowError(Code.FAILED_PRECONDITION, message)

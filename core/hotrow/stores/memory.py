@@ -1,0 +1,147 @@
+"""The store in a dict: the reference for what the port means, and the store of tests. One process, nothing on disk."""
+
+import dataclasses
+import threading
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from hotrow import clock
+from hotrow.stores.check import check_writes
+from hotrow.stores.port import (
+    ABSENT,
+    MARK_KEPT_US,
+    MARKS_KEPT,
+    SKIPPED_STALE,
+    VERSION,
+    WRITTEN,
+    Mark,
+    StoredRow,
+    StoreInfo,
+    Write,
+    Written,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    time_us: int
+    mark: Mark
+    written: Written
+
+
+class MemoryStore:
+    """An `OnlineStore` that several threads may share."""
+
+    def __init__(self, *, epoch: int = 1) -> None:
+        self._id = uuid.uuid4().hex
+        self._epoch = epoch
+        self._lock = threading.Lock()
+        self._rows: dict[tuple[bytes, bytes], bytes] = {}
+        self._marks: dict[bytes, _Kept] = {}  # oldest first
+        self._schemas: dict[bytes, bytes] = {}
+        self._watermarks: dict[bytes, int] = {}
+        self._sequence = 0
+
+    @property
+    def id(self) -> str:
+        return self._id
+
+    @property
+    def epoch(self) -> int:
+        return self._epoch
+
+    def read(self, view_ids: Sequence[bytes], keys: Sequence[Sequence[bytes]]) -> list[bytes]:
+        with self._lock:
+            get = self._rows.get
+            return [get((view_id, key), ABSENT) for view_id, group in zip(view_ids, keys, strict=True) for key in group]
+
+    def write(self, writes: Sequence[Write]) -> list[Written]:
+        check_writes(writes)
+        with self._lock:
+            before = self._sequence
+            written = [self._write(write, before) for write in writes]
+            return [self._dated(one) for one in written]
+
+    def _dated(self, written: Written) -> Written:
+        """One transaction has one sequence, known at its end."""
+        if written.replayed or written.conflict or written.sequence == self._sequence:
+            return written
+        return dataclasses.replace(written, sequence=self._sequence)
+
+    def _write(self, write: Write, before: int) -> Written:
+        mark, now_us = write.mark, clock.now_us()
+        kept = self._marks.get(mark.key) if mark else None
+        if mark and kept and now_us - kept.time_us <= MARK_KEPT_US:
+            if kept.mark.digest != mark.digest:
+                return Written(b"", 0, conflict=True)
+            return Written(kept.written.outcomes, kept.written.sequence, replayed=True, note=kept.mark.note)
+        outcomes = bytes(self._put((write.view_id, key), row) for key, row in zip(write.keys, write.rows, strict=True))
+        moved = write.watermark_us is not None and self._watermarks.get(write.view_id) != write.watermark_us
+        if write.watermark_us is not None:
+            self._watermarks[write.view_id] = write.watermark_us
+        if mark or moved or WRITTEN in outcomes:
+            self._sequence = before + 1
+        written = Written(outcomes, self._sequence, note=mark.note if mark else b"")
+        if mark:
+            self._keep(_Kept(now_us, mark, written))
+        return written
+
+    def _put(self, name: tuple[bytes, bytes], row: bytes) -> int:
+        if row[VERSION] <= self._rows.get(name, ABSENT)[VERSION]:
+            return SKIPPED_STALE
+        self._rows[name] = bytes(row)
+        return WRITTEN
+
+    def _keep(self, kept: _Kept) -> None:
+        self._marks.pop(kept.mark.key, None)
+        self._marks[kept.mark.key] = kept
+        while len(self._marks) > MARKS_KEPT:
+            del self._marks[next(iter(self._marks))]
+
+    def sequence(self) -> int:
+        return self._sequence
+
+    def put_schemas(self, schemas: dict[bytes, bytes]) -> None:
+        with self._lock:
+            self._schemas |= schemas
+
+    def schemas(self) -> dict[bytes, bytes]:
+        with self._lock:
+            return dict(self._schemas)
+
+    def watermark_us(self, view_id: bytes) -> int | None:
+        return self._watermarks.get(view_id)
+
+    def scan(self, view_id: bytes | None = None) -> Iterator[StoredRow]:
+        with self._lock:
+            names = sorted(name for name in self._rows if view_id is None or name[0] == view_id)
+        for name in names:
+            row = self._rows.get(name)
+            if row is not None:
+                yield StoredRow(name[0], name[1], row)
+
+    def remove(self, rows: Sequence[StoredRow]) -> int:
+        removed = 0
+        with self._lock:
+            for stored in rows:
+                name = (stored.view_id, stored.key)
+                if self._rows.get(name) == stored.row:
+                    del self._rows[name]
+                    removed += 1
+            self._sequence += removed > 0
+        return removed
+
+    def info(self) -> StoreInfo:
+        with self._lock:
+            used_bytes = sum(len(key) + len(row) for (_, key), row in self._rows.items())
+            return StoreInfo("memory", self._id, self._epoch, self._sequence, len(self._rows), used_bytes, 0)
+
+    def verify(self) -> list[str]:
+        return []
+
+    def clear_stale_readers(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        """Nothing to release."""
