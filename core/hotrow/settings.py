@@ -6,6 +6,7 @@ This is the only module that reads the environment. The variables, for container
     HOTROW_SERVER_ADDRESS   server.address          HOTROW_INGEST_ADDRESS  ingest.address
     HOTROW_SERVER_WORKERS   server.workers          HOTROW_SERVER_LANE     server.lane
     HOTROW_LOG_LEVEL        log.level               HOTROW_LOG_JSON        log.json (true or false)
+    HOTROW_KERNEL_CACHE     the folder of compiled kernels (else below XDG_CACHE_HOME, or below ~/.cache)
     HOTROW_FAILPOINT        where a process kills itself, for tests of crashes (`hotrow.failpoint`)
 
 A path in the file is taken from the folder of the file; one in the environment, from the working directory.
@@ -120,6 +121,11 @@ class Settings(_Section, frozen=True):
     def run_path(self) -> Path:
         """The folder of what runs on the store: locks, states of supervisors, and the ingest worker's socket."""
         return self.online_store.path.with_name(self.online_store.path.name + ".run")
+
+    @property
+    def ingest_socket(self) -> Path:
+        """The unix socket on which the ingest worker answers the processes of this machine."""
+        return self.run_path / "ingest.sock"
 
 
 def load_settings(repo: Path) -> Settings:

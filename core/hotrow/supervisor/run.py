@@ -1,0 +1,96 @@
+"""Running a supervisor: in the foreground until a signal, or in the background for the time of one command."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+
+from hotrow.errors import Code, HotrowError
+from hotrow.registry.open import open_registry
+from hotrow.settings import Settings
+from hotrow.supervisor.child import Fleet
+from hotrow.supervisor.state import SupervisorState, read_state
+from hotrow.supervisor.supervisor import Supervisor
+
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_START_TIMEOUT_S = 120.0
+
+
+def serve_fleet(settings: Settings, fleet: Fleet, on_ready: Callable[[SupervisorState], None]) -> None:
+    """Run the fleet until SIGTERM, SIGINT or SIGHUP, then drain it; a second signal kills it.
+
+    Raises HotrowError, see `Supervisor.run`. From the main thread.
+    """
+    supervisor = Supervisor(settings, fleet, open_registry(settings.registry), on_ready)
+    with _stopped_by_signals(supervisor.stop):
+        supervisor.run()
+
+
+@contextlib.contextmanager
+def ingest_socket(settings: Settings) -> Iterator[Path]:
+    """The unix socket of the store's ingest worker: the one that runs, or one started for the time of the block.
+
+    Raises HotrowError, see `Supervisor.run`. Of a worker started here the block's end drains it; should this process
+    die, the worker exits by itself.
+    """
+    running = read_state(settings).ingest_socket()
+    if running is not None:
+        yield running
+        return
+    with _background(settings, Fleet("run", servers=0, ingest=True, listen=False)) as state:
+        yield Path(state.workers[0].socket)
+
+
+@contextlib.contextmanager
+def _background(settings: Settings, fleet: Fleet) -> Iterator[SupervisorState]:
+    """The fleet, ready, supervised from a thread. An error of its end is raised at the end of the block."""
+    states: list[SupervisorState] = []
+    errors: list[BaseException] = []
+    changed = threading.Event()
+
+    def ready(state: SupervisorState) -> None:
+        states.append(state)
+        changed.set()
+
+    supervisor = Supervisor(settings, fleet, open_registry(settings.registry), ready)
+
+    def run() -> None:
+        try:
+            supervisor.run()
+        except BaseException as error:  # noqa: BLE001 - raised again below, in the thread that waits
+            errors.append(error)
+        changed.set()
+
+    thread = threading.Thread(target=run, name="supervisor", daemon=True)
+    thread.start()
+    try:
+        if not changed.wait(_START_TIMEOUT_S):
+            raise HotrowError(Code.DEADLINE, f"the ingest worker has not started in {_START_TIMEOUT_S:g} s")
+        if states:
+            yield states[0]
+    finally:
+        supervisor.stop()
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Signals call `stop` within the block; what handled them before does so again after it."""
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        stop()  # and no more: what a signal interrupts may hold the log's lock
+
+    before = {number: signal.getsignal(number) for number in _STOP_SIGNALS}
+    for number in _STOP_SIGNALS:
+        # SIGHUP ignored is nohup's doing and stays so; SIGINT ignored is what a shell does to a job of a script
+        if not (number is signal.SIGHUP and before[number] is signal.SIG_IGN):
+            signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
