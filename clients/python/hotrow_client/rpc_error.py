@@ -1,0 +1,91 @@
+"""The one exception of a call that failed, and what its status details say.
+
+The details are a `google.rpc.Status` in the trailer `grpc-status-details-bin`
+(https://google.aip.dev/193): `google.rpc.BadRequest` names the field, `google.rpc.RetryInfo` says when to come back.
+They are read by hand, because a client needs nothing else of googleapis-common-protos.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import grpc
+from hotrow.codec.protowire import WireError, read_fields, read_varint
+from hotrow.errors import Code, HotrowError
+
+_DETAILS_KEY: Final = "grpc-status-details-bin"
+_BAD_REQUEST: Final = b"type.googleapis.com/google.rpc.BadRequest"
+_RETRY_INFO: Final = b"type.googleapis.com/google.rpc.RetryInfo"
+
+_CODES: Final = {
+    grpc.StatusCode.INVALID_ARGUMENT: Code.INVALID,
+    grpc.StatusCode.OUT_OF_RANGE: Code.INVALID,
+    grpc.StatusCode.NOT_FOUND: Code.NOT_FOUND,
+    grpc.StatusCode.FAILED_PRECONDITION: Code.FAILED_PRECONDITION,
+    grpc.StatusCode.ABORTED: Code.CONFLICT,
+    grpc.StatusCode.ALREADY_EXISTS: Code.CONFLICT,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: Code.EXHAUSTED,
+    grpc.StatusCode.UNAVAILABLE: Code.UNAVAILABLE,
+    grpc.StatusCode.CANCELLED: Code.UNAVAILABLE,  # by the other side: this client cancels nothing
+    grpc.StatusCode.DEADLINE_EXCEEDED: Code.DEADLINE,
+    grpc.StatusCode.UNAUTHENTICATED: Code.UNAUTHENTICATED,
+    grpc.StatusCode.PERMISSION_DENIED: Code.DENIED,
+    grpc.StatusCode.UNIMPLEMENTED: Code.UNIMPLEMENTED,
+}
+
+
+class HotrowRpcError(HotrowError):
+    """A call that the server refused, or that did not reach it.
+
+    `code` and `message` say what and why, `field` which part of the request (empty where none is at fault),
+    `retry_after_s` when to come back, `status` is gRPC's own code.
+    """
+
+    def __init__(self, error: grpc.RpcError) -> None:
+        self.status: grpc.StatusCode = error.code()
+        field, retry_after_s = _read_details(error.trailing_metadata() or ())
+        super().__init__(
+            _CODES.get(self.status, Code.INTERNAL),
+            error.details() or self.status.name,
+            field=field,
+            retry_after_s=retry_after_s,
+        )
+
+    def __str__(self) -> str:
+        return f"{self.status.name}: {self.message}"
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same call may succeed later: nobody answered, or the server is full and said when to return.
+
+        RESOURCE_EXHAUSTED without a hint is final, as a message over the size limit is.
+        """
+        return self.code is Code.UNAVAILABLE or (self.code is Code.EXHAUSTED and self.retry_after_s is not None)
+
+
+def _read_details(trailers: Iterable[Any]) -> tuple[str, float | None]:
+    """The field at fault and the retry hint in seconds, where the details hold them."""
+    packed = next((value for key, value in trailers if key == _DETAILS_KEY), b"")
+    field, retry_after_s = "", None
+    if not isinstance(packed, bytes):
+        return field, retry_after_s
+    try:
+        for detail in _messages(packed, 3):
+            kind, body = b"".join(_messages(detail, 1)), b"".join(_messages(detail, 2))
+            if kind == _RETRY_INFO:
+                retry_after_s = _seconds(b"".join(_messages(body, 1)))
+            elif kind == _BAD_REQUEST:
+                violations = _messages(body, 1)
+                field = b"".join(_messages(violations[0], 1)).decode() if violations else ""
+    except (WireError, UnicodeDecodeError):  # another server's details: the message stands without them
+        pass
+    return field, retry_after_s
+
+
+def _messages(data: bytes, field: int) -> list[bytes]:
+    return [data[at] for number, _, at in read_fields(data) if number == field]
+
+
+def _seconds(duration: bytes) -> float:
+    """Seconds of a `google.protobuf.Duration`; none is negative here."""
+    parts = {number: read_varint(duration, at.start)[0] for number, _, at in read_fields(duration)}
+    return parts.get(1, 0) + parts.get(2, 0) / 1e9
