@@ -2,10 +2,9 @@
 
 import dataclasses
 import itertools
-import os
-import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -13,19 +12,20 @@ import lmdb
 
 from hotrow import clock
 from hotrow.errors import Code, HotrowError
+from hotrow.failpoint import Reached, unarmed
 from hotrow.stores import lmdb_env, lmdb_folder, lmdb_lock
 from hotrow.stores.check import check_writes
 from hotrow.stores.lmdb_env import Txn
 from hotrow.stores.lmdb_failure import failed, failed_open
-from hotrow.stores.lmdb_file import DATA
-from hotrow.stores.lmdb_mark import Marks
-from hotrow.stores.lmdb_verify import verify_live, verify_still
+from hotrow.stores.lmdb_file import DATA, structure_problems
+from hotrow.stores.lmdb_identity import write_identity
+from hotrow.stores.lmdb_info import describe, free_bytes
+from hotrow.stores.lmdb_scan import after, chunk
+from hotrow.stores.lmdb_verify import live_problems
+from hotrow.stores.lmdb_write import WATERMARK, Writing
 from hotrow.stores.port import (
     ABSENT,
-    SKIPPED_STALE,
-    VERSION,
     VIEW_ID_BYTES,
-    WRITTEN,
     StoredRow,
     StoreInfo,
     Write,
@@ -34,11 +34,8 @@ from hotrow.stores.port import (
 
 T = TypeVar("T")
 
-_WATERMARK = struct.Struct(">q")
 _GIB = 1 << 30
 _PAGE = 4096
-_SCAN_ROWS = 1000
-_SCAN_BYTES = 1 << 20
 _READ_TRIES = 3
 
 
@@ -49,7 +46,8 @@ class LmdbStore:
     `writable` the store is made if there is none, and this process is its one writer until `close`. `durability` is
     the writer's: "fsync", a commit is on the disk when `write` returns; "os", it is with the system, and survives the
     process but not a power cut. `size_gib` bounds the rows; all processes give the same. Up to `wait_s` a writer
-    waits for the previous one to end, and a reader for the writer to make the store.
+    waits for the previous one to end, and a reader for the writer to make the store. `reached` is told of the place
+    `after_write`, for tests of crashes.
 
     Raises HotrowError: FAILED_PRECONDITION for a second writer (naming the first), a folder that is no store, a store
     that is damaged or of a newer format, or a lack of permission; UNAVAILABLE for a reader that comes before the
@@ -64,6 +62,7 @@ class LmdbStore:
         writable: bool = False,
         durability: Literal["fsync", "os"] = "fsync",
         wait_s: float = 0.0,
+        reached: Reached = unarmed,
     ) -> None:
         deadline_s = clock.monotonic_s() + wait_s
         if writable:
@@ -73,6 +72,7 @@ class LmdbStore:
         self._path = path
         self._writable = writable
         self._durability = durability
+        self._reached = reached
         self._size_bytes = int(size_gib * _GIB) // _PAGE * _PAGE
         self._write_lock = threading.Lock()
         self._closed = False
@@ -100,7 +100,7 @@ class LmdbStore:
         self._env = env
         self._begin = env.begin
         self._rows = self._databases.rows
-        self._marks = Marks(self._databases)
+        self._writing = Writing(self._databases)
 
     @property
     def id(self) -> str:
@@ -134,43 +134,9 @@ class LmdbStore:
 
     def _commit(self, writes: Sequence[Write]) -> list[Written]:
         with self._begin(self._rows, None, True) as txn:
-            sequence = txn.id()
-            changed = False
-            written = []
-            for write in writes:
-                one, touched = self._apply(txn, write, sequence)
-                written.append(one)
-                changed |= touched
-        # LMDB takes no number for a transaction that changed nothing.
-        return written if changed else [_dated(one, sequence - 1) for one in written]
-
-    def _apply(self, txn: Txn, write: Write, sequence: int) -> tuple[Written, bool]:
-        """The outcome, and whether anything was changed."""
-        mark = write.mark
-        if mark is not None:
-            known = self._marks.find(txn, mark)
-            if known is not None:
-                return known, False
-        view_id, get, put = write.view_id, txn.get, txn.put
-        outcomes = bytearray()
-        for key, row in zip(write.keys, write.rows, strict=True):
-            name = view_id + key
-            if get(name, ABSENT)[VERSION] < row[VERSION]:
-                put(name, row)
-                outcomes.append(WRITTEN)
-            else:
-                outcomes.append(SKIPPED_STALE)
-        changed = WRITTEN in outcomes
-        if write.watermark_us is not None:
-            watermark = _WATERMARK.pack(write.watermark_us)
-            if get(view_id, None, self._databases.watermarks) != watermark:
-                put(view_id, watermark, db=self._databases.watermarks)
-                changed = True
-        result = bytes(outcomes)
-        if mark is None:
-            return Written(result, sequence), changed
-        self._marks.keep(txn, mark, result)
-        return Written(result, sequence, note=mark.note), True
+            written = self._writing.apply(txn, writes)
+            self._reached("after_write")
+        return written
 
     def sequence(self) -> int:
         try:
@@ -196,35 +162,14 @@ class LmdbStore:
 
     def watermark_us(self, view_id: bytes) -> int | None:
         stored = self._read(lambda txn: txn.get(view_id, None, self._databases.watermarks))
-        return None if stored is None else int(_WATERMARK.unpack(stored)[0])
+        return None if stored is None else int(WATERMARK.unpack(stored)[0])
 
     def scan(self, view_id: bytes | None = None) -> Iterator[StoredRow]:
         start = prefix = view_id or b""
-        while True:
-            chunk = self._chunk(start, prefix)
-            for name, row in chunk:
+        while entries := self._read(partial(chunk, database=self._rows, start=start, prefix=prefix)):
+            for name, row in entries:
                 yield StoredRow(name[:VIEW_ID_BYTES], name[VIEW_ID_BYTES:], row)
-            if not chunk:
-                return
-            start = chunk[-1][0] + b"\0"
-
-    def _chunk(self, start: bytes, prefix: bytes) -> list[tuple[bytes, bytes]]:
-        """Some rows from `start` on, of a transaction as short as that: a longer one would keep old pages from use."""
-
-        def collect(txn: Txn) -> list[tuple[bytes, bytes]]:
-            rows: list[tuple[bytes, bytes]] = []
-            room_bytes = _SCAN_BYTES
-            with txn.cursor(self._rows) as cursor:
-                if not (cursor.set_range(start) if start else cursor.first()):
-                    return rows
-                for name, row in cursor:
-                    if room_bytes <= 0 or len(rows) == _SCAN_ROWS or not name.startswith(prefix):
-                        break
-                    rows.append((name, row))
-                    room_bytes -= len(row)
-            return rows
-
-        return self._read(collect)
+            start = after(entries[-1][0])
 
     def remove(self, rows: Sequence[StoredRow]) -> int:
         with self._write_lock:
@@ -252,36 +197,29 @@ class LmdbStore:
             self._env.set_mapsize(self._size_bytes)
 
     def info(self) -> StoreInfo:
-        def collect(txn: Txn) -> StoreInfo:
-            stats = {name: txn.stat(handle) for name, handle in self._databases.named()}
-            pages = sum(s["branch_pages"] + s["leaf_pages"] + s["overflow_pages"] for s in stats.values())
-            page_bytes = stats["rows"]["psize"]
-            env = self._env.info()
-            details = {
-                "path": str(self._path),
-                "format": str(lmdb_folder.FORMAT),
-                "durability": self._durability if self._writable else "",
-                "file_bytes": str((env["last_pgno"] + 1) * page_bytes),
-                "disk_free_bytes": str(_free_bytes(self._path)),
-                "marks": str(stats["mark_order"]["entries"]),
-                "schemas": str(stats["schemas"]["entries"]),
-                "reader_slots": str(env["num_readers"]),
-                "writer_pid": lmdb_lock.writer_pid(self._path),
-                "lmdb": ".".join(map(str, lmdb.version())),
-            }
-            rows, used_bytes = stats["rows"]["entries"], pages * page_bytes
-            return StoreInfo("lmdb", self.id, self.epoch, txn.id(), rows, used_bytes, self._size_bytes, details)
-
-        return self._read(collect)
+        info = self._read(lambda txn: describe(self._env, txn, self._databases))
+        details = {
+            "path": str(self._path),
+            "durability": self._durability if self._writable else "",
+            "writer_pid": lmdb_lock.writer_pid(self._path),
+            **info.details,
+            "disk_free_bytes": str(free_bytes(self._path)),
+        }
+        replace = dataclasses.replace
+        return replace(info, id=self.id, epoch=self.epoch, size_bytes=self._size_bytes, details=details)
 
     def verify(self) -> list[str]:
         """As the port says. A writer's store stands still for as long as it takes, some seconds a million rows, and
         every page is looked at. A reader's goes on: what can be seen of the databases by reading them is.
         """
         if not self._writable:
-            return self._guarded(lambda: verify_live(self._env, self._databases))
-        with self._write_lock, self._begin(write=True):
-            return self._guarded(lambda: verify_still(self._path))
+            return self._guarded(lambda: live_problems(self._env, self._databases))
+        with self._write_lock:
+            return self._guarded(self._verify_still)
+
+    def _verify_still(self) -> list[str]:
+        with self._begin(write=True):
+            return structure_problems(self._path)
 
     def clear_stale_readers(self) -> int:
         return self._guarded(self._env.reader_check)
@@ -295,7 +233,7 @@ class LmdbStore:
                 if self._writable and self._folder.identity.unsynced_boot:
                     self._guarded(lambda: self._env.sync(True))
                     identity = dataclasses.replace(self._folder.identity, unsynced_boot="")
-                    lmdb_folder.write_identity(self._path, identity)
+                    write_identity(self._path, identity)
             finally:
                 self._env.close()
                 self._folder.release()
@@ -338,18 +276,7 @@ class LmdbStore:
         return told
 
 
-def _dated(written: Written, sequence: int) -> Written:
-    if written.replayed or written.conflict:
-        return written
-    return dataclasses.replace(written, sequence=sequence)
-
-
-def _free_bytes(path: Path) -> int:
-    disk = os.statvfs(path)
-    return disk.f_bavail * disk.f_frsize
-
-
-def create_fresh(path: Path, *, wait_s: float = 0.0) -> Path | None:
+def create_fresh(path: Path, *, wait_s: float = 1.0) -> Path | None:
     """Put the store at `path` aside and make an empty one there, of the same id and the next epoch.
 
     For a rebuild; works on a store that no longer opens. Returns the folder of the old data, which may be deleted,

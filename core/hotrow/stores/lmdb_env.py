@@ -8,8 +8,10 @@ import lmdb
 
 if TYPE_CHECKING:
     Txn: TypeAlias = lmdb.Transaction[bytes]
+    Database: TypeAlias = lmdb._Database  # noqa: SLF001 - the type of a handle has no public name
 else:
     Txn = lmdb.Transaction  # generic to type checkers only
+    Database = lmdb._Database  # noqa: SLF001
 
 RESERVE_BYTES = 64 << 20
 """Of the map beyond the configured size, for removals: they too take pages before they give any back."""
@@ -29,14 +31,14 @@ class Databases:
     `schemas`: fingerprint to schema; `watermarks`: view id to i64; the marks are `hotrow.stores.lmdb_mark`'s.
     """
 
-    rows: lmdb._Database
-    meta: lmdb._Database
-    schemas: lmdb._Database
-    watermarks: lmdb._Database
-    marks: lmdb._Database
-    mark_order: lmdb._Database
+    rows: Database
+    meta: Database
+    schemas: Database
+    watermarks: Database
+    marks: Database
+    mark_order: Database
 
-    def named(self) -> list[tuple[str, lmdb._Database]]:
+    def named(self) -> list[tuple[str, Database]]:
         handles = (self.rows, self.meta, self.schemas, self.watermarks, self.marks, self.mark_order)
         return [(name.decode(), handle) for name, handle in zip(_NAMES, handles, strict=True)]
 

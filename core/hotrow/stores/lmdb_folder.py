@@ -10,36 +10,33 @@ Everything stays inside the folder, which may be the root of a volume. A step th
 again, by the next writer.
 """
 
-import json
 import os
 import shutil
 import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import lmdb
+
 from hotrow import clock
 from hotrow.errors import Code, HotrowError
 from hotrow.stores import lmdb_env, lmdb_file, lmdb_lock
+from hotrow.stores.lmdb_failure import failed_open
 from hotrow.stores.lmdb_file import DATA
+from hotrow.stores.lmdb_identity import (
+    IDENTITY,
+    NEW,
+    OLD,
+    Identity,
+    boot_id,
+    damaged,
+    foreign,
+    read_identity,
+    refuse_foreign,
+    sync,
+    write_identity,
+)
 from hotrow.stores.lmdb_lock import refused
-
-FORMAT = 1
-IDENTITY = "store.json"
-_TEMPORARY = "store.json.tmp"
-_NEW = "new"
-_OLD = "old-"
-_OURS = {IDENTITY, _TEMPORARY, DATA, "lock.mdb", lmdb_lock.WRITER, lmdb_lock.USERS, _NEW, "lost+found"}
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-REBUILD = "run `hotrow store rebuild`"
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What store.json says. `unsynced_boot` is the boot id of commits that may not be on the disk, else empty."""
-
-    id: str
-    epoch: int
-    unsynced_boot: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +60,12 @@ def open_writer(path: Path, *, durability: str, deadline_s: float) -> StoreFolde
     fd = _lock_folder(path, deadline_s)
     try:
         lmdb_lock.make_users(path)
-        identity = _read_identity(path) or _create(path)
+        identity = read_identity(path) or _create(path)
         _finish_or_discard_new(path)
         identity = _checked(path, identity)
         unsynced_boot = boot_id() if durability == "os" else ""
         if identity.unsynced_boot != unsynced_boot:
-            _sync(path / DATA)  # what this boot's earlier writer left to the system
+            sync(path / DATA)  # what this boot's earlier writer left to the system
             identity = replace(identity, unsynced_boot=unsynced_boot)
             write_identity(path, identity)
         users_fd = lmdb_lock.open_users(path)
@@ -118,71 +115,17 @@ def put_aside(path: Path, *, deadline_s: float) -> Path | None:
             os.close(users_fd)
 
 
-def boot_id() -> str:
-    """Names the time since the system started; a random one where the system has none, so that no two are equal."""
-    try:
-        return _BOOT_ID.read_text().strip()
-    except OSError:
-        return uuid.uuid4().hex
-
-
-def write_identity(path: Path, identity: Identity) -> None:
-    """Replace store.json at once, on the disk when this returns."""
-    fields = {"format": FORMAT, "id": identity.id, "epoch": identity.epoch, "unsynced_boot": identity.unsynced_boot}
-    temporary = path / _TEMPORARY
-    with temporary.open("w") as file:
-        file.write(json.dumps(fields) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path / IDENTITY)
-    _sync(path)
-
-
 def _lock_folder(path: Path, deadline_s: float) -> int:
     """The writer's lock, before which nothing is put into a folder that is not a store's."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         if not (path / IDENTITY).exists():
-            _refuse_foreign(path)
+            refuse_foreign(path)
         return lmdb_lock.lock_writer(path, deadline_s=deadline_s)
     except (FileExistsError, NotADirectoryError):
-        raise _foreign(path, "it is a file, not a folder") from None
+        raise foreign(path, "it is a file, not a folder") from None
     except OSError as error:
         raise refused(path, error) from None
-
-
-def _read_identity(path: Path) -> Identity | None:
-    """None where no store has been made yet: there is no folder, or nothing in it that would be in the way."""
-    try:
-        data = (path / IDENTITY).read_bytes()
-    except FileNotFoundError:
-        _refuse_foreign(path)
-        return None
-    except NotADirectoryError:
-        raise _foreign(path, "it is a file, not a folder") from None
-    except OSError as error:
-        raise refused(path / IDENTITY, error) from None
-    try:
-        fields = json.loads(data)
-        version = fields["format"]
-        if isinstance(version, int) and version > FORMAT:
-            message = f"the store at {path} has format {version}, of a newer hotrow (this one knows {FORMAT}); upgrade"
-            raise HotrowError(Code.FAILED_PRECONDITION, f"{message}, or {REBUILD}")
-        return Identity(str(fields["id"]), int(fields["epoch"]), str(fields["unsynced_boot"]))
-    except (ValueError, KeyError, TypeError):
-        raise _damaged(path, f"{IDENTITY} is unreadable") from None
-
-
-def _refuse_foreign(path: Path) -> None:
-    try:
-        names = sorted(entry.name for entry in path.iterdir())
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise refused(path, error) from None
-    strange = [name for name in names if name == DATA or not (name in _OURS or name.startswith(_OLD))]
-    if strange:
-        raise _foreign(path, f"it has no {IDENTITY} but holds {', '.join(strange[:3])}")
 
 
 def _create(path: Path) -> Identity:
@@ -194,20 +137,23 @@ def _create(path: Path) -> Identity:
 
 
 def _build_new(path: Path, store_id: str) -> None:
-    shutil.rmtree(path / _NEW, ignore_errors=True)
-    lmdb_env.build(path / _NEW, store_id)
-    _sync(path / _NEW / DATA)
-    _sync(path / _NEW)
+    shutil.rmtree(path / NEW, ignore_errors=True)
+    try:
+        lmdb_env.build(path / NEW, store_id)
+    except lmdb.Error as error:
+        raise failed_open(path, error) from None
+    sync(path / NEW / DATA)
+    sync(path / NEW)
 
 
 def _finish_or_discard_new(path: Path) -> None:
-    new = path / _NEW
+    new = path / NEW
     if not (path / DATA).exists():
         if not (new / DATA).exists():
-            raise _damaged(path, f"{DATA} is gone")
+            raise damaged(path, f"{DATA} is gone")
         (path / "lock.mdb").unlink(missing_ok=True)
         (new / DATA).rename(path / DATA)
-        _sync(path)
+        sync(path)
     shutil.rmtree(new, ignore_errors=True)
 
 
@@ -215,13 +161,13 @@ def _checked(path: Path, identity: Identity) -> Identity:
     """The identity of a sound store, of a new epoch where a power cut may have taken its last commits."""
     found = lmdb_file.problem(path)
     if found:
-        raise _damaged(path, f"{DATA}: {found}")
+        raise damaged(path, f"{DATA}: {found}")
     if identity.unsynced_boot in {"", boot_id()}:
         return identity
     problems = lmdb_file.structure_problems(path)
     if problems:
         reason = f'the system stopped while durability was "os", and {DATA} did not survive: {problems[0]}'
-        raise _damaged(path, reason)
+        raise damaged(path, reason)
     identity = replace(identity, epoch=identity.epoch + 1)
     write_identity(path, replace(identity, unsynced_boot=""))
     return identity
@@ -232,7 +178,7 @@ def _try_open_reader(path: Path) -> StoreFolder | str:
     waiting = (
         f"the store at {path} is not there yet; the ingest worker makes it: start `hotrow serve` or `hotrow ingest`"
     )
-    if _read_identity(path) is None:
+    if read_identity(path) is None:
         return waiting
     try:
         fd = lmdb_lock.open_users(path)
@@ -247,9 +193,9 @@ def _try_open_reader(path: Path) -> StoreFolder | str:
             return reason
         found = lmdb_file.problem(path) if alone else ""  # the first one looks, for all
         if found:
-            raise _damaged(path, f"{DATA}: {found}")
+            raise damaged(path, f"{DATA}: {found}")
         lmdb_lock.share(fd)
-        identity = _read_identity(path)  # again: where this waited, it was for a writer
+        identity = read_identity(path)  # again: where this waited, it was for a writer
         if identity is None or _not_ready(path):
             return waiting
         keep = True
@@ -260,7 +206,7 @@ def _try_open_reader(path: Path) -> StoreFolder | str:
 
 
 def _not_ready(path: Path) -> str:
-    identity = _read_identity(path)
+    identity = read_identity(path)
     if identity is None or not (path / DATA).exists():
         return f"the store at {path} is being made by another process"
     if identity.unsynced_boot not in {"", boot_id()}:
@@ -270,7 +216,7 @@ def _not_ready(path: Path) -> str:
 
 def _put_aside(path: Path) -> Path | None:
     try:
-        identity = _read_identity(path)
+        identity = read_identity(path)
     except HotrowError:  # store.json tells nothing this version can use: a store of a new id takes its place
         identity = None
     aside = _free_name(path, identity.epoch if identity else 0)
@@ -291,27 +237,9 @@ def _put_aside(path: Path) -> Path | None:
 
 
 def _free_name(path: Path, epoch: int) -> Path:
-    aside = path / f"{_OLD}{epoch}"
+    aside = path / f"{OLD}{epoch}"
     number = 1
     while aside.exists():
         number += 1
-        aside = path / f"{_OLD}{epoch}-{number}"
+        aside = path / f"{OLD}{epoch}-{number}"
     return aside
-
-
-def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def _foreign(path: Path, reason: str) -> HotrowError:
-    message = f"{path} is not a hotrow store: {reason}; set online_store.path to another folder"
-    return HotrowError(Code.FAILED_PRECONDITION, message)
-
-
-def _damaged(path: Path, reason: str) -> HotrowError:
-    message = f"the store at {path} is damaged: {reason}; {REBUILD}, or restore the folder from a backup"
-    return HotrowError(Code.FAILED_PRECONDITION, message)

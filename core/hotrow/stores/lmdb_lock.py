@@ -7,6 +7,7 @@ using: to rebuild the store, and, by the first reader, to check the data file.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -92,4 +93,6 @@ def refused(file: Path, error: OSError) -> HotrowError:
     if isinstance(error, PermissionError):
         message = f"{file}: permission denied to user {os.geteuid()}; give that user read and write access to the store"
         return HotrowError(Code.FAILED_PRECONDITION, message)
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return HotrowError(Code.EXHAUSTED, f"{file}: the disk is full; make space on it", retry_after_s=5.0)
     return HotrowError(Code.UNAVAILABLE, f"{file}: {error.strerror}; check the disk and the path of the store")

@@ -1,0 +1,69 @@
+"""The compare-and-set of an LMDB store, within one transaction."""
+
+import dataclasses
+import struct
+from collections.abc import Sequence
+
+from hotrow.stores.lmdb_env import Databases, Txn
+from hotrow.stores.lmdb_mark import Marks
+from hotrow.stores.port import ABSENT, SKIPPED_STALE, VERSION, WRITTEN, Write, Written
+
+WATERMARK = struct.Struct(">q")
+
+
+class Writing:
+    """Applies writes to the databases of one store, in transactions whose default database is that of the rows."""
+
+    def __init__(self, databases: Databases) -> None:
+        self._watermarks = databases.watermarks
+        self._marks = Marks(databases)
+
+    def apply(self, txn: Txn, writes: Sequence[Write]) -> list[Written]:
+        """What becomes of the writes when the transaction is committed."""
+        sequence = txn.id()
+        changed = False
+        written = []
+        for write in writes:
+            one, touched = self._apply(txn, write, sequence)
+            written.append(one)
+            changed |= touched
+        # LMDB takes no number for a transaction that changed nothing.
+        return written if changed else [_dated(one, sequence - 1) for one in written]
+
+    def _apply(self, txn: Txn, write: Write, sequence: int) -> tuple[Written, bool]:
+        """The outcome, and whether anything was changed."""
+        mark = write.mark
+        if mark is not None:
+            known = self._marks.find(txn, mark)
+            if known is not None:
+                return known, False
+        outcomes = _put_rows(txn, write)
+        changed = WRITTEN in outcomes
+        if write.watermark_us is not None:
+            watermark = WATERMARK.pack(write.watermark_us)
+            if txn.get(write.view_id, None, self._watermarks) != watermark:
+                txn.put(write.view_id, watermark, db=self._watermarks)
+                changed = True
+        if mark is None:
+            return Written(outcomes, sequence), changed
+        self._marks.keep(txn, mark, outcomes)
+        return Written(outcomes, sequence, note=mark.note), True
+
+
+def _put_rows(txn: Txn, write: Write) -> bytes:
+    view_id, get, put = write.view_id, txn.get, txn.put
+    outcomes = bytearray()
+    for key, row in zip(write.keys, write.rows, strict=True):
+        name = view_id + key
+        if get(name, ABSENT)[VERSION] < row[VERSION]:
+            put(name, row)
+            outcomes.append(WRITTEN)
+        else:
+            outcomes.append(SKIPPED_STALE)
+    return bytes(outcomes)
+
+
+def _dated(written: Written, sequence: int) -> Written:
+    if written.replayed or written.conflict:
+        return written
+    return dataclasses.replace(written, sequence=sequence)
