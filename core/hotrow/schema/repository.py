@@ -50,11 +50,8 @@ def load_definitions(repo: Path) -> Definitions:
     if not folder.is_dir():
         raise invalid(f"{repo} is no folder; name the folder of the feature repository")
     files = [_source_file(folder, path) for path in sorted(_python_files(folder))]
-    modules: list[tuple[SourceFile, ModuleType]] = []
     with _importable(folder, files):
-        for file in files:
-            if file.defines:
-                modules.append((file, _run(folder, file)))
+        modules = [(file, _run(folder, file)) for file in files if file.defines]
     return collect_definitions(_found(modules))
 
 

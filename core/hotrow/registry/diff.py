@@ -1,0 +1,150 @@
+"""The difference between two snapshots, and whether rows that are stored can still be read afterwards."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from hotrow.errors import Code, HotrowError
+from hotrow.registry.detail import added_details, changed_details, same_encoding
+from hotrow.registry.snapshot import Snapshot
+from hotrow.schema.definition import Definition
+from hotrow.schema.field import Field
+from hotrow.schema.view import FeatureView
+
+Action = Literal["added", "changed", "removed"]
+
+_KINDS = ("entity", "feature view", "push source", "feature service")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One definition that differs; `details` are lines to read, such as "field fare: unit SEK -> USD".
+
+    `compatible` is False when rows stored before the change would be read wrongly or not be found after it.
+    """
+
+    action: Action
+    kind: str
+    name: str
+    details: tuple[str, ...] = ()
+    compatible: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an apply would change: entities, views, push sources, services, each in the order of their names."""
+
+    changes: tuple[Change, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def compatible(self) -> bool:
+        """Whether it may be applied."""
+        return all(change.compatible for change in self.changes)
+
+    def require_compatible(self) -> None:
+        """Raise FAILED_PRECONDITION, naming every change at fault and the remedy, unless the plan is compatible."""
+        wrong = [change for change in self.changes if not change.compatible]
+        if wrong:
+            shown = "; ".join(f"{change.kind} {change.name!r}: {', '.join(change.details)}" for change in wrong)
+            raise HotrowError(
+                Code.FAILED_PRECONDITION,
+                f"rows that are stored do not fit this: {shown}; leave the view as it was and give the changed one a "
+                "new name",
+            )
+
+
+def diff(old: Snapshot | None, new: Snapshot, past: Iterable[Snapshot] = ()) -> Plan:
+    """What `new` changes of `old` (None: there was nothing). Projects and namespaces are not compared.
+
+    `past` are earlier snapshots of the same namespace, from which a store may still hold rows: a field that is added
+    and was there once with another type or unit is not compatible. They are asked for only if a field is added.
+    """
+    before, after = _definitions(old), _definitions(new)
+    changes = [change for kind in _KINDS for change in _kind_changes(kind, before[kind], after[kind])]
+    added = _added_fields(old, new)
+    conflicts = _past_conflicts(new, added, past) if added else {}
+    return Plan(
+        changes=tuple(_with_conflicts(change, conflicts) for change in changes),
+        warnings=() if old is None else tuple(_stopped_pushes(old, new)),
+    )
+
+
+def _definitions(snapshot: Snapshot | None) -> dict[str, Mapping[str, Definition]]:
+    if snapshot is None:
+        return {kind: {} for kind in _KINDS}
+    mappings = (snapshot.entities, snapshot.views, snapshot.push_sources, snapshot.services)
+    return dict(zip(_KINDS, mappings, strict=True))
+
+
+def _kind_changes(kind: str, before: Mapping[str, Definition], after: Mapping[str, Definition]) -> Iterator[Change]:
+    for name in sorted({*before, *after}):
+        old, new = before.get(name), after.get(name)
+        if new is None:
+            yield Change("removed", kind, name)
+        elif old is None:
+            yield Change("added", kind, name, tuple(detail.text for detail in added_details(new)))
+        else:
+            details = list(changed_details(old, new))
+            if details:
+                compatible = all(detail.compatible for detail in details)
+                yield Change("changed", kind, name, tuple(detail.text for detail in details), compatible)
+
+
+def _added_fields(old: Snapshot | None, new: Snapshot) -> dict[str, tuple[Field, ...]]:
+    """By view, the fields that stored rows of `old` do not have; views without such fields left out."""
+    added: dict[str, tuple[Field, ...]] = {}
+    for name, view in new.views.items():
+        known = old.views.get(name) if old is not None else None
+        names = set() if known is None else {field.name for field in known.fields}
+        fields = tuple(field for field in view.fields if field.name not in names)
+        if fields:
+            added[name] = fields
+    return added
+
+
+def _past_conflicts(
+    new: Snapshot, added: Mapping[str, tuple[Field, ...]], past: Iterable[Snapshot]
+) -> dict[str, tuple[str, ...]]:
+    conflicts: dict[str, dict[str, str]] = {}
+    for snapshot in past:
+        for name, fields in added.items():
+            view = snapshot.views.get(name)
+            if view is not None and same_encoding(view, new.views[name]):
+                conflicts.setdefault(name, {}).update(_field_conflicts(view, fields, snapshot.id))
+    return {name: tuple(lines.values()) for name, lines in conflicts.items() if lines}
+
+
+def _field_conflicts(view: FeatureView, fields: tuple[Field, ...], snapshot_id: str) -> dict[str, str]:
+    known = {field.name: field for field in view.fields}
+    lines = {}
+    for field in fields:
+        was = known.get(field.name, field)
+        if (was.type, was.unit) != (field.type, field.unit):
+            unit = f", unit {was.unit}" if was.unit else ""
+            lines[field.name] = f"field {field.name}: was {was.type.name}{unit} in snapshot {snapshot_id[:12]}"
+    return lines
+
+
+def _with_conflicts(change: Change, conflicts: Mapping[str, tuple[str, ...]]) -> Change:
+    if change.kind != "feature view" or change.name not in conflicts:
+        return change
+    return replace(change, details=(*change.details, *conflicts[change.name]), compatible=False)
+
+
+def _stopped_pushes(old: Snapshot, new: Snapshot) -> Iterator[str]:
+    """Warnings about pushes that were complete under `old` and are not under `new`."""
+    for name, view in new.views.items():
+        if name not in old.views:
+            continue
+        optional = {field.name for field in old.views[name].fields if field.has_default}
+        known = {field.name for field in old.views[name].fields}
+        for field in view.fields:
+            if field.has_default or (field.name in known and field.name not in optional):
+                continue
+            sources = [repr(source.name) for source in new.push_sources.values() if source.view.name == name]
+            through = f"push source{'s' if len(sources) > 1 else ''} {', '.join(sources)}" if sources else "the view"
+            yield (
+                f"{view.label}: field {field.name!r} has no default now, so pushes to {through} that leave it out will "
+                "be refused; give it a default (None is one), or change the producers first"
+            )

@@ -1,0 +1,298 @@
+"""The registry: snapshots, refs that move by compare-and-swap, and their log."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from hotrow.clock import now_us
+from hotrow.errors import Code, HotrowError, invalid, not_found
+from hotrow.registry.diff import Plan, diff
+from hotrow.registry.log import LogEntry, log_entry_from_json, log_entry_to_json
+from hotrow.registry.name import ID_LENGTH, check_ref_name, is_id_prefix
+from hotrow.registry.port import RegistryBackend
+from hotrow.registry.refs import Refs, refs_from_json, refs_to_json
+from hotrow.registry.snapshot import Snapshot, check_view_ids, in_namespace, snapshot_from_json
+from hotrow.schema.check import check_name
+from hotrow.schema.default import UNSET, Unset
+
+_ATTEMPTS = 1000  # a swap fails only when another one succeeded, so this many mean that something is wrong
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """New refs, and what the log says of them."""
+
+    refs: Refs
+    id: str
+    parent: str | None
+    action: str
+    ref: str
+
+
+class Registry:
+    """All projects of one registry. Any number of processes and threads may use one registry at once.
+
+    Methods raise INVALID for a project, branch or pin that is no name, and what the backend raises
+    (`hotrow.registry.port`).
+    """
+
+    def __init__(self, backend: RegistryBackend) -> None:
+        self._backend = backend
+
+    @property
+    def location(self) -> str:
+        """Where the registry is, for messages."""
+        return self._backend.location
+
+    def head(self, project: str) -> str | None:
+        """The id of the snapshot in production; None before the first apply."""
+        return self.refs(project).head
+
+    def refs(self, project: str) -> Refs:
+        """Heads, branches and pins as they are now."""
+        return self._read_refs(project)[1]
+
+    def version(self, project: str) -> str:
+        """A token that is another one whenever the refs changed; cheap enough to ask for a few times a second."""
+        check_name("project", project)
+        return self._backend.version(project)
+
+    def snapshot(self, snapshot_id: str) -> Snapshot:
+        """The snapshot of a whole id.
+
+        Raises NOT_FOUND, and FAILED_PRECONDITION when what is kept under the id is damaged or cannot be read.
+        """
+        known = len(snapshot_id) == ID_LENGTH and is_id_prefix(snapshot_id)
+        data = self._backend.get_object(snapshot_id) if known else None
+        if data is None:
+            raise HotrowError(Code.NOT_FOUND, f"the registry {self.location} holds no snapshot {snapshot_id!r}")
+        if hashlib.sha256(data).hexdigest() != snapshot_id:
+            raise HotrowError(
+                Code.FAILED_PRECONDITION,
+                f"the snapshot {snapshot_id} in the registry {self.location} is damaged: its content has another "
+                "hash; restore it from a backup, or apply the definitions that it was made of to a new registry",
+            )
+        try:
+            return snapshot_from_json(data)
+        except HotrowError as error:
+            message = f"the snapshot {snapshot_id} in the registry {self.location}: {error.message}"
+            raise HotrowError(Code.FAILED_PRECONDITION, message) from error
+
+    def resolve(self, project: str, ref: str) -> str:
+        """The snapshot id of a ref: empty for the head, a branch, a pin, an id, or a unique prefix of 8 digits or more.
+
+        Raises NOT_FOUND, FAILED_PRECONDITION before the first apply, INVALID for a prefix of several ids.
+        """
+        refs = self.refs(project)
+        if ref in ("", "head"):
+            if refs.head is None:
+                raise HotrowError(
+                    Code.FAILED_PRECONDITION,
+                    f"project {project!r} has nothing applied in the registry {self.location}; run `hotrow apply`",
+                )
+            return refs.head
+        if ref in refs.named:
+            return refs.named[ref]
+        found = {entry.id for entry in self.log(project) if entry.id.startswith(ref)} if is_id_prefix(ref) else set()
+        if len(found) > 1:
+            raise invalid(f"snapshot {ref!r} could be {', '.join(sorted(found))}; give more digits")
+        if not found:
+            raise not_found(f"snapshot, branch or pin of project {project!r}:", ref, refs.named)
+        return found.pop()
+
+    def log(self, project: str) -> list[LogEntry]:
+        """Every move of a ref, newest first."""
+        check_name("project", project)
+        lines = self._backend.read_log(project)
+        return [log_entry_from_json(line, self.location) for line in reversed(lines)]
+
+    def plan(self, snapshot: Snapshot, *, base: str | None) -> Plan:
+        """What applying `snapshot` would change of the snapshot `base`, its rows in the store's past included."""
+        old = None if base is None else self.snapshot(base)
+        return diff(old, snapshot, self._past(snapshot))
+
+    def apply(
+        self,
+        snapshot: Snapshot,
+        *,
+        expected_head: str | None,
+        author: str,
+        branch: str | None = None,
+        expected_branch: str | Unset | None = UNSET,
+    ) -> str:
+        """Make `snapshot` the head, or the branch's, and return its id.
+
+        A snapshot that is there already changes nothing and writes nothing: then the id is the `expected_head` (the
+        `expected_branch`) itself. `expected_head` is the head that the caller planned against, for a branch too;
+        `expected_branch` is where the caller saw the branch (None: not there), and is not compared when left out.
+
+        Raises CONFLICT when one of them is not as expected, FAILED_PRECONDITION for a change that is not compatible
+        with stored rows, INVALID when the namespace is not that of the branch or two views have one id.
+        """
+        if branch is not None:
+            check_ref_name("branch", branch)
+        if snapshot.namespace != (branch or ""):
+            raise invalid(
+                f"the snapshot is of namespace {snapshot.namespace!r} and cannot be applied to "
+                f"{f'branch {branch!r}' if branch else 'the head'}; a branch has the namespace of its name, "
+                "the head has an empty one"
+            )
+
+        def move(refs: Refs) -> _Move | None:
+            if branch is None:
+                return self._head_move(refs, snapshot, expected_head)
+            return self._branch_move(refs, snapshot, branch, expected_head, expected_branch)
+
+        self._change(snapshot.project, author, move)
+        return snapshot.id
+
+    def publish(self, project: str, branch: str, *, author: str) -> str:
+        """Make the branch's definitions the head, in the production namespace, and return the new head's id.
+
+        Raises NOT_FOUND, CONFLICT when the head is not the one that the branch was made on (or last published as),
+        FAILED_PRECONDITION for a change that is not compatible with stored rows.
+        """
+        published = ""
+
+        def move(refs: Refs) -> _Move | None:
+            nonlocal published
+            if branch not in refs.branches:
+                raise not_found(f"branch of project {project!r}:", branch, refs.branches)
+            snapshot = in_namespace(self.snapshot(refs.branches[branch]), "")
+            published = snapshot.id
+            if refs.head == snapshot.id:
+                return None
+            if refs.head != refs.bases.get(branch):
+                raise _conflict(
+                    f"the head of project {project!r} is {_shown(refs.head)}{self._author_of(project, refs.head)}, and "
+                    f"branch {branch!r} was made on {_shown(refs.bases.get(branch))}; bring that change into the "
+                    "definitions, remove the branch, apply it again and publish that"
+                )
+            self._prepare(refs, snapshot, refs.head)
+            moved = refs.with_head(snapshot.id).with_branch(branch, refs.branches[branch], snapshot.id)
+            return _Move(moved, snapshot.id, refs.head, "publish", branch)
+
+        self._change(project, author, move)
+        return published
+
+    def pin(self, project: str, name: str, ref: str, *, author: str = "") -> str:
+        """Give the snapshot of `ref` a name under which servers go on serving it; moves a pin of that name."""
+        check_ref_name("pin", name)
+        pinned = self.resolve(project, ref)
+        self.snapshot(pinned)
+
+        def move(refs: Refs) -> _Move | None:
+            if name in refs.branches:
+                raise invalid(
+                    f"{name!r} is a branch of project {project!r} and cannot be a pin too; choose another name"
+                )
+            if refs.pins.get(name) == pinned:
+                return None
+            return _Move(refs.with_pin(name, pinned), pinned, refs.pins.get(name), "pin", name)
+
+        self._change(project, author, move)
+        return pinned
+
+    def unpin(self, project: str, name: str, *, author: str = "") -> None:
+        """Remove a pin; raises NOT_FOUND."""
+
+        def move(refs: Refs) -> _Move:
+            if name not in refs.pins:
+                raise not_found(f"pin of project {project!r}:", name, refs.pins)
+            return _Move(refs.without(name), refs.pins[name], refs.pins[name], "unpin", name)
+
+        self._change(project, author, move)
+
+    def remove_branch(self, project: str, name: str, *, author: str = "") -> None:
+        """Remove a branch, published or not; its snapshots and rows stay. Raises NOT_FOUND."""
+
+        def move(refs: Refs) -> _Move:
+            if name not in refs.branches:
+                raise not_found(f"branch of project {project!r}:", name, refs.branches)
+            return _Move(refs.without(name), refs.branches[name], refs.branches[name], "remove", name)
+
+        self._change(project, author, move)
+
+    def _head_move(self, refs: Refs, snapshot: Snapshot, expected: str | None) -> _Move | None:
+        if refs.head == snapshot.id:
+            return None
+        self._check_head(snapshot.project, refs, expected)
+        self._prepare(refs, snapshot, refs.head)
+        return _Move(refs.with_head(snapshot.id), snapshot.id, refs.head, "apply", "")
+
+    def _branch_move(
+        self, refs: Refs, snapshot: Snapshot, branch: str, expected: str | None, expected_branch: str | Unset | None
+    ) -> _Move | None:
+        if branch in refs.pins:
+            raise invalid(f"{branch!r} is a pin of project {snapshot.project!r} and cannot be a branch too; rename it")
+        current = refs.branches.get(branch)
+        if current == snapshot.id:
+            return None
+        self._check_head(snapshot.project, refs, expected)
+        if not isinstance(expected_branch, Unset) and current != expected_branch:
+            raise _conflict(
+                f"branch {branch!r} of project {snapshot.project!r} is {_shown(current)}"
+                f"{self._author_of(snapshot.project, current)}, and this was planned on {_shown(expected_branch)}; "
+                "bring that change into the definitions, plan and apply again"
+            )
+        self._prepare(refs, snapshot, current)
+        base = refs.bases[branch] if current is not None else refs.head
+        return _Move(refs.with_branch(branch, snapshot.id, base), snapshot.id, current, "apply", branch)
+
+    def _check_head(self, project: str, refs: Refs, expected: str | None) -> None:
+        if refs.head != expected:
+            raise _conflict(
+                f"the head of project {project!r} is {_shown(refs.head)}{self._author_of(project, refs.head)}, and "
+                f"this was planned on {_shown(expected)}; bring that change into the definitions, plan and apply again"
+            )
+
+    def _prepare(self, refs: Refs, snapshot: Snapshot, base: str | None) -> None:
+        """Check a snapshot against what is there, and put it into the registry."""
+        self.plan(snapshot, base=base).require_compatible()
+        check_view_ids([snapshot, *self._readable(refs.served())])
+        self._backend.put_object(snapshot.id, snapshot.to_json())
+
+    def _past(self, snapshot: Snapshot) -> Iterator[Snapshot]:
+        """The earlier snapshots of the namespace, newest first; those that cannot be read are passed over."""
+        ids = dict.fromkeys(entry.id for entry in self.log(snapshot.project) if entry.action in ("apply", "publish"))
+        return (past for past in self._readable(ids) if past.namespace == snapshot.namespace)
+
+    def _readable(self, ids: Iterable[str]) -> Iterator[Snapshot]:
+        for snapshot_id in ids:
+            try:
+                yield self.snapshot(snapshot_id)
+            except HotrowError as error:
+                if error.code not in (Code.NOT_FOUND, Code.FAILED_PRECONDITION):
+                    raise
+
+    def _author_of(self, project: str, snapshot_id: str | None) -> str:
+        entry = next((entry for entry in self.log(project) if entry.id == snapshot_id), None)
+        return f" (by {entry.author})" if entry is not None and entry.author else ""
+
+    def _read_refs(self, project: str) -> tuple[bytes | None, Refs]:
+        check_name("project", project)
+        document = self._backend.get_refs(project)
+        return document, Refs() if document is None else refs_from_json(document, self.location)
+
+    def _change(self, project: str, author: str, move: Callable[[Refs], _Move | None]) -> None:
+        """Swap the refs for what `move` makes of them, again from the start when others were faster."""
+        for _ in range(_ATTEMPTS):
+            document, refs = self._read_refs(project)
+            made = move(refs)
+            if made is None:
+                return
+            entry = LogEntry(made.id, made.parent, author, now_us(), made.action, made.ref)
+            new = refs_to_json(made.refs)
+            if self._backend.swap_refs(project, expected=document, new=new, log_entry=log_entry_to_json(entry)):
+                return
+        raise HotrowError(
+            Code.UNAVAILABLE, f"the refs of project {project!r} in {self.location} never stood still; try again"
+        )
+
+
+def _conflict(message: str) -> HotrowError:
+    return HotrowError(Code.CONFLICT, message)
+
+
+def _shown(snapshot_id: str | None) -> str:
+    return "not there" if snapshot_id is None else snapshot_id[:12]
