@@ -16,12 +16,18 @@ DEFAULT_MAX_RUNNING = 10_000
 RETRY_AFTER_S = 0.1
 
 REQUEST_ID_KEY = "x-request-id"
+_PASSED_ON = "hotrow-"
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}", re.ASCII)
 
 _EXPIRED = HotrowError(Code.DEADLINE, "the deadline had passed before the call was begun")
 _STOPPING = HotrowError(
     Code.UNAVAILABLE, "the server stops and the call did not end in time; send it again", retry_after_s=1.0
 )
+
+
+def passed_on(metadata: Metadata) -> Metadata:
+    """What of a call's metadata goes with it to the worker that carries it out."""
+    return tuple([item for item in metadata if item[0].startswith(_PASSED_ON)])
 
 
 @dataclass(frozen=True, slots=True)
