@@ -17,7 +17,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
 import msgspec
 
@@ -37,7 +37,7 @@ _OVERRIDES = {
 }
 _FAILPOINT = "HOTROW_FAILPOINT"
 _NOT_IN_FILE = ("repo", "failpoint")
-_PROJECT = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
+_PROJECT = re.compile(r"(?!.*__)[a-z][a-z0-9_]{0,62}")
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\s:/\[\]]+):(\d{1,5})")
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -53,6 +53,18 @@ class TlsSettings(_Section, frozen=True):
     cert: Path
     key: Path
     client_ca: Path | None = None
+
+
+class CallerTlsSettings(_Section, frozen=True):
+    """How processes of ours that call a listener trust it: `ca` signed its certificate (unset: an authority of the
+    system), `cert` and `key` are their own, for mutual TLS, `server_name` stands on its certificate where that is
+    not the host of the address.
+    """
+
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+    server_name: str = ""
 
 
 class OnlineStoreSettings(_Section, frozen=True):
@@ -77,6 +89,7 @@ class ServerSettings(_Section, frozen=True):
     max_connection_age_s: Annotated[float, msgspec.Meta(ge=1)] = 300.0
     drain_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 20.0
     tls: TlsSettings | None = None
+    caller_tls: CallerTlsSettings | None = None
 
 
 class IngestSettings(_Section, frozen=True):
@@ -96,6 +109,7 @@ class IngestSettings(_Section, frozen=True):
     max_connection_age_s: Annotated[float, msgspec.Meta(ge=1)] = 300.0
     drain_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 20.0
     tls: TlsSettings | None = None
+    caller_tls: CallerTlsSettings | None = None
 
 
 class LogSettings(_Section, frozen=True):
@@ -220,10 +234,13 @@ def _explained(error: msgspec.ValidationError, file: Path, origins: Mapping[str,
     return invalid(f"{place}: {key!r}: {what[:1].lower()}{what[1:]}", field=key)
 
 
-def _section(table: str) -> type[_Section]:
-    section: type[_Section] = Settings
+_SUBSECTIONS = {"tls": TlsSettings, "caller_tls": CallerTlsSettings}
+
+
+def _section(table: str) -> Any:
+    section: Any = Settings
     for name in filter(None, table.split(".")):
-        section = TlsSettings if name == "tls" else get_type_hints(section)[name]
+        section = _SUBSECTIONS.get(name) or get_type_hints(section)[name]
     return section
 
 
@@ -239,7 +256,7 @@ def _in_table(table: str) -> str:
 def _check(settings: Settings, file: Path, origins: Mapping[str, str]) -> None:
     """What a type cannot say."""
     if not _PROJECT.fullmatch(settings.project):
-        rule = "a letter, then letters, digits, _ or -, 63 at most"
+        rule = "a letter a-z, then a-z, 0-9 and single _, 63 at most"
         raise invalid(f"{file}: 'project': {settings.project!r} is not a project name ({rule})", field="project")
     for table, section in (("server", settings.server), ("ingest", settings.ingest)):
         key = f"{table}.address"
@@ -262,16 +279,25 @@ def _absolute(settings: Settings) -> Settings:
         settings,
         registry=settings.registry if "://" in settings.registry else str(repo / settings.registry),
         online_store=replace(settings.online_store, path=repo / settings.online_store.path),
-        server=replace(settings.server, tls=_absolute_tls(settings.server.tls, repo)),
-        ingest=replace(settings.ingest, tls=_absolute_tls(settings.ingest.tls, repo)),
+        server=_absolute_tls(settings.server, repo),
+        ingest=_absolute_tls(settings.ingest, repo),
     )
 
 
-def _absolute_tls(tls: TlsSettings | None, repo: Path) -> TlsSettings | None:
-    if tls is None:
-        return None
-    client_ca = tls.client_ca and repo / tls.client_ca
-    return TlsSettings(cert=repo / tls.cert, key=repo / tls.key, client_ca=client_ca)
+_Listener = TypeVar("_Listener", ServerSettings, IngestSettings)
+
+
+def _absolute_tls(listener: _Listener, repo: Path) -> _Listener:
+    def absolute(section: TlsSettings | CallerTlsSettings | None) -> Any:
+        if section is None:
+            return None
+        paths = {
+            name: repo / value for name, value in msgspec.structs.asdict(section).items() if isinstance(value, Path)
+        }
+        return msgspec.structs.replace(section, **paths)
+
+    tls, caller_tls = absolute(listener.tls), absolute(listener.caller_tls)
+    return msgspec.structs.replace(listener, tls=tls, caller_tls=caller_tls)
 
 
 def _path_from_str(kind: type, value: Any) -> Any:
