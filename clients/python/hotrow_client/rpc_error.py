@@ -30,6 +30,7 @@ _CODES: Final = {
     grpc.StatusCode.UNAUTHENTICATED: Code.UNAUTHENTICATED,
     grpc.StatusCode.PERMISSION_DENIED: Code.DENIED,
     grpc.StatusCode.UNIMPLEMENTED: Code.UNIMPLEMENTED,
+    grpc.StatusCode.DATA_LOSS: Code.DATA_LOSS,
 }
 
 

@@ -87,6 +87,7 @@ def test_a_limit_without_a_hint_is_final(server, client):
         (grpc.StatusCode.FAILED_PRECONDITION, Code.FAILED_PRECONDITION),
         (grpc.StatusCode.UNAUTHENTICATED, Code.UNAUTHENTICATED),
         (grpc.StatusCode.PERMISSION_DENIED, Code.DENIED),
+        (grpc.StatusCode.DATA_LOSS, Code.DATA_LOSS),
         (grpc.StatusCode.INTERNAL, Code.INTERNAL),
         (grpc.StatusCode.UNKNOWN, Code.INTERNAL),
         (grpc.StatusCode.DEADLINE_EXCEEDED, Code.DEADLINE),
