@@ -152,4 +152,4 @@ def _default_text(field: Field) -> str:
 
 
 def _ttl_text(ttl: timedelta | None) -> str:
-    return "never expires" if ttl is None else str(ttl)
+    return "never expires" if ttl is None else str(ttl).removesuffix(", 0:00:00")

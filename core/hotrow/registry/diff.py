@@ -20,7 +20,8 @@ _KINDS = ("entity", "feature view", "push source", "feature service")
 class Change:
     """One definition that differs; `details` are lines to read, such as "field fare: unit SEK -> USD".
 
-    `compatible` is False when rows stored before the change would be read wrongly or not be found after it.
+    `compatible` is False when rows stored before the change would be read wrongly or not be found after it, and
+    `faults` are then the details that say so.
     """
 
     action: Action
@@ -28,6 +29,7 @@ class Change:
     name: str
     details: tuple[str, ...] = ()
     compatible: bool = True
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Plan:
         """Raise FAILED_PRECONDITION, naming every change at fault and the remedy, unless the plan is compatible."""
         wrong = [change for change in self.changes if not change.compatible]
         if wrong:
-            shown = "; ".join(f"{change.kind} {change.name!r}: {', '.join(change.details)}" for change in wrong)
+            shown = "; ".join(f"{change.kind} {change.name!r}: {', '.join(change.faults)}" for change in wrong)
             raise HotrowError(
                 Code.FAILED_PRECONDITION,
                 f"rows that are stored do not fit this: {shown}; leave the view as it was and give the changed one a "
@@ -87,8 +89,9 @@ def _kind_changes(kind: str, before: Mapping[str, Definition], after: Mapping[st
         else:
             details = list(changed_details(old, new))
             if details:
-                compatible = all(detail.compatible for detail in details)
-                yield Change("changed", kind, name, tuple(detail.text for detail in details), compatible)
+                faults = tuple(detail.text for detail in details if not detail.compatible)
+                texts = tuple(detail.text for detail in details)
+                yield Change("changed", kind, name, texts, compatible=not faults, faults=faults)
 
 
 def _added_fields(old: Snapshot | None, new: Snapshot) -> dict[str, tuple[Field, ...]]:
@@ -129,7 +132,8 @@ def _field_conflicts(view: FeatureView, fields: tuple[Field, ...], snapshot_id: 
 def _with_conflicts(change: Change, conflicts: Mapping[str, tuple[str, ...]]) -> Change:
     if change.kind != "feature view" or change.name not in conflicts:
         return change
-    return replace(change, details=(*change.details, *conflicts[change.name]), compatible=False)
+    lines = conflicts[change.name]
+    return replace(change, details=(*change.details, *lines), compatible=False, faults=(*change.faults, *lines))
 
 
 def _stopped_pushes(old: Snapshot, new: Snapshot) -> Iterator[str]:

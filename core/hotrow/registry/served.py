@@ -37,6 +37,11 @@ class ServedSet(Generic[T]):
         """The id of the served head; None before the first apply."""
         return self._state.head_id
 
+    @property
+    def generation(self) -> object:
+        """Another object whenever what is served has changed: what is derived from it is kept only as long."""
+        return self._state
+
     def update(self, refs: Refs, load: Callable[[str], Snapshot]) -> list[str]:
         """Serve what `refs` name, compiling only what was not served before.
 

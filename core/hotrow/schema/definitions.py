@@ -42,15 +42,17 @@ def collect_definitions(found: Iterable[Found]) -> Definitions:
     Raises INVALID when two different definitions of one kind have one name, naming both places. The same definition
     found twice counts once.
     """
+    items = list(found)
+    items += [Found(reference, item.place) for item in items for reference in _references(item.definition)]
     known: dict[tuple[type[Definition], str], Found] = {}
-    for item in found:
-        for definition in _with_references(item.definition):
-            other = known.setdefault((type(definition), definition.name), Found(definition, item.place))
-            if other.definition != definition:
-                raise invalid(
-                    f"{definition.label} is defined in {other.place} and differently in {item.place}; "
-                    "rename one, or import it from the other file"
-                )
+    for item in items:
+        definition = item.definition
+        other = known.setdefault((type(definition), definition.name), item)
+        if other.definition != definition:
+            raise invalid(
+                f"{definition.label} is defined in {other.place} and differently in {item.place}; "
+                "rename one, or import it from the other file"
+            )
     definitions = [item.definition for item in known.values()]
     return Definitions(
         entities=by_name(definitions, Entity),
@@ -66,12 +68,13 @@ def by_name(definitions: Iterable[Definition], kind: type[D]) -> Mapping[str, D]
     return MappingProxyType({d.name: d for d in sorted(chosen, key=lambda definition: definition.name)})
 
 
-def _with_references(definition: Definition) -> Iterable[Definition]:
-    yield definition
+def _references(definition: Definition) -> list[Definition]:
+    """What a definition refers to, directly or not."""
+    if isinstance(definition, FeatureView):
+        return list(definition.entities)
+    views: list[FeatureView] = []
     if isinstance(definition, FeatureService):
-        for view in definition.views:
-            yield from _with_references(view)
+        views += definition.views
     elif isinstance(definition, PushSource):
-        yield from _with_references(definition.view)
-    elif isinstance(definition, FeatureView):
-        yield from definition.entities
+        views.append(definition.view)
+    return [*views, *(entity for view in views for entity in view.entities)]
