@@ -1,0 +1,41 @@
+"""The stores that have to agree, and rows made by hand: to a store a row is its header and whatever follows."""
+
+import struct
+
+import pytest
+from hotrow.stores.lmdb import LmdbStore
+from hotrow.stores.memory import MemoryStore
+
+SIGN = 1 << 63
+
+
+@pytest.fixture(scope="session")
+def make_row():
+    """A row of an event time, a created time and a body."""
+
+    def make(event_us, created_us=0, body=b"", *, tombstone=False):
+        head = struct.pack("<IBBH8s", 36 + len(body), 1, int(tombstone), 0, b"schema_1")
+        return head + struct.pack(">QQ", event_us + SIGN, created_us + SIGN) + body + b"csum"
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def open_store():
+    """Opens an empty store of a kind in a folder."""
+
+    def open_(kind, folder):
+        if kind == "memory":
+            return MemoryStore()
+        durability = "os" if kind == "lmdb-os" else "fsync"
+        return LmdbStore(folder / "online", size_gib=0.25, writable=True, durability=durability)
+
+    return open_
+
+
+@pytest.fixture(params=["memory", "lmdb", "lmdb-os"])
+def store(request, tmp_path, open_store):
+    """Every kind of store, empty."""
+    opened = open_store(request.param, tmp_path)
+    yield opened
+    opened.close()

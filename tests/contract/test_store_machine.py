@@ -1,0 +1,164 @@
+"""Stores against a dict: any sequence of calls leaves them alike."""
+
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hotrow.stores.lmdb import LmdbStore, create_fresh
+from hotrow.stores.port import ABSENT, SKIPPED_STALE, WRITTEN, Mark, StoredRow, Write, Written
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+VIEWS = st.sampled_from([b"view___1", b"view___2", b"view__\xff\xff"])
+KEYS = st.sampled_from([b"", b"\0", b"a", b"a\0", b"b", b"\xff" * 480]) | st.binary(max_size=12)
+TIMES = st.integers(-2, 6)
+VERSIONS = st.tuples(TIMES, TIMES)
+BODIES = st.sampled_from([0, 4, 5000]).map(bytes)
+BATCHES = st.dictionaries(KEYS, st.tuples(VERSIONS, BODIES), max_size=8)
+MARKS = st.none() | st.builds(Mark, st.sampled_from([b"m1", b"m2", b"m3"]), st.sampled_from([b"d1", b"d2"]), BODIES)
+WRITES = st.tuples(VIEWS, BATCHES, MARKS, st.none() | TIMES)
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """The model: `rows` by view and key, with the times beside; `marks`; `watermarks`; `schemas`."""
+
+    def __init__(self, kind, make_row, open_store):
+        super().__init__()
+        self.kind, self.make_row, self.open_store = kind, make_row, open_store
+        self.folder = Path(tempfile.mkdtemp())
+        self.rows, self.marks, self.watermarks, self.schemas = {}, {}, {}, {}
+
+    @initialize()
+    def open(self):
+        self.store = self.open_store(self.kind, self.folder)
+
+    def teardown(self):
+        self.store.close()
+        shutil.rmtree(self.folder)
+
+    @rule(writes=st.lists(WRITES, min_size=1, max_size=3))
+    def write(self, writes):
+        before = self.store.sequence()
+        changed, expected, calls = False, [], []
+        for view, batch, mark, watermark in writes:
+            rows = [self.make_row(*version, body) for version, body in batch.values()]
+            calls.append(Write(view, list(batch), rows, mark, watermark))
+            outcome, touched = self._apply(view, batch, mark, watermark)
+            expected.append(outcome)
+            changed |= touched
+        after = before + changed
+        for key, (digest, note, outcomes, sequence) in self.marks.items():
+            self.marks[key] = (digest, note, outcomes, after if sequence is None else sequence)
+        expected = [replace(one, sequence=after) if one.sequence is None else one for one in expected]
+        assert self.store.write(calls) == expected
+        assert self.store.sequence() == after
+
+    def _apply(self, view, batch, mark, watermark):
+        """What the store should answer (sequence None: that of this call), and whether it should change."""
+        if mark and mark.key in self.marks:
+            digest, note, outcomes, sequence = self.marks[mark.key]
+            if digest != mark.digest:
+                return Written(b"", 0, conflict=True), False
+            return Written(outcomes, sequence, replayed=True, note=note), False
+        outcomes = bytearray()
+        for key, (version, body) in batch.items():
+            newer = (view, key) not in self.rows or self.rows[view, key][0] < version
+            outcomes.append(WRITTEN if newer else SKIPPED_STALE)
+            if newer:
+                self.rows[view, key] = (version, self.make_row(*version, body))
+        touched = WRITTEN in outcomes or bool(mark)
+        if watermark is not None:
+            touched |= self.watermarks.get(view) != watermark
+            self.watermarks[view] = watermark
+        if mark:
+            self.marks[mark.key] = (mark.digest, mark.note, bytes(outcomes), None)
+        return Written(bytes(outcomes), None, note=mark.note if mark else b""), touched
+
+    @rule(asked=st.lists(st.tuples(VIEWS, st.lists(KEYS, max_size=4)), max_size=3))
+    def read(self, asked):
+        names = [(view, key) for view, keys in asked for key in keys]
+        rows = self.store.read([view for view, _ in asked], [keys for _, keys in asked])
+        assert rows == [self.rows[name][1] if name in self.rows else ABSENT for name in names]
+
+    @rule(data=st.data())
+    def remove(self, data):
+        names = data.draw(
+            st.lists(st.tuples(VIEWS, KEYS) | st.sampled_from([*self.rows, (b"view___1", b"")]), max_size=4)
+        )
+        stale = self.make_row(-9)
+        rows = [StoredRow(*name, self.rows[name][1] if name in self.rows else stale) for name in dict.fromkeys(names)]
+        rows += [StoredRow(*name, stale) for name in names]
+        assert self.store.remove(rows) == sum(self.rows.pop(name, None) is not None for name in dict.fromkeys(names))
+
+    @rule(fingerprint=st.sampled_from([b"schema_1", b"schema_2"]))
+    def put_schemas(self, fingerprint):
+        self.schemas[fingerprint] = fingerprint * 3
+        self.store.put_schemas({fingerprint: fingerprint * 3})
+
+    @rule()
+    def open_again(self):
+        if self.kind != "memory":
+            before = self.store.id, self.store.epoch, self.store.sequence()
+            self.store.close()
+            self.store = self.open_store(self.kind, self.folder)
+            assert (self.store.id, self.store.epoch, self.store.sequence()) == before
+
+    @rule()
+    def rebuild(self):
+        if self.kind != "memory":
+            before = self.store.id, self.store.epoch + 1
+            self.store.close()
+            aside = create_fresh(self.folder / "online")
+            assert aside is not None
+            shutil.rmtree(aside)
+            self.store = self.open_store(self.kind, self.folder)
+            assert (self.store.id, self.store.epoch) == before
+            self.rows, self.marks, self.watermarks, self.schemas = {}, {}, {}, {}
+
+    @rule()
+    def verify(self):
+        assert self.store.verify() == []
+
+    @invariant()
+    def same(self):
+        expected = [StoredRow(*name, self.rows[name][1]) for name in sorted(self.rows)]
+        assert list(self.store.scan()) == expected
+        assert list(self.store.scan(b"view___2")) == [row for row in expected if row.view_id == b"view___2"]
+        assert self.store.schemas() == self.schemas
+        for view in (b"view___1", b"view___2", b"view__\xff\xff"):
+            assert self.store.watermark_us(view) == self.watermarks.get(view)
+        assert self.store.info().rows == len(self.rows)
+
+
+def _run(kind, make_row, open_store, examples):
+    limits = settings(
+        max_examples=examples,
+        stateful_step_count=25,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    )
+    run_state_machine_as_test(lambda: StoreMachine(kind, make_row, open_store), settings=limits)
+
+
+@pytest.mark.parametrize("kind", ["memory", "lmdb"])
+def test_a_store_is_a_dict(kind, make_row, open_store):
+    """No sequence of calls, reopening and rebuilding tells a store from the model."""
+    _run(kind, make_row, open_store, examples=25)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("kind", ["memory", "lmdb", "lmdb-os"])
+def test_a_store_is_a_dict_at_length(kind, make_row, open_store):
+    """The same, for longer."""
+    _run(kind, make_row, open_store, examples=1000)
+
+
+def test_the_store_is_of_its_kind(tmp_path, open_store):
+    """The machine does run on LMDB where it says so."""
+    store = open_store("lmdb", tmp_path)
+    assert isinstance(store, LmdbStore)
+    store.close()
