@@ -1,0 +1,152 @@
+"""The rows of a push, from the columns of the request to entity keys and stored rows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hotrow.codec.entity import byte_table, int_table
+from hotrow.codec.fault import Expected, request_fault
+from hotrow.codec.kernel_row import (
+    HEADER,
+    NO_DEFAULT,
+    NULL_DEFAULT,
+    OUT_END,
+    OUT_ENTRY,
+    OUT_FAULT,
+    OUT_KEY,
+    OUT_ROW,
+    TOMBSTONE,
+    encode_rows,
+    stamp,
+)
+from hotrow.codec.layout import Constants, layout_from_schema, stored_value
+from hotrow.codec.wire import Octets, Scanned, Table
+from hotrow.schema.default import DefaultValue
+from hotrow.schema.field import Field
+from hotrow.schema.view import FeatureView
+
+EVENT_TIME, CREATED_TIME = 5, 6
+_OUT_WIDTH = 5
+_NUMBER_BYTES = 12  # at most, of a join key or a field of fixed width, tag included
+
+
+@dataclass(frozen=True, slots=True)
+class RowPlan:
+    """Tables for pushes to a view: its join keys and, unless rows are deleted, its fields."""
+
+    expected: Expected
+    table: Table
+    constants: Octets
+    row_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When a batch came and how far ahead its event times may lie; `with_created` takes created times from it."""
+
+    now_us: int
+    latest_us: int
+    with_created: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedRows:
+    """Keys and rows in one buffer. A row that is refused takes no space; `faults` has its number, 0 for the others."""
+
+    buffer: Octets
+    results: Table
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether no row is refused."""
+        return not self.results[:, OUT_FAULT].any()
+
+    def refused(self) -> list[tuple[int, int, int]]:
+        """(row, fault, entry) of each row that is refused; an entry of -1 is the event time."""
+        rows = np.flatnonzero(self.results[:, OUT_FAULT])
+        return [(int(r), int(self.results[r, OUT_FAULT]), int(self.results[r, OUT_ENTRY])) for r in rows]
+
+    def stamped(self, created_us: int) -> "EncodedRows":
+        """Set the created time of all rows, in place: a push is created when it is committed."""
+        stamp(self.buffer, self.results, created_us)
+        return self
+
+    def keys(self) -> list[bytes]:
+        """The entity key of every row; empty bytes where the row is refused."""
+        return self._cut(OUT_KEY, OUT_ROW)
+
+    def rows(self) -> list[bytes]:
+        """The stored form of every row; empty bytes where the row is refused."""
+        return self._cut(OUT_ROW, OUT_END)
+
+    def _cut(self, start: int, end: int) -> list[bytes]:
+        data = self.buffer.tobytes()
+        starts, ends = self.results[:, start].tolist(), self.results[:, end].tolist()
+        return [data[a:b] for a, b in zip(starts, ends, strict=True)]
+
+
+def plan_rows(view: FeatureView, group: int, *, delete: bool) -> RowPlan:
+    """The plan of pushes to `view`, whose columns stand in the request's field `group`."""
+    layout = layout_from_schema(view.schema_bytes, view.fingerprint)
+    constants = Constants()
+    entries: list[int] = []
+    for key in view.join_keys:
+        (name,) = constants.put_all([key.name.encode()])
+        entries += [*name, key.type.kind, 0, NO_DEFAULT, 0, 0, 0]
+    slots = [] if delete else list(layout.slots.values())
+    defaults = 0
+    for slot in slots:
+        field = view.field(slot.name)
+        name, unit = constants.put_all([slot.name.encode(), slot.unit.encode()])
+        default, length = _default(field, constants)
+        defaults += length
+        entries += [*name, slot.type.kind, slot.fixed, default, length, *unit]
+    n_keys = len(view.join_keys)
+    flags = TOMBSTONE if delete else 0
+    head = [n_keys + len(slots), n_keys, layout.bitmap_bytes, layout.fixed_bytes, layout.fingerprint, flags, group]
+    described = [(key.name, key.type, "") for key in view.join_keys]
+    described += [(slot.name, slot.type, slot.unit) for slot in slots]
+    where = f"view {view.name!r}" + (", DELETE takes the keys alone" if delete else "")
+    row_bytes = HEADER + 4 + layout.bitmap_bytes + layout.fixed_bytes + defaults
+    row_bytes += _NUMBER_BYTES * (n_keys + 1) + 4 * len(slots)
+    expected = Expected(described, n_keys, where)
+    return RowPlan(expected, int_table([*head, *entries]), byte_table(constants), row_bytes)
+
+
+def rows_from_request(plan: RowPlan, request: Scanned, times: Times) -> EncodedRows:
+    """Encode every row of a request; raises INVALID, naming the column, for what is wrong with the batch itself."""
+    event_at, event_bytes = request.field(EVENT_TIME)
+    created_at, created_bytes = request.field(CREATED_TIME) if times.with_created else (0, 0)
+    most = max(request.rows, event_bytes // 8, 1)
+    where = np.array(
+        [
+            event_at if event_bytes else -1,
+            event_bytes,
+            created_at if created_bytes else -1,
+            created_bytes,
+            times.now_us,
+            times.latest_us,
+        ],
+        np.int64,
+    )
+    out = np.empty(most * plan.row_bytes + 3 * len(request.data) + 64, np.uint8)
+    results = np.empty((most, _OUT_WIDTH), np.int64)
+    fault = np.zeros(2, np.int64)
+    rows = encode_rows(request.data, request.columns, plan.table, plan.constants, where, out, results, fault)
+    if rows < 0:
+        raise request_fault(rows, int(fault[0]), int(fault[1]), plan.expected, request)
+    results = results[:rows]
+    return EncodedRows(out[: int(results[-1, OUT_END]) if rows else 0].copy(), results)
+
+
+def _default(field: Field, constants: Constants) -> tuple[int, int]:
+    if not field.has_default:
+        return NO_DEFAULT, 0
+    value: DefaultValue = field.default  # type: ignore[assignment]
+    if value is None:
+        return NULL_DEFAULT, 0
+    data = stored_value(field.type, value)
+    return constants.put(data), len(data)

@@ -1,0 +1,134 @@
+"""Requests as they come: their bytes, and a table of the columns in them, without a Python object a field."""
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from google.protobuf.message import DecodeError, Message
+
+from hotrow.codec.kernel_scan import (
+    COLUMN_WIDTH,
+    FIELD,
+    HEAD_WIDTH,
+    LARGEST,
+    NAME,
+    NAME_LENGTH,
+    SPAN,
+    SPANS,
+    TOO_MANY,
+    scan,
+)
+from hotrow.errors import invalid
+
+Table = npt.NDArray[np.int64]
+Octets = npt.NDArray[np.uint8]
+
+FEW_COLUMNS, MANY_COLUMNS = 64, 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Which fields of a request message hold columns, and which change from request to request (field numbers)."""
+
+    message: type[Message]
+    columns: int
+    volatile: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """A request's bytes, canonical, and what was found in them. Valid until this thread scans the next request."""
+
+    data: bytes
+    head: list[int]
+    columns: Table
+
+    @property
+    def selection(self) -> bytes:
+        """The bytes of all fields but columns and volatile ones: a request that selects the same has the same."""
+        head = self.head
+        if head[SPANS] == 1:
+            return self.data[head[SPAN] : head[SPAN + 1]]
+        spans = (SPAN + 2 * i for i in range(head[SPANS]))
+        return b"".join(self.data[head[i] : head[i + 1]] for i in spans)
+
+    @property
+    def rows(self) -> int:
+        """The most values of a column: the number of rows, unless the columns are ragged."""
+        return self.head[LARGEST]
+
+    def field(self, number: int) -> tuple[int, int]:
+        """Where a length-delimited field stands and its length; (0, 0) where the request does not have it."""
+        return self.head[FIELD + 3 * number], self.head[FIELD + 3 * number + 1]
+
+    def bytes_field(self, number: int) -> bytes:
+        """A bytes or string field; empty where the request does not have it."""
+        at, length = self.field(number)
+        return self.data[at : at + length]
+
+    def has_group(self, number: int) -> bool:
+        """Whether the request has a column in the field of that number."""
+        return self.head[FIELD + 3 * number + 2] > 0
+
+    def column_name(self, column: int) -> str:
+        """A column's name, for messages."""
+        at, length = self.columns[column, NAME], self.columns[column, NAME_LENGTH]
+        return self.data[at : at + length].decode("utf-8", "replace")
+
+
+def bits(*numbers: int) -> int:
+    """A set of field numbers as kernels take it."""
+    return sum(1 << number for number in numbers)
+
+
+class _Tables(threading.local):
+    """A thread's own tables, used again for every request."""
+
+    def __init__(self) -> None:
+        self.head = np.zeros(HEAD_WIDTH, np.int64)
+        self.columns = np.zeros((FEW_COLUMNS, COLUMN_WIDTH), np.int64)
+
+
+_tables = _Tables()
+
+
+def scan_request(data: bytes, shape: Shape) -> Scanned:
+    """Find the columns of a request; raises INVALID for bytes that are no such message.
+
+    A message in another valid encoding than the canonical one (split or unpacked fields, fields in odd places) is
+    rewritten by protobuf first, so that there is one reader of columns.
+    """
+    found = _scan(data, shape)
+    if isinstance(found, Scanned):
+        return found
+    data = _canonical(data, shape)
+    found = _scan(data, shape)
+    if isinstance(found, Scanned):
+        return found
+    name = shape.message.DESCRIPTOR.name
+    if found == TOO_MANY:
+        raise invalid(f"the {name} has more than {MANY_COLUMNS} columns; send fewer")
+    raise invalid(f"not a valid {name}; generate stubs from hotrow's protos and let them encode it")
+
+
+def _scan(data: bytes, shape: Shape) -> Scanned | int:
+    tables = _tables
+    count = scan(data, shape.columns, shape.volatile, tables.head, tables.columns)
+    if count == TOO_MANY and len(tables.columns) < MANY_COLUMNS:
+        many: Any = np.zeros((MANY_COLUMNS, COLUMN_WIDTH), np.int64)
+        count = scan(data, shape.columns, shape.volatile, tables.head, many)
+        return Scanned(data, tables.head.tolist(), many[:count]) if count >= 0 else count
+    return Scanned(data, tables.head.tolist(), tables.columns[:count]) if count >= 0 else int(count)
+
+
+def _canonical(data: bytes, shape: Shape) -> bytes:
+    message = shape.message()
+    try:
+        message.ParseFromString(data)
+        message.DiscardUnknownFields()
+        return message.SerializeToString(deterministic=True)
+    except (DecodeError, UnicodeDecodeError, ValueError) as error:
+        name = shape.message.DESCRIPTOR.name
+        raise invalid(f"not a valid {name}: the bytes cannot be parsed") from error

@@ -1,0 +1,133 @@
+"""Group commit: rows of concurrent callers share a transaction and its fsync, and no caller holds a thread.
+
+One thread writes. While it commits, what comes waits in a queue, and all of it goes into the next transaction: one
+caller never waits for others to come, and many share what one commit costs.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from queue import SimpleQueue
+
+from hotrow import clock, log
+from hotrow.codec.pushed import EncodedRows
+from hotrow.errors import Code, HotrowError
+from hotrow.failpoint import Reached, unarmed
+from hotrow.stores.port import Mark, OnlineStore, Write, Written
+
+_RETRY_AFTER_S = 0.05
+_STOPPING = HotrowError(Code.UNAVAILABLE, "the ingest worker stops; send the push again", retry_after_s=0.5)
+_FAILED = HotrowError(Code.INTERNAL, "internal error while rows were committed; none of them was written")
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """One batch of a producer that waits for its commit.
+
+    `chosen` are the rows to write, in order; None: all. `created_at_commit`: the created time of its rows is that of
+    the commit, and not what the rows hold. `done` is called once, on the thread that commits.
+    """
+
+    view_id: bytes
+    keys: Sequence[bytes]
+    encoded: EncodedRows
+    done: Callable[[Written | HotrowError], None]
+    chosen: Sequence[int] | None = None
+    created_at_commit: bool = True
+    mark: Mark | None = None
+    watermark_us: int | None = None
+
+
+class Batcher:
+    """Commits what is submitted. `queue_rows` bounds the rows that wait, `max_batch_rows` those of one commit."""
+
+    def __init__(self, store: OnlineStore, *, queue_rows: int, max_batch_rows: int, reached: Reached = unarmed) -> None:
+        self._store = store
+        self._queue_rows = queue_rows
+        self._max_batch_rows = max_batch_rows
+        self._reached = reached
+        self._queue: SimpleQueue[Pending | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._waiting_rows = 0
+        self._stopping = False
+        self._created_us = 0
+        self._log = log.logger(__name__)
+        self._thread = threading.Thread(target=self._run, name="hotrow-commit", daemon=True)
+        self._thread.start()
+
+    def submit(self, pending: Pending) -> None:
+        """Queue a batch; raises EXHAUSTED when too many rows wait, UNAVAILABLE when the worker stops."""
+        rows = len(pending.keys)
+        with self._lock:
+            if self._stopping:
+                raise _STOPPING
+            if self._waiting_rows and self._waiting_rows + rows > self._queue_rows:
+                raise HotrowError(
+                    Code.EXHAUSTED,
+                    f"{self._waiting_rows} rows wait to be written, of {self._queue_rows} that may; send slower",
+                    retry_after_s=_RETRY_AFTER_S,
+                )
+            self._waiting_rows += rows
+        self._queue.put(pending)
+
+    def drain(self, timeout_s: float) -> bool:
+        """Take nothing more, commit what waits, and end the thread; whether that was done in time."""
+        with self._lock:
+            self._stopping = True
+        self._queue.put(None)
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        stopped = False
+        while not stopped:
+            batch: list[Pending] = []
+            rows = 0
+            item = self._queue.get()
+            while item is not None:
+                batch.append(item)
+                rows += len(item.keys)
+                if rows >= self._max_batch_rows or self._queue.empty():
+                    break
+                item = self._queue.get()
+            stopped = item is None
+            if batch:
+                self._commit(batch)
+                with self._lock:
+                    self._waiting_rows -= rows
+
+    def _commit(self, batch: list[Pending]) -> None:
+        try:
+            written = self._write(batch)
+        except HotrowError as error:
+            if error.code is Code.EXHAUSTED and len(batch) > 1:
+                for pending in batch:  # one large batch must not refuse small ones that still fit
+                    self._commit([pending])
+                return
+            self._answer(batch, [error] * len(batch))
+        except Exception:  # noqa: BLE001 - whatever it is, producers get an answer and the thread goes on
+            self._log.exception("commit failed")
+            self._answer(batch, [_FAILED] * len(batch))
+        else:
+            self._reached("after_commit")
+            self._answer(batch, written)
+
+    def _write(self, batch: list[Pending]) -> Sequence[Written]:
+        self._created_us = max(self._created_us + 1, clock.now_us())
+        return self._store.write([_write_of(pending, self._created_us) for pending in batch])
+
+    def _answer(self, batch: list[Pending], outcomes: Sequence[Written | HotrowError]) -> None:
+        for pending, outcome in zip(batch, outcomes, strict=True):
+            try:
+                pending.done(outcome)
+            except Exception:  # noqa: BLE001 - one answer that fails must not keep the others from theirs
+                self._log.exception("a push could not be answered")
+
+
+def _write_of(pending: Pending, created_us: int) -> Write:
+    if pending.created_at_commit:
+        pending.encoded.stamped(created_us)
+    keys, rows = pending.keys, pending.encoded.rows()
+    if pending.chosen is not None:
+        rows = [rows[row] for row in pending.chosen]
+    return Write(pending.view_id, keys, rows, pending.mark, pending.watermark_us)

@@ -1,0 +1,206 @@
+"""The way of a push: find its plan, encode and check its rows, and hand them to the batcher."""
+
+import hashlib
+from dataclasses import dataclass
+
+from hotrow import clock
+from hotrow.codec.pushed import EncodedRows, RowPlan, Times, plan_rows, rows_from_request
+from hotrow.codec.token import Token
+from hotrow.codec.wire import Scanned, Shape, bits, scan_request
+from hotrow.errors import Code, HotrowError, invalid, not_found
+from hotrow.registry.served import ServedSet
+from hotrow.registry.snapshot import Snapshot
+from hotrow.rpc.call import Call
+from hotrow.schema.view import FeatureView
+from hotrow.stores.port import SKIPPED_STALE, VERSION, WRITTEN, Mark, OnlineStore, Written
+from hotrow.v1.feature_ingest_pb2 import MaterializeRowsRequest
+from hotrow.v1.push_pb2 import DELETE, ONLINE, UPSERT, PushFeaturesReply, PushFeaturesRequest
+
+from hotrow_ingest.answer import Draft, draft, filled, materialize_reply, push_reply, reply_from_note
+from hotrow_ingest.batcher import Batcher, Pending
+
+ROWS, EVENT_TIME, CREATED_TIME, REQUEST_ID, WATERMARK = 4, 5, 6, 8, 12
+PUSH = Shape(PushFeaturesRequest, columns=bits(ROWS), volatile=bits(EVENT_TIME, REQUEST_ID))
+MATERIALIZE = Shape(MaterializeRowsRequest, columns=bits(ROWS), volatile=bits(EVENT_TIME, CREATED_TIME, WATERMARK))
+MAX_PLANS = 1024
+MAX_REQUEST_ID_BYTES = 256
+_NO_LIMIT = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a batch goes and how: everything about it that its rows do not say. `scope` is that of request ids."""
+
+    snapshot: str
+    view_id: bytes
+    rows: RowPlan
+    scope: bytes
+    atomic: bool
+    dry_run: bool
+
+
+class Pipeline:
+    """Serves pushes. Thread-safe; `max_future_us` bounds how far ahead of the clock an event time may lie."""
+
+    def __init__(
+        self, store: OnlineStore, served: ServedSet[Snapshot], batcher: Batcher, *, project: str, max_future_us: int
+    ) -> None:
+        self._store = store
+        self._served = served
+        self._batcher = batcher
+        self._project = project
+        self._max_future_us = max_future_us
+        self._targets: dict[tuple[Shape, bytes], Target] = {}
+        self._generation: object = None
+
+    def push_features(self, request: bytes, call: Call) -> None:
+        """`hotrow.v1.FeatureIngest/PushFeatures`; answered when the rows are durable."""
+        scanned = scan_request(request, PUSH)
+        target = self._target(scanned, PUSH)
+        now_us = clock.now_us()
+        encoded = rows_from_request(target.rows, scanned, Times(now_us, now_us + self._max_future_us))
+        keys = encoded.keys()
+        drafted = draft(encoded, keys, target.rows.expected)
+        if target.atomic and drafted.rejections:
+            first = drafted.rejections[0]
+            raise invalid(
+                f"row {first.row}: {first.field}: {first.reason} (atomic: no row was written)", field=first.field
+            )
+        if target.dry_run:
+            outcomes = self._compare(target, encoded.stamped(now_us), keys, drafted)
+            call.reply(push_reply(filled(drafted.results, outcomes), _rest(drafted, target), None))
+        elif drafted.chosen is not None and not drafted.chosen:
+            call.reply(push_reply(drafted.results, _rest(drafted, target), self._token(self._store.sequence())))
+        else:
+            mark = self._mark(scanned, target, drafted, call)
+            self._submit(target, encoded, keys, drafted, mark, call)
+
+    def materialize_rows(self, request: bytes, call: Call) -> None:
+        """`hotrow.v1.FeatureIngest/MaterializeRows`: rows of a source, with created times of their own."""
+        scanned = scan_request(request, MATERIALIZE)
+        target = self._target(scanned, MATERIALIZE)
+        times = Times(clock.now_us(), _NO_LIMIT, with_created=True)
+        encoded = rows_from_request(target.rows, scanned, times)
+        keys = encoded.keys()
+        drafted = draft(encoded, keys, target.rows.expected)
+        at, length = scanned.field(WATERMARK)
+        watermark_us = int.from_bytes(scanned.data[at : at + length], "little", signed=True) if length else None
+
+        def done(outcome: Written | HotrowError) -> None:
+            if isinstance(outcome, HotrowError):
+                call.fail(outcome)
+            else:
+                call.reply(materialize_reply(filled(drafted.results, outcome.outcomes), drafted.rejections))
+
+        self._batcher.submit(
+            Pending(
+                view_id=target.view_id,
+                keys=_chosen(keys, drafted),
+                encoded=encoded,
+                done=done,
+                chosen=drafted.chosen,
+                created_at_commit=False,
+                watermark_us=watermark_us,
+            )
+        )
+
+    def _submit(
+        self, target: Target, encoded: EncodedRows, keys: list[bytes], drafted: Draft, mark: Mark | None, call: Call
+    ) -> None:
+        def done(outcome: Written | HotrowError) -> None:
+            if isinstance(outcome, HotrowError):
+                call.fail(outcome)
+            elif outcome.conflict:
+                call.fail(invalid("request_id was used for another payload; use a new one", field="request_id"))
+            elif outcome.replayed:
+                call.reply(reply_from_note(outcome.note, outcome.outcomes, self._token(outcome.sequence)))
+            else:
+                results = filled(drafted.results, outcome.outcomes)
+                call.reply(push_reply(results, _rest(drafted, target), self._token(outcome.sequence)))
+
+        self._batcher.submit(
+            Pending(target.view_id, _chosen(keys, drafted), encoded, done, chosen=drafted.chosen, mark=mark)
+        )
+
+    def _compare(self, target: Target, encoded: EncodedRows, keys: list[bytes], drafted: Draft) -> bytes:
+        """The outcomes that a write would have now."""
+        rows = encoded.rows()
+        chosen = range(len(rows)) if drafted.chosen is None else drafted.chosen
+        stored = self._store.read([target.view_id], [_chosen(keys, drafted)])
+        return bytes(
+            WRITTEN if rows[row][VERSION] > held[VERSION] else SKIPPED_STALE
+            for row, held in zip(chosen, stored, strict=True)
+        )
+
+    def _mark(self, request: Scanned, target: Target, drafted: Draft, call: Call) -> Mark | None:
+        at, length = request.field(REQUEST_ID)
+        if not length:
+            return None
+        if length > MAX_REQUEST_ID_BYTES:
+            raise invalid(f"request_id is longer than {MAX_REQUEST_ID_BYTES} bytes", field="request_id")
+        request_id = request.data[at : at + length]
+        scope = hashlib.blake2b(target.scope + call.caller.encode() + b"\0" + request_id, digest_size=16)
+        payload = hashlib.blake2b(request.data, digest_size=16)
+        return Mark(scope.digest(), payload.digest(), drafted.to_note(target.snapshot))
+
+    def _token(self, sequence: int) -> Token:
+        return Token(self._store.id, self._store.epoch, sequence)
+
+    def _target(self, request: Scanned, shape: Shape) -> Target:
+        generation = self._served.generation
+        if self._generation is not generation:
+            self._generation, self._targets = generation, {}
+        selection = request.selection
+        target = self._targets.get((shape, selection))
+        if target is None:
+            target = self._compile(selection, shape)
+            if len(self._targets) >= MAX_PLANS:
+                self._targets = {}
+            self._targets[shape, selection] = target
+        return target
+
+    def _compile(self, selection: bytes, shape: Shape) -> Target:
+        request = shape.message.FromString(selection)
+        assert isinstance(request, PushFeaturesRequest | MaterializeRowsRequest)  # noqa: S101 - the shapes above
+        if request.project not in ("", self._project):
+            raise not_found("project", request.project, [self._project], field="project")
+        snapshot = self._served.get(request.snapshot)
+        push = request if isinstance(request, PushFeaturesRequest) else PushFeaturesRequest()
+        view, target = _view(snapshot, request)
+        if push.to != ONLINE:
+            raise HotrowError(
+                Code.UNIMPLEMENTED, "to: this version has no log of pushed rows; push to ONLINE", field="to"
+            )
+        if push.op not in (UPSERT, DELETE):
+            raise invalid(f"op {push.op} is not known; send UPSERT or DELETE", field="op")
+        return Target(
+            snapshot=snapshot.id,
+            view_id=snapshot.view_id(view.name),
+            rows=plan_rows(view, ROWS, delete=push.op == DELETE),
+            scope=f"{self._project}\0{target}\0".encode(),
+            atomic=push.atomic,
+            dry_run=push.dry_run,
+        )
+
+
+def _view(snapshot: Snapshot, request: PushFeaturesRequest | MaterializeRowsRequest) -> tuple[FeatureView, str]:
+    """The view that a request names, and the name of what it names."""
+    if isinstance(request, PushFeaturesRequest) and request.push_source:
+        source = snapshot.push_sources.get(request.push_source)
+        if source is None:
+            raise not_found("push source", request.push_source, snapshot.push_sources, field="push_source")
+        return source.view, f"push_source:{source.name}"
+    if not request.view:
+        raise invalid("no target is named; name a push_source or a view", field="view")
+    view = snapshot.views.get(request.view)
+    if view is None:
+        raise not_found("feature view", request.view, snapshot.views, field="view")
+    return view, f"view:{view.name}"
+
+
+def _chosen(keys: list[bytes], drafted: Draft) -> list[bytes]:
+    return keys if drafted.chosen is None else [keys[row] for row in drafted.chosen]
+
+
+def _rest(drafted: Draft, target: Target) -> PushFeaturesReply:
+    return PushFeaturesReply(rejections=drafted.rejections, snapshot=target.snapshot)

@@ -1,0 +1,192 @@
+"""Read plans: everything about a read that does not depend on its entities, made once for a selection."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from hotrow.codec.entity import KeyPlan, plan_keys
+from hotrow.codec.layout import RowLayout, layout_from_schema
+from hotrow.codec.response import MATRIX_KINDS, ReplyShape, ResponsePlan, ViewColumns, plan_response
+from hotrow.errors import Code, HotrowError, invalid, not_found
+from hotrow.registry.signature import feature_signature
+from hotrow.registry.snapshot import Snapshot
+from hotrow.schema.entity import JoinKey
+from hotrow.schema.service import FeatureRef
+from hotrow.schema.view import FeatureView
+from hotrow.v1.feature_server_pb2 import FeatureNames, GetOnlineFeaturesRequest, ReadOptions
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPlan:
+    """A selection, compiled: `key_sets[i]` says which of the request's key sets makes the keys of view `i`."""
+
+    views: tuple[FeatureView, ...]
+    view_ids: tuple[bytes, ...]
+    key_sets: tuple[int, ...]
+    keys: KeyPlan
+    columns: tuple[ViewColumns, ...]
+    shape: ReplyShape
+    response: ResponsePlan
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledSnapshot:
+    """A snapshot that is served; its plans are made as requests come."""
+
+    snapshot: Snapshot
+
+
+def compile_snapshot(snapshot: Snapshot) -> CompiledSnapshot:
+    """Check that every feature service of the snapshot can be served; raises HotrowError for one that cannot."""
+    for name in snapshot.services:
+        plan_read(snapshot, GetOnlineFeaturesRequest(feature_service=name, options=ReadOptions(full_names=True)))
+    for view in snapshot.views.values():
+        names = FeatureNames(names=[f"{view.name}:{field.name}" for field in view.fields])
+        plan_read(snapshot, GetOnlineFeaturesRequest(features=names))
+    return CompiledSnapshot(snapshot)
+
+
+def plan_read(snapshot: Snapshot, request: GetOnlineFeaturesRequest) -> ReadPlan:
+    """The plan of what `request` selects; its entities are not looked at.
+
+    Raises NOT_FOUND for unknown names, INVALID for a selection that is wrong in itself, FAILED_PRECONDITION for a
+    signature that is not that of the features.
+    """
+    features = _features(snapshot, request)
+    _check_signature(snapshot, request, features)
+    names = _column_names(features, request)
+    views = _views(snapshot, features)
+    shape = ReplyShape(
+        names, snapshot.id, event_timestamps=request.options.event_timestamps, matrix=request.options.matrix
+    )
+    if shape.matrix:
+        _check_matrix(snapshot, features)
+    columns = tuple(_columns(view, features) for view in views)
+    sets = tuple(dict.fromkeys(view.join_keys for view in views))
+    return ReadPlan(
+        views=views,
+        view_ids=tuple(snapshot.view_id(view.name) for view in views),
+        key_sets=tuple(sets.index(view.join_keys) for view in views),
+        keys=plan_keys(_all_keys(views), sets),
+        columns=columns,
+        shape=shape,
+        response=plan_response(columns, shape),
+    )
+
+
+def with_layout(plan: ReadPlan, view: int, fingerprint: bytes, schemas: Mapping[bytes, bytes]) -> ReadPlan:
+    """The plan, able to decode rows of one more schema of a view, of those that the store keeps.
+
+    Raises DATA_LOSS when the store does not know the schema, FAILED_PRECONDITION when a type or unit of a wanted
+    feature differs there: such a row must be written again, and never read as something else.
+    """
+    name = plan.views[view].name
+    schema = schemas.get(fingerprint)
+    if schema is None:
+        raise HotrowError(
+            Code.DATA_LOSS,
+            f"view {name!r} has rows of schema {fingerprint.hex()}, which the store does not know; materialize it "
+            "again",
+        )
+    layout = layout_from_schema(schema, fingerprint)
+    _check_layout(plan.columns[view], layout)
+    wider = replace(plan.columns[view], layouts=(*plan.columns[view].layouts, layout))
+    columns = (*plan.columns[:view], wider, *plan.columns[view + 1 :])
+    return replace(plan, columns=columns, response=plan_response(columns, plan.shape))
+
+
+def _check_layout(view: ViewColumns, layout: RowLayout) -> None:
+    for field in view.fields:
+        slot = layout.slots.get(field.name)
+        if slot is not None and (slot.type, slot.unit) != (field.type, field.unit):
+            raise HotrowError(
+                Code.FAILED_PRECONDITION,
+                f"view {view.name!r}: stored rows have {field.name!r} as {slot.type} {slot.unit!r}, and the view "
+                f"declares {field.type} {field.unit!r}; give the view a new name and materialize it",
+                field=field.name,
+            )
+
+
+def _features(snapshot: Snapshot, request: GetOnlineFeaturesRequest) -> tuple[FeatureRef, ...]:
+    which = request.WhichOneof("selection")
+    if which == "feature_service":
+        service = snapshot.services.get(request.feature_service)
+        if service is None:
+            raise not_found("feature service", request.feature_service, snapshot.services, field="feature_service")
+        return service.features
+    if which is None or not request.features.names:
+        raise invalid('nothing is selected; name features ("view:feature") or a feature_service', field="features")
+    return tuple(_feature(snapshot, name) for name in request.features.names)
+
+
+def _feature(snapshot: Snapshot, name: str) -> FeatureRef:
+    view_name, colon, feature = name.partition(":")
+    if not colon or not view_name or not feature:
+        raise invalid(f'feature {name!r} is not of the form "view:feature"', field="features.names")
+    view = snapshot.views.get(view_name)
+    if view is None:
+        raise not_found("feature view", view_name, snapshot.views, field="features.names")
+    view.field(feature)
+    return FeatureRef(view_name, feature)
+
+
+def _check_signature(snapshot: Snapshot, request: GetOnlineFeaturesRequest, features: Sequence[FeatureRef]) -> None:
+    if request.signature and request.signature != (ours := feature_signature(snapshot, features)):
+        raise HotrowError(
+            Code.FAILED_PRECONDITION,
+            f"the caller's model was trained with features of signature {request.signature!r}, and these have "
+            f"{ours!r}: a name, type, unit or the order differs; pin the snapshot of the training, or train again",
+            field="signature",
+        )
+
+
+def _column_names(features: Sequence[FeatureRef], request: GetOnlineFeaturesRequest) -> tuple[str, ...]:
+    for reference, times in Counter(features).items():
+        if times > 1:
+            raise invalid(f"feature '{reference}' is asked {times} times; ask it once", field="features.names")
+    if request.options.full_names:
+        return tuple(f"{reference.view}__{reference.feature}" for reference in features)
+    by_name: dict[str, FeatureRef] = {}
+    for reference in features:
+        other = by_name.setdefault(reference.feature, reference)
+        if other is not reference:
+            raise invalid(
+                f"'{other}' and '{reference}' would both be called {reference.feature!r}; set options.full_names",
+                field="options.full_names",
+            )
+    return tuple(reference.feature for reference in features)
+
+
+def _check_matrix(snapshot: Snapshot, features: Sequence[FeatureRef]) -> None:
+    for reference in features:
+        type_ = snapshot.view(reference.view).field(reference.feature).type
+        if type_.kind not in MATRIX_KINDS:
+            raise invalid(f"'{reference}' is {type_}, and a matrix holds numbers; leave it out", field="options.matrix")
+
+
+def _views(snapshot: Snapshot, features: Sequence[FeatureRef]) -> tuple[FeatureView, ...]:
+    return tuple(snapshot.view(name) for name in dict.fromkeys(reference.view for reference in features))
+
+
+def _columns(view: FeatureView, features: Sequence[FeatureRef]) -> ViewColumns:
+    wanted = [(place, ref.feature) for place, ref in enumerate(features) if ref.view == view.name]
+    return ViewColumns(
+        name=view.name,
+        ttl_us=view.ttl_us,
+        layouts=(layout_from_schema(view.schema_bytes, view.fingerprint),),
+        fields=tuple(view.field(name) for _, name in wanted),
+        columns=tuple(place for place, _ in wanted),
+    )
+
+
+def _all_keys(views: Sequence[FeatureView]) -> list[JoinKey]:
+    keys: dict[str, JoinKey] = {}
+    for view in views:
+        for key in view.join_keys:
+            if keys.setdefault(key.name, key).encoding_class != key.encoding_class:
+                raise invalid(
+                    f"join key {key.name!r} is {keys[key.name].type} in one of these views and {key.type} in "
+                    f"{view.name!r}; read them in two requests",
+                    field="features",
+                )
+    return [keys[name] for name in sorted(keys)]

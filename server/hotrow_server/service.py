@@ -1,0 +1,140 @@
+"""The reads of the feature server: `GetOnlineFeatures`, in two halves around the store, and `GetServerInfo`."""
+
+import os
+from dataclasses import dataclass
+
+from hotrow import clock
+from hotrow.codec.entity import keys_from_request
+from hotrow.codec.key import decode_key
+from hotrow.codec.response import RowFaultError, write_response
+from hotrow.codec.token import decode_token
+from hotrow.codec.wire import Scanned, Shape, bits, scan_request
+from hotrow.errors import Code, HotrowError, invalid, not_found
+from hotrow.registry.served import ServedSet
+from hotrow.rpc.call import Call
+from hotrow.stores.port import OnlineStore
+from hotrow.v1.feature_server_pb2 import GetOnlineFeaturesRequest, GetServerInfoReply, ServedSnapshot
+
+from hotrow_server.plan import CompiledSnapshot, ReadPlan, plan_read, with_layout
+from hotrow_server.wait import SequenceWaiter
+
+ENTITIES, REQUEST_DATA, MIN_TOKEN = 4, 5, 8
+READ = Shape(GetOnlineFeaturesRequest, columns=bits(ENTITIES, REQUEST_DATA), volatile=bits(MIN_TOKEN))
+MAX_PLANS = 1024
+_FINGERPRINT = slice(8, 16)
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What `GetServerInfo` tells beside the snapshots. `lane` is "on", or "off" and why."""
+
+    version: str
+    project: str
+    store_type: str
+    lane: str
+    worker: int
+    started_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A request between its two halves: what to ask the store for, and what to make of it."""
+
+    selection: bytes
+    plan: ReadPlan
+    keys: list[list[bytes]]
+    n: int
+
+
+class ReadService:
+    """Serves reads from a store. `served` are the snapshots; plans are kept for one generation of them."""
+
+    def __init__(self, store: OnlineStore, served: ServedSet[CompiledSnapshot], about: About) -> None:
+        self._store = store
+        self._served = served
+        self._about = about
+        self._plans: dict[bytes, ReadPlan] = {}
+        self._generation: object = None
+        self._waiter = SequenceWaiter(store)
+
+    def get_online_features(self, request: bytes, call: Call) -> None:
+        """`hotrow.v1.FeatureServer/GetOnlineFeatures`."""
+        scanned = scan_request(request, READ)
+        read = self.begin(scanned)
+        token = scanned.bytes_field(MIN_TOKEN)
+        if token:
+            wanted = decode_token(token, store_id=self._store.id, epoch=self._store.epoch)
+            if self._store.sequence() < wanted.sequence:
+                self._waiter.when_visible(wanted.sequence, call, lambda: self._answer(read, call))
+                return
+        self._answer(read, call)
+
+    def get_server_info(self, _request: bytes, call: Call) -> None:
+        """`hotrow.v1.FeatureServer/GetServerInfo`."""
+        about = self._about
+        reply = GetServerInfoReply(
+            version=about.version,
+            project=about.project,
+            snapshot=self._served.head_id or "",
+            served=[ServedSnapshot(id=snapshot, names=names) for snapshot, names in self._served.listing()],
+            store_type=about.store_type,
+            store_id=self._store.id,
+            lane=about.lane,
+            worker=about.worker or os.getpid(),
+            started_us=about.started_us,
+        )
+        call.reply(reply.SerializeToString())
+
+    def begin(self, request: Scanned) -> Read:
+        """Find the plan and encode the keys; raises HotrowError for a request that cannot be answered."""
+        selection = request.selection
+        plan = self._plan(selection)
+        sets = keys_from_request(plan.keys, request, ENTITIES)
+        if request.has_group(REQUEST_DATA):
+            raise invalid("no transform of these features takes request_data; leave it out", field="request_data")
+        return Read(selection, plan, [sets[i] for i in plan.key_sets], len(sets[0]))
+
+    def finish(self, read: Read, rows: list[bytes]) -> bytes:
+        """The reply to a read, from the rows that the store gave; raises DATA_LOSS for a row nobody can decode."""
+        plan = read.plan
+        while True:
+            try:
+                return write_response(plan.response, rows, read.n, clock.now_us())
+            except RowFaultError as fault:
+                row = rows[fault.view * read.n + fault.row]
+                if not fault.unknown_schema:
+                    raise self._undecodable(read, fault) from None
+                plan = with_layout(plan, fault.view, row[_FINGERPRINT], self._store.schemas())
+                self._plans[read.selection] = plan
+
+    def _answer(self, read: Read, call: Call) -> None:
+        rows = self._store.read(read.plan.view_ids, read.keys)
+        call.reply(self.finish(read, rows))
+
+    def _plan(self, selection: bytes) -> ReadPlan:
+        generation = self._served.generation
+        if self._generation is not generation:
+            self._generation, self._plans = generation, {}
+        plan = self._plans.get(selection)
+        if plan is None:
+            plan = self._compile(selection)
+            if len(self._plans) >= MAX_PLANS:
+                self._plans = {}
+            self._plans[selection] = plan
+        return plan
+
+    def _compile(self, selection: bytes) -> ReadPlan:
+        request = GetOnlineFeaturesRequest.FromString(selection)
+        if request.project not in ("", self._about.project):
+            raise not_found("project", request.project, [self._about.project], field="project")
+        return plan_read(self._served.get(request.snapshot).snapshot, request)
+
+    def _undecodable(self, read: Read, fault: RowFaultError) -> HotrowError:
+        view = read.plan.views[fault.view]
+        key = decode_key(read.keys[fault.view][fault.row], view.join_keys)
+        named = ", ".join(f"{name}={value!r}" for name, value in key.items()) or "its only row"
+        return HotrowError(
+            Code.DATA_LOSS,
+            f"the stored row of view {view.name!r} for {named} cannot be decoded (fault {-fault.code}); "
+            "write it again, and run `hotrow store verify`",
+        )
