@@ -1,11 +1,13 @@
 """Columns on the wire, for clients and tools: NumPy arrays to and from the bytes of a `hotrow.v1.Column`.
 
-Canonical bytes are what protobuf itself writes: fields in number order, packed numbers in one block, statuses left out
-where every row is PRESENT. They are written by hand, because a protobuf object costs a Python object a value, and
-read by hand too; any other form that protobuf allows (split or unpacked blocks, fields in another order) is read
-through protobuf.
+Written by hand, canonical as protobuf itself writes them: fields in number order, packed numbers in one block, which
+is the array's own memory; statuses left out where every row is PRESENT. Read through protobuf, whose repeated numbers
+become arrays by a copy of their memory: 50 columns of 1, 100 and 1,000 doubles took 390, 410 and 500 us of CPU, and a
+walk over the wire in Python, which has to fall back on protobuf for other than canonical bytes, 350, 450 and 520.
 """
 
+import itertools
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -16,9 +18,9 @@ from google.protobuf.message import DecodeError
 
 from hotrow.clock import datetime_from_us
 from hotrow.codec.column_values import AnyArray, BoolArray, ColumnTypeError, Dense, dense_values
-from hotrow.codec.protowire import LENGTH, WireError, length_delimited, read_fields, read_varint, varint
+from hotrow.codec.protowire import length_delimited, varint
 from hotrow.errors import invalid
-from hotrow.types import BOOL, BY_KIND, BYTES, KIND_WIDTHS, NUMPY_NAMES, STRING, TIMESTAMP, ValueType
+from hotrow.types import BY_NAME, BYTES, NUMPY_NAMES, STRING, TIMESTAMP, ValueType
 from hotrow.v1 import column_pb2
 from hotrow.v1.column_pb2 import Column as ColumnMessage
 
@@ -27,6 +29,7 @@ __all__ = ["NULL_VALUE", "PRESENT", "ColumnTypeError", "DecodedColumn", "decode_
 PRESENT, NULL_VALUE = int(column_pb2.PRESENT), int(column_pb2.NULL_VALUE)
 _LAST_STATUS: Final = max(column_pb2.Status.values())
 _NAME, _UNIT, _STATUSES = 1, 18, 19
+_TYPES: Final = {value_type.wire_name: value_type for value_type in BY_NAME.values()}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,64 +95,34 @@ def encode_column(
 
 
 def decode_column(data: bytes | bytearray | memoryview | ColumnMessage) -> DecodedColumn:
-    """A column from its bytes or its message; values are copied once, so that they are aligned and hold no buffer.
+    """A column from its bytes or its message, in whatever form protobuf allows.
 
     Raises HotrowError (INVALID) for bytes that are no column, and for lengths or statuses that do not fit the values.
     """
-    message = data if isinstance(data, ColumnMessage) else None
-    if message is None:
-        raw = bytes(data)  # type: ignore[arg-type]
-        try:
-            return read_column(raw, slice(0, len(raw)))
-        except WireError:
-            message = ColumnMessage()
-            try:
-                message.ParseFromString(raw)
-            except DecodeError as error:
-                raise invalid(f"a column is not valid protobuf: {error}") from error
-    canonical = canonical_bytes(message)
+    if isinstance(data, ColumnMessage):
+        return column_from_message(data)
     try:
-        return read_column(canonical, slice(0, len(canonical)))
-    except WireError as error:  # a status beyond a byte, say
-        raise invalid(f"column {message.name!r} cannot be read: {error}", field=message.name) from error
+        return column_from_message(ColumnMessage.FromString(bytes(data)))
+    except DecodeError as error:
+        raise invalid(f"a column is not valid protobuf: {error}") from error
 
 
-def canonical_bytes(message: Any) -> bytes:
-    """What protobuf writes of a message without the fields that this version does not know."""
-    known = type(message)()
-    known.CopyFrom(message)
-    known.DiscardUnknownFields()
-    return bytes(known.SerializeToString(deterministic=True))
-
-
-def read_column(data: bytes, where: slice) -> DecodedColumn:
-    """The column in a slice of a message's bytes. Raises WireError for a form that protobuf has to read."""
-    name = unit = ""
-    kind, block, codes, last = 0, slice(0, 0), b"", 0
-    for number, wire_type, at in read_fields(data, where.start, where.stop):
-        if wire_type != LENGTH or number <= last or number > _STATUSES or (kind and 1 < number < _UNIT):
-            raise WireError("fields are not in their canonical form")
-        last = number
-        if number == _NAME:
-            name = _utf8(data[at])
-        elif number == _UNIT:
-            unit = _utf8(data[at])
-        elif number == _STATUSES:
-            codes = data[at]
-        else:
-            kind, block = number - 1, at
-    statuses = np.frombuffer(codes, dtype=np.uint8).copy()
-    if statuses.size and statuses.max() > 0x7F:
-        raise WireError("a status takes more than a byte")
-    if not kind:
-        return DecodedColumn(name, None, np.zeros(len(statuses), dtype=object), statuses, unit)
-    value_type = BY_KIND[kind]
-    values = _read_values(name, data, block, value_type)
-    if not statuses.size:
-        statuses = np.full(len(values), PRESENT, dtype=np.uint8)
-    elif len(statuses) != len(values):
+def column_from_message(message: ColumnMessage) -> DecodedColumn:
+    """As `decode_column`, of a message alone."""
+    name, wire_name = message.name, message.WhichOneof("values")
+    if wire_name is None:
+        statuses = _read_statuses(message)
+        return DecodedColumn(name, None, np.zeros(len(statuses), dtype=object), statuses, message.unit)
+    value_type = _TYPES[wire_name]
+    values = _read_values(name, getattr(message, wire_name), value_type)
+    if not message.statuses:
+        statuses = np.empty(len(values), dtype=np.uint8)
+        statuses.fill(PRESENT)
+        return DecodedColumn(name, value_type, values, statuses, message.unit)
+    statuses = _read_statuses(message)
+    if len(statuses) != len(values):
         raise invalid(f"column {name!r} has {len(values)} values and {len(statuses)} statuses", field=name)
-    return DecodedColumn(name, value_type, values, statuses, unit)
+    return DecodedColumn(name, value_type, values, statuses, message.unit)
 
 
 def _block(dense: Dense) -> bytes:
@@ -168,65 +141,30 @@ def _block(dense: Dense) -> bytes:
     return b"".join(parts)
 
 
-def _read_values(name: str, data: bytes, where: slice, value_type: ValueType) -> AnyArray | list[AnyArray]:
+def _read_statuses(message: ColumnMessage) -> npt.NDArray[np.uint8]:
+    codes = np.array(message.statuses, dtype=np.int32)
+    if codes.size and codes.view(np.uint32).max() > 0xFF:
+        raise invalid(f"column {message.name!r} has a status that is none", field=message.name)
+    return codes.astype(np.uint8)
+
+
+def _read_values(name: str, block: Any, value_type: ValueType) -> AnyArray | list[AnyArray]:
     kind = value_type.element_kind
-    strings: list[Any] = []
-    block = lengths = None
-    for number, wire_type, at in read_fields(data, where.start, where.stop):
-        if wire_type != LENGTH or lengths is not None or number > (2 if value_type.is_list else 1):
-            raise WireError("values are not in their canonical form")
-        if number == 2:
-            lengths = data[at]
-        elif kind in (STRING, BYTES):
-            strings.append(data[at] if kind == BYTES else _utf8(data[at]))
-        elif block is None:
-            block = at
-        else:
-            raise WireError("a block is split")
-    flat = _objects(strings) if kind in (STRING, BYTES) else _numbers(name, data, block, kind)
-    return _rows(name, flat, _uint32s(lengths or b"")) if value_type.is_list else flat
-
-
-def _numbers(name: str, data: bytes, block: slice | None, kind: int) -> AnyArray:
-    if block is None:
-        return np.zeros(0, dtype=NUMPY_NAMES[kind])
-    size, width = block.stop - block.start, KIND_WIDTHS[kind]
-    if size % width:
-        raise invalid(f"column {name!r} has a block of {size} bytes, no multiple of {width}", field=name)
-    if kind != BOOL:
-        return np.frombuffer(data, dtype=NUMPY_NAMES[kind], count=size // width, offset=block.start).copy()
-    varints = np.frombuffer(data, dtype=np.uint8, count=size, offset=block.start)
-    if size and varints.max() > 1:
-        raise WireError("a bool is not 0 or 1")
-    return varints.astype(np.bool_)
+    flat = _objects(block.values) if kind in (STRING, BYTES) else np.array(block.values, dtype=NUMPY_NAMES[kind])
+    return _rows(name, flat, list(block.lengths)) if value_type.is_list else flat
 
 
 def _rows(name: str, flat: AnyArray, lengths: list[int]) -> list[AnyArray]:
     """The list of each row, views of one array."""
     if sum(lengths) != len(flat):
         raise invalid(f"column {name!r} has {len(flat)} elements and lengths of {sum(lengths)}", field=name)
-    rows, at = [], 0
-    for length in lengths:
-        rows.append(flat[at : at + length])
-        at += length
-    return rows
+    ends = list(itertools.accumulate(lengths))
+    return [flat[end - length : end] for end, length in zip(ends, lengths, strict=True)]
 
 
-def _uint32s(packed: bytes) -> list[int]:
-    if not packed or max(packed) < 0x80:
-        return list(packed)
-    out, at = [], 0
-    while at < len(packed):
-        value, at = read_varint(packed, at)
-        if value > 0xFFFFFFFF:
-            raise WireError("a length takes more than 32 bits")
-        out.append(value)
-    return out
-
-
-def _objects(values: list[Any]) -> AnyArray:
+def _objects(values: Collection[Any]) -> AnyArray:
     out = np.empty(len(values), dtype=object)
-    out[:] = values
+    out[:] = list(values)
     return out
 
 
@@ -244,13 +182,6 @@ def _text(name: str, text: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError as error:
         raise invalid(f"column {name!r} has a name or unit that is not Unicode: {error}", field=name) from error
-
-
-def _utf8(data: bytes) -> str:
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise WireError("a string is not UTF-8") from error
 
 
 def _datetime(value_us: int) -> datetime | int:

@@ -127,7 +127,7 @@ def _rows_and_nulls(name: str, values: object) -> tuple[AnyArray | list[Any], Bo
     if isinstance(values, np.ndarray) and values.dtype.kind != "O":
         nat = np.isnat(values) if values.dtype.kind == "M" and values.ndim == 1 else None
         return values, nat if mask is None else mask if nat is None else mask | nat
-    items = values.tolist() if isinstance(values, np.ndarray) else list(values)  # type: ignore[call-overload]
+    items = values.tolist() if isinstance(values, np.ndarray) else list(values)
     nulls = np.fromiter(map(_is_null, items), dtype=np.bool_, count=len(items))
     return items, nulls if mask is None else mask | nulls
 

@@ -52,12 +52,21 @@ def read_fields(data: bytes, start: int = 0, end: int = -1) -> Iterator[tuple[in
     Raises WireError where the bytes end within a field, and for groups and field number 0.
     """
     at, end = start, len(data) if end < 0 else end
+    last = len(data) - 1
     while at < end:
-        key, at = read_varint(data, at)
+        key = data[at]
+        at += 1
+        if key > 0x7F:
+            key, at = read_varint(data, at - 1)
         wire_type = key & 7
         if wire_type == LENGTH:
-            size, at = read_varint(data, at)
-            stop = at + size
+            # A varint of one byte, as most are, is read in place: a call would double the cost of a field.
+            if at <= last and data[at] < 0x80:
+                stop = at + 1 + data[at]
+                at += 1
+            else:
+                size, at = read_varint(data, at)
+                stop = at + size
         elif wire_type == VARINT:
             stop = read_varint(data, at)[1]
         elif wire_type in (FIXED64, FIXED32):

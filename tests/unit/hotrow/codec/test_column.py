@@ -290,7 +290,9 @@ def test_infinity_is_a_float32():
     [
         (Column(name="a", statuses=[1], int64={"values": [1, 2]}), "2 values and 1 statuses"),
         (Column(name="a", int64_list={"values": [1, 2], "lengths": [1]}), "2 elements and lengths of 1"),
-        (b"\x0a\x01a\x12\x05\x0a\x03abc", "no multiple of 8"),
+        (b"\x0a\x01a\x12\x05\x0a\x03abc", "protobuf"),
+        (Column(name="a", statuses=[256], int64={"values": [1]}), "a status that is none"),
+        (Column(name="a", statuses=[-1]), "a status that is none"),
         (b"\x0a\x05a", "protobuf"),
         (b"\x0a\x01\xff", "protobuf"),
     ],
