@@ -15,11 +15,11 @@ from hotrow.errors import Code, HotrowError
 from hotrow.failpoint import Reached, unarmed
 from hotrow.stores import lmdb_env, lmdb_folder, lmdb_lock
 from hotrow.stores.check import check_writes
-from hotrow.stores.lmdb_env import Txn
-from hotrow.stores.lmdb_failure import failed, failed_open
+from hotrow.stores.lmdb_env import PAGE_BYTES, Txn
+from hotrow.stores.lmdb_failure import failed, failed_open, store_full
 from hotrow.stores.lmdb_file import DATA, structure_problems
-from hotrow.stores.lmdb_identity import write_identity
-from hotrow.stores.lmdb_info import describe, free_bytes
+from hotrow.stores.lmdb_identity import damaged, write_identity
+from hotrow.stores.lmdb_info import describe, free_bytes, live_pages
 from hotrow.stores.lmdb_scan import after, chunk
 from hotrow.stores.lmdb_verify import live_problems
 from hotrow.stores.lmdb_write import WATERMARK, Writing
@@ -35,8 +35,7 @@ from hotrow.stores.port import (
 T = TypeVar("T")
 
 _GIB = 1 << 30
-_PAGE = 4096
-_READ_TRIES = 3
+_LARGEST_WRITE_BYTES = 1 << 30  # in pages it changes, with room to spare
 
 
 class LmdbStore:
@@ -73,7 +72,8 @@ class LmdbStore:
         self._writable = writable
         self._durability = durability
         self._reached = reached
-        self._size_bytes = int(size_gib * _GIB) // _PAGE * _PAGE
+        self._size_bytes = int(size_gib * _GIB) // PAGE_BYTES * PAGE_BYTES
+        self._roomy_pages = (self._size_bytes - _LARGEST_WRITE_BYTES) // PAGE_BYTES
         self._write_lock = threading.Lock()
         self._closed = False
         try:
@@ -91,12 +91,13 @@ class LmdbStore:
         try:
             self._databases = lmdb_env.open_databases(env)
             found = lmdb_env.store_id(env, self._databases)
-            if found != self.id:
-                raise lmdb.InvalidError(f"{DATA} is of store {found!r}, the folder of {self.id!r}")
             env.reader_check()
         except lmdb.Error as error:
             env.close()
             raise failed_open(self._path, error) from None
+        if found != self.id:
+            env.close()
+            raise damaged(self._path, f"{DATA} is of store {found}, the folder of {self.id}")
         self._env = env
         self._begin = env.begin
         self._rows = self._databases.rows
@@ -135,8 +136,15 @@ class LmdbStore:
     def _commit(self, writes: Sequence[Write]) -> list[Written]:
         with self._begin(self._rows, None, True) as txn:
             written = self._writing.apply(txn, writes)
+            if self._env.info()["last_pgno"] >= self._roomy_pages:
+                self._check_room(txn)
             self._reached("after_write")
         return written
+
+    def _check_room(self, txn: Txn) -> None:
+        """Keeps the map beyond the configured size free for removals, which take pages before they give any back."""
+        if live_pages(txn, self._databases) > self._size_bytes // PAGE_BYTES:
+            raise store_full(self._path)
 
     def sequence(self) -> int:
         try:
@@ -175,8 +183,6 @@ class LmdbStore:
         with self._write_lock:
             try:
                 return self._remove(rows)
-            except lmdb.MapFullError:
-                return self._guarded(lambda: self._remove_in_reserve(rows))
             except lmdb.Error as error:
                 raise self._write_failed(error) from None
 
@@ -188,13 +194,6 @@ class LmdbStore:
                 if txn.get(name) == stored.row:
                     removed += txn.delete(name)
         return removed
-
-    def _remove_in_reserve(self, rows: Sequence[StoredRow]) -> int:
-        self._env.set_mapsize(self._size_bytes + lmdb_env.RESERVE_BYTES)
-        try:
-            return self._remove(rows)
-        finally:
-            self._env.set_mapsize(self._size_bytes)
 
     def info(self) -> StoreInfo:
         info = self._read(lambda txn: describe(self._env, txn, self._databases))
@@ -246,20 +245,16 @@ class LmdbStore:
             return self._again(error, ask)
 
     def _again(self, error: lmdb.Error, ask: Callable[[Txn], T]) -> T:
-        """A read that failed, after what may have been its cause: the writer's larger map, or readers that died."""
-        for _ in range(_READ_TRIES):
-            if self._closed:
-                raise HotrowError(Code.UNAVAILABLE, f"the store at {self._path} is closed")
-            try:
-                if isinstance(error, lmdb.MapResizedError):
-                    self._env.set_mapsize(0)
-                elif isinstance(error, lmdb.ReadersFullError):
-                    self._env.reader_check()
-                with self._begin() as txn:
-                    return ask(txn)
-            except lmdb.Error as another:
-                error = another
-        raise failed(self._path, error) from None
+        """A read that failed, once more where readers that died may have been the cause."""
+        if self._closed:
+            raise HotrowError(Code.UNAVAILABLE, f"the store at {self._path} is closed")
+        try:
+            if not isinstance(error, lmdb.ReadersFullError) or not self._env.reader_check():
+                raise error
+            with self._begin() as txn:
+                return ask(txn)
+        except lmdb.Error as last:
+            raise failed(self._path, last) from None
 
     def _guarded(self, act: Callable[[], T]) -> T:
         try:

@@ -13,8 +13,15 @@ else:
     Txn = lmdb.Transaction  # generic to type checkers only
     Database = lmdb._Database  # noqa: SLF001
 
+PAGE_BYTES = 4096
 RESERVE_BYTES = 64 << 20
-"""Of the map beyond the configured size, for removals: they too take pages before they give any back."""
+"""Of the map beyond the configured size, which bounds the pages in use: room for removals, and for pages that are free
+but still read."""
+
+_READER_TIMES = 4
+_READER_BYTES = 256 << 30
+"""A reader maps more than there is (addresses are free), so that the writer's size may be raised before the readers':
+a map cannot be replaced safely while threads read it."""
 
 MAX_READERS = 4096
 """Read transactions at once over all processes, 64 bytes of lock.mdb each; LMDB's own 126 are few for many workers."""
@@ -55,7 +62,7 @@ def open_env(folder: Path, *, size_bytes: int, writable: bool, sync: bool) -> lm
     """
     return lmdb.open(
         str(folder),
-        map_size=size_bytes if writable else size_bytes + RESERVE_BYTES,
+        map_size=RESERVE_BYTES + (size_bytes if writable else max(size_bytes * _READER_TIMES, _READER_BYTES)),
         subdir=True,
         readonly=not writable,
         create=False,

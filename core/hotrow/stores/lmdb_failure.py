@@ -11,12 +11,15 @@ from hotrow.errors import Code, HotrowError
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _NO_ROOM_BYTES = 4 << 20
 _MAP_FULL = "the store at {path} is full; raise online_store.size_gib and restart, or remove rows: `hotrow store gc`"
+_RESIZED = "the store at {path} has outgrown what this process maps of it; restart this process"
 _TRANSACTION_FULL = "too many rows for one transaction of the store at {path}; send them in smaller batches"
 _READERS_FULL = "too many reads of the store at {path} at once"
 _KEY = "an entity key is too long for the store at {path}; shorten the join key"
 _DAMAGED = "the store at {path} is damaged ({error}); run `hotrow store verify`, then `hotrow store rebuild`"
+_READ_ONLY = "this process has the store at {path} open for reading only; send writes to the ingest worker"
 _TOLD: tuple[tuple[type[lmdb.Error], Code, str, float | None], ...] = (
     (lmdb.MapFullError, Code.EXHAUSTED, _MAP_FULL, 5.0),
+    (lmdb.MapResizedError, Code.UNAVAILABLE, _RESIZED, None),
     (lmdb.TxnFullError, Code.EXHAUSTED, _TRANSACTION_FULL, None),
     (lmdb.ReadersFullError, Code.EXHAUSTED, _READERS_FULL, 0.1),
     (lmdb.BadValsizeError, Code.INVALID, _KEY, None),
@@ -30,10 +33,17 @@ def failed(path: Path, error: lmdb.Error) -> HotrowError:
     if disk_full(path, error.code):
         message = f"the disk of the store at {path} is full; make space on it"
         return HotrowError(Code.EXHAUSTED, message, retry_after_s=5.0)
+    if error.code in {errno.EACCES, errno.EROFS}:
+        return HotrowError(Code.FAILED_PRECONDITION, _READ_ONLY.format(path=path))
     for kind, code, message, retry_after_s in _TOLD:
         if isinstance(error, kind):
             return HotrowError(code, message.format(path=path, error=error), retry_after_s=retry_after_s)
     return HotrowError(Code.UNAVAILABLE, f"the store at {path} failed: {error}; check its disk", retry_after_s=1.0)
+
+
+def store_full(path: Path) -> HotrowError:
+    """The error of a write that takes the store over its size."""
+    return HotrowError(Code.EXHAUSTED, _MAP_FULL.format(path=path), retry_after_s=5.0)
 
 
 def failed_open(path: Path, error: lmdb.Error) -> HotrowError:

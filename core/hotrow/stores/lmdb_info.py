@@ -12,19 +12,27 @@ from hotrow.stores.port import StoreInfo
 
 def describe(env: lmdb.Environment, txn: Txn, databases: Databases) -> StoreInfo:
     """What the data file tells; `used_bytes` are those of pages in use, `file_bytes` of all that ever were."""
-    stats = {name: txn.stat(handle) for name, handle in databases.named()}
-    pages = sum(stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"] for stat in stats.values())
-    page_bytes = stats["rows"]["psize"]
+    rows = txn.stat(databases.rows)
+    page_bytes = rows["psize"]
     whole = env.info()
     details = {
         "format": str(FORMAT),
         "file_bytes": str((whole["last_pgno"] + 1) * page_bytes),
-        "marks": str(stats["mark_order"]["entries"]),
-        "schemas": str(stats["schemas"]["entries"]),
+        "marks": str(txn.stat(databases.mark_order)["entries"]),
+        "schemas": str(txn.stat(databases.schemas)["entries"]),
         "reader_slots": str(whole["num_readers"]),
         "lmdb": ".".join(map(str, lmdb.version())),
     }
-    return StoreInfo("lmdb", "", 0, txn.id(), stats["rows"]["entries"], pages * page_bytes, 0, details)
+    return StoreInfo("lmdb", "", 0, txn.id(), rows["entries"], live_pages(txn, databases) * page_bytes, 0, details)
+
+
+def live_pages(txn: Txn, databases: Databases) -> int:
+    """Pages that hold something, as the transaction sees it."""
+    pages = 0
+    for database in (databases.rows, databases.marks, databases.mark_order):  # the others take a few pages
+        stat = txn.stat(database)
+        pages += stat["leaf_pages"] + stat["overflow_pages"] + stat["branch_pages"]
+    return pages
 
 
 def free_bytes(path: Path) -> int:
