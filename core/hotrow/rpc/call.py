@@ -1,5 +1,6 @@
 """One RPC as a handler sees it, whichever door it came by: the fast lane, the ordinary server, or a frame."""
 
+import math
 from collections.abc import Callable
 from typing import Protocol
 
@@ -40,3 +41,11 @@ class Call(Protocol):
 
 Handler = Callable[[bytes, Call], None]
 """Takes the request's bytes and answers the call now or later; what it raises is answered by the gate."""
+
+
+_NEVER_S = 1e15  # thirty million years; gRPC's own "never" is the largest number of seconds that 64 bits hold
+
+
+def deadline_from_grpc(deadline_s: float) -> float:
+    """A deadline as gRPC tells it, infinite where the caller gave none."""
+    return deadline_s if deadline_s < _NEVER_S else math.inf

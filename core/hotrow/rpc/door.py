@@ -8,7 +8,7 @@ import grpc
 
 from hotrow.clock import now_s
 from hotrow.errors import HotrowError
-from hotrow.rpc.call import Handler, Metadata
+from hotrow.rpc.call import Handler, Metadata, deadline_from_grpc
 from hotrow.rpc.gate import Gate
 from hotrow.rpc.status import status_from_error
 
@@ -48,7 +48,7 @@ class _DoorCall:
     def __init__(self, method: str, gate: Gate, context: grpc.ServicerContext) -> None:
         self.method = method
         left_s: float | None = context.time_remaining()
-        self.deadline_s = math.inf if left_s is None else now_s() + left_s
+        self.deadline_s = math.inf if left_s is None else deadline_from_grpc(now_s() + left_s)
         self._gate = gate
         self._context = context
         self._request_id = ""

@@ -23,7 +23,7 @@ from grpc._cython import cygrpc  # type: ignore[attr-defined]
 from hotrow import log
 from hotrow.clock import now_s
 from hotrow.errors import Code, HotrowError
-from hotrow.rpc.call import Handler, Metadata
+from hotrow.rpc.call import Handler, Metadata, deadline_from_grpc
 from hotrow.rpc.gate import Gate
 from hotrow.rpc.status import status_from_error
 
@@ -143,7 +143,7 @@ class _LaneCall:
         self._ending = False  # a batch that waits for the call's end was started
         self._gone = False
         self._request_id = ""
-        self.deadline_s: float = event.call_details.deadline
+        self.deadline_s = deadline_from_grpc(event.call_details.deadline)
         self.metadata: Metadata = event.invocation_metadata
 
     @property
