@@ -1,0 +1,218 @@
+"""`hotrow features`: what exists, so that people find it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hotrow.cli import option, render
+from hotrow.cli.workspace import open_workspace
+from hotrow.errors import not_found
+
+if TYPE_CHECKING:
+    from hotrow.registry.snapshot import Snapshot
+    from hotrow.schema.entity import Entity
+    from hotrow.schema.field import Field
+    from hotrow.schema.service import FeatureService
+    from hotrow.schema.view import FeatureView
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group."""
+    group = typer.Typer(no_args_is_help=True, help="Find features: names, descriptions, tags, owners, types, units.")
+    group.command("list")(list_features)
+    group.command("show")(show)
+    group.command("search")(search)
+    app.add_typer(group, name="features")
+
+
+def list_features(
+    *,
+    repo: option.Repo = None,
+    view: Annotated[str, typer.Option("--view", metavar="NAME", help="Only those of this view.")] = "",
+    snapshot: option.Ref = "",
+    json: option.Json = False,
+) -> None:
+    """List every feature that is applied.
+
+    \b
+    Examples:
+      hotrow features list
+      hotrow features list --view driver_hourly_stats --json
+    """  # noqa: D301
+    applied = open_workspace(repo).snapshot(snapshot)
+    if view:
+        applied.view(view)
+    print_features([f for f in feature_documents(applied) if not view or f["view"] == view], json=json)
+
+
+def search(
+    words: Annotated[list[str], typer.Argument(metavar="WORD...", help="All must be found, in any case and place.")],
+    *,
+    repo: option.Repo = None,
+    snapshot: option.Ref = "",
+    json: option.Json = False,
+) -> None:
+    """Find features by words in their names, descriptions, tags, owners, units, entities and sources.
+
+    \b
+    Examples:
+      hotrow features search fare
+      hotrow features search driver team=rides
+    """  # noqa: D301
+    found = [
+        feature
+        for feature in feature_documents(open_workspace(repo).snapshot(snapshot))
+        if all(word.casefold() in _searched(feature) for word in words)
+    ]
+    if not found and not json:
+        render.note(f"no feature has {' and '.join(map(repr, words))}; `hotrow features list` shows all")
+        return
+    print_features(found, json=json)
+
+
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A view, view:feature, an entity, or a feature service.")],
+    *,
+    repo: option.Repo = None,
+    snapshot: option.Ref = "",
+    json: option.Json = False,
+) -> None:
+    """Show all that is known of one view, feature, entity, push source or feature service.
+
+    \b
+    Examples:
+      hotrow features show driver_hourly_stats
+      hotrow features show driver_hourly_stats:fare
+    """  # noqa: D301
+    document, fields = describe(open_workspace(repo).snapshot(snapshot), name)
+    if json:
+        render.print_json(document | ({"features": fields} if fields else {}))
+        return
+    render.print_pairs((key.replace("_", " "), _plain(value)) for key, value in document.items())
+    if fields:
+        print()
+        print_features(fields, json=False)
+
+
+def describe(snapshot: Snapshot, name: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What is known of `name`, and the features that belong to it; raises NOT_FOUND with the nearest names."""
+    view_name, colon, feature = name.partition(":")
+    if colon:
+        view = snapshot.view(view_name)
+        return feature_document(view, view.field(feature)), []
+    features = feature_documents(snapshot)
+    if name in snapshot.views:
+        view = snapshot.views[name]
+        return _view_document(snapshot, view), [f for f in features if f["view"] == name]
+    if name in snapshot.services:
+        service = snapshot.services[name]
+        wanted = {str(reference) for reference in service.features}
+        return _service_document(service), [f for f in features if f["name"] in wanted]
+    if name in snapshot.entities:
+        return _entity_document(snapshot, snapshot.entities[name]), []
+    if name in snapshot.push_sources:
+        push_source = snapshot.push_sources[name]
+        return {"kind": "push source", "name": name, "view": push_source.view.name}, []
+    known = [*snapshot.views, *snapshot.services, *snapshot.entities, *snapshot.push_sources]
+    raise not_found("name", name, known + [f["name"] for f in features])
+
+
+def feature_documents(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Every feature of every view, in the order of the views' names and then as declared."""
+    return [feature_document(view, declared) for view in snapshot.views.values() for declared in view.fields]
+
+
+def feature_document(view: FeatureView, declared: Field) -> dict[str, Any]:
+    """One feature as JSON; its tags are those of its view with its own over them."""
+    return {
+        "name": f"{view.name}:{declared.name}",
+        "view": view.name,
+        "type": declared.type.name,
+        "unit": declared.unit,
+        "description": declared.description,
+        "entities": [entity.name for entity in view.entities],
+        "join_keys": {key.name: key.type.name for key in view.join_keys},
+        "tags": {**view.tags, **declared.tags},
+        "owner": view.owner,
+        "source": view.source.path if view.source else "pushed only",
+    } | ({"default": declared.default} if declared.has_default else {})
+
+
+def print_features(features: list[dict[str, Any]], *, json: bool) -> None:
+    """Features as JSON, or as a table with the columns that say something."""
+    if json:
+        render.print_json(features)
+        return
+    heads = ["feature", "type", "unit", "entities", "owner", "tags", "description"]
+    rows = [
+        [
+            f["name"],
+            f["type"],
+            f["unit"],
+            ", ".join(f["entities"]),
+            f["owner"],
+            render.tags_text(f["tags"]),
+            f["description"],
+        ]
+        for f in features
+    ]
+    kept = [i for i, head in enumerate(heads) if head in ("feature", "type") or any(row[i] for row in rows)]
+    render.print_table([heads[i] for i in kept], [[row[i] for i in kept] for row in rows])
+
+
+def _view_document(snapshot: Snapshot, view: FeatureView) -> dict[str, Any]:
+    source = view.source
+    return {
+        "kind": "feature view",
+        "name": view.name,
+        "description": view.description,
+        "owner": view.owner,
+        "tags": dict(view.tags),
+        "entities": [entity.name for entity in view.entities],
+        "join_keys": {key.name: key.type.name for key in view.join_keys},
+        "ttl": str(view.ttl) if view.ttl is not None else "none: rows never expire",
+        "source": source.document() if source else "pushed only",
+        "push_sources": [p.name for p in snapshot.push_sources.values() if p.view.name == view.name],
+        "feature_services": [
+            s.name for s in snapshot.services.values() if any(ref.view == view.name for ref in s.features)
+        ],
+        "view_id": snapshot.view_id(view.name).hex(),
+    }
+
+
+def _service_document(service: FeatureService) -> dict[str, Any]:
+    return {
+        "kind": "feature service",
+        "name": service.name,
+        "description": service.description,
+        "owner": service.owner,
+        "tags": dict(service.tags),
+    }
+
+
+def _entity_document(snapshot: Snapshot, entity: Entity) -> dict[str, Any]:
+    return {
+        "kind": "entity",
+        "name": entity.name,
+        "description": entity.description,
+        "owner": entity.owner,
+        "tags": dict(entity.tags),
+        "join_keys": {key.name: key.type.name for key in entity.keys},
+        "views": [v.name for v in snapshot.views.values() if entity.name in [e.name for e in v.entities]],
+    }
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={item}" for key, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def _searched(feature: dict[str, Any]) -> str:
+    texts = [str(feature[key]) for key in ("name", "type", "unit", "description", "owner", "source")]
+    texts += feature["entities"] + list(feature["join_keys"]) + [render.tags_text(feature["tags"])]
+    return " ".join(texts).casefold()

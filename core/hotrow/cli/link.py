@@ -1,0 +1,144 @@
+"""How a command reaches the servers: a call to a server worker, or requests to the ingest worker of the store."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
+
+from hotrow import clock
+from hotrow.errors import Code, HotrowError
+
+if TYPE_CHECKING:
+    from hotrow.offline.delivery import Submit
+    from hotrow.rpc.call import Call, Metadata
+    from hotrow.rpc.tls import ChannelTls
+    from hotrow.settings import CallerTlsSettings, Settings
+
+MATERIALIZE = "/hotrow.v1.FeatureIngest/MaterializeRows"
+SERVER = "/hotrow.v1.FeatureServer/"
+_CONNECT_S = 0.5
+_REQUEST_S = 60.0
+
+
+def call_server(settings: Settings, address: str, method: str, request: bytes, timeout_s: float) -> bytes:
+    """The reply of a method of FeatureServer; raises the HotrowError that it answered with, or UNAVAILABLE."""
+    import grpc  # noqa: PLC0415
+
+    from hotrow.rpc.channel import open_channel  # noqa: PLC0415
+    from hotrow.rpc.status import error_from_rpc  # noqa: PLC0415
+
+    target = address or settings.server.address
+    with open_channel(target, _channel_tls(settings.server.caller_tls)) as channel:
+        try:
+            reply: bytes = channel.unary_unary(SERVER + method, None, None)(request, timeout=timeout_s)
+        except grpc.RpcError as error:
+            raise _explained(error_from_rpc(error), target) from None
+    return reply
+
+
+def _explained(error: HotrowError, target: str) -> HotrowError:
+    """That nothing listens there, in gRPC's own words, names no remedy."""
+    if error.code is Code.UNAVAILABLE and error.retry_after_s is None:
+        remedy = "start `hotrow serve`, or name another server with --server"
+        return HotrowError(Code.UNAVAILABLE, f"no server answers at {target} ({error.message}); {remedy}")
+    return error
+
+
+def _channel_tls(configured: CallerTlsSettings | None) -> ChannelTls | None:
+    if configured is None:
+        return None
+    from hotrow.rpc.tls import ChannelTls  # noqa: PLC0415
+
+    return ChannelTls(configured.ca, configured.cert, configured.key, configured.server_name)
+
+
+class _Client(Protocol):
+    def forward(self, method: str, request: bytes, call: Call) -> None: ...
+    def close(self) -> None: ...
+
+
+class Waiting:
+    """A call under way, as `hotrow.rpc` answers it (`hotrow.rpc.call.Call`) and as materialization waits for it."""
+
+    method = MATERIALIZE
+    metadata: Metadata = ()
+    peer = caller = request_id = ""
+
+    def __init__(self, timeout_s: float) -> None:
+        self.deadline_s = clock.now_s() + timeout_s
+        self._ended = threading.Event()
+        self._reply = b""
+        self._error: HotrowError | None = None
+
+    def cancelled(self) -> bool:
+        """Whether nobody waits any more."""
+        return self._ended.is_set() or clock.now_s() > self.deadline_s
+
+    def reply(self, message: bytes, trailers: Metadata = ()) -> None:  # noqa: ARG002 - of the port
+        """The answer."""
+        self._reply = message
+        self._ended.set()
+
+    def fail(self, error: HotrowError) -> None:
+        """The answer is an error."""
+        self._error = error
+        self._ended.set()
+
+    def result(self) -> bytes:
+        """Wait for the answer; raises the error that it is, or DEADLINE."""
+        if not self._ended.wait(max(0.0, self.deadline_s - clock.now_s())):
+            raise HotrowError(Code.DEADLINE, "the ingest worker did not answer in time")
+        if self._error is not None:
+            raise self._error
+        return self._reply
+
+    def cancel(self) -> None:
+        """Stop waiting."""
+        self._ended.set()
+
+
+@contextlib.contextmanager
+def ingest_link(settings: Settings) -> Iterator[Submit]:
+    """Requests to the ingest worker: the one on this store, the one that listens at ingest.address, or one started
+    for the time of the block. Raises HotrowError where none can be reached or started.
+    """
+    from hotrow.supervisor.state import read_state  # noqa: PLC0415
+
+    if read_state(settings).ingest_socket() is None and _listens(settings.ingest.address):
+        from hotrow.rpc.remote import RemoteClient  # noqa: PLC0415
+
+        yield from _submitting(RemoteClient(settings.ingest.address, _channel_tls(settings.ingest.caller_tls)))
+        return
+    from hotrow.rpc.frame_client import FrameClient  # noqa: PLC0415
+    from hotrow.supervisor.run import ingest_socket  # noqa: PLC0415
+
+    with ingest_socket(settings) as path:
+        client = FrameClient(path)
+        client.wait_connected(_CONNECT_S)
+        yield from _submitting(client)
+
+
+def _submitting(client: _Client) -> Iterator[Submit]:
+    def submit(request: bytes) -> Waiting:
+        waiting = Waiting(_REQUEST_S)
+        client.forward(MATERIALIZE, request, waiting)
+        return waiting
+
+    try:
+        yield submit
+    finally:
+        client.close()
+
+
+def _listens(address: str) -> bool:
+    from hotrow.rpc.address import parse_address  # noqa: PLC0415
+
+    target = parse_address(address)
+    try:
+        with socket.create_connection((target.host, target.port), _CONNECT_S):
+            return True
+    except OSError:
+        return False

@@ -1,0 +1,26 @@
+"""Options that several commands take, declared once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Repo = Annotated[
+    Path | None,
+    typer.Option("--repo", "-C", metavar="FOLDER", help="Feature repository. Default: this folder or one above it."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+Ref = Annotated[
+    str,
+    typer.Option(
+        "--snapshot",
+        "-s",
+        metavar="REF",
+        help="A snapshot id (or 8 characters of one and more), a branch or a pin. Default: the head.",
+    ),
+]
+Branch = Annotated[str, typer.Option("--branch", metavar="NAME", help="Work on this branch and its own rows.")]
+Server = Annotated[
+    str, typer.Option("--server", metavar="HOST:PORT", help="Server to ask. Default: server.address of hotrow.toml.")
+]
+Timeout = Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=0.001, help="How long to wait.")]

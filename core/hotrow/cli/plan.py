@@ -1,0 +1,175 @@
+"""`hotrow plan` and `hotrow apply`: from the definitions of a repository to a snapshot in the registry."""
+
+from __future__ import annotations
+
+import getpass
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hotrow.cli import option, render
+from hotrow.cli.workspace import Workspace, open_workspace
+from hotrow.errors import HotrowError
+
+if TYPE_CHECKING:
+    from hotrow.registry.diff import Plan
+    from hotrow.registry.snapshot import Snapshot
+
+_SIGNS = {"added": "+", "changed": "~", "removed": "-"}
+_WAIT_S = 60.0
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("plan")(plan)
+    app.command("apply")(apply)
+
+
+def plan(*, repo: option.Repo = None, branch: option.Branch = "", json: option.Json = False) -> None:
+    """Show what `hotrow apply` would change, and whether stored rows could still be read afterwards.
+
+    Changes nothing. Exits with 1 where apply would refuse.
+
+    \b
+    Examples:
+      hotrow plan
+      hotrow plan --json | jq '.changes[] | select(.compatible == false)'
+    """  # noqa: D301
+    draft = read_draft(open_workspace(repo), branch)
+    if json:
+        render.print_json(plan_document(draft))
+    else:
+        print_plan(draft)
+    if not draft.plan.compatible:
+        raise typer.Exit(1)
+
+
+def apply(
+    *,
+    repo: option.Repo = None,
+    branch: option.Branch = "",
+    wait: Annotated[bool, typer.Option("--wait", help="Return when every worker on the store serves it.")] = False,
+    timeout: option.Timeout = _WAIT_S,
+    author: Annotated[str, typer.Option("--author", help="Name for the registry's log. Default: the user.")] = "",
+    json: option.Json = False,
+) -> None:
+    """Publish the definitions: write a snapshot and move the project's head to it.
+
+    With --branch the head stays: the snapshot is served under the branch's name and has rows of its own, until
+    `hotrow registry publish` makes it the head. A change that stored rows do not fit is refused. If somebody else
+    applied in between, nothing is lost: this one says so, and you look at the plan again.
+
+    \b
+    Examples:
+      hotrow apply --wait
+      hotrow apply --branch new-fares && hotrow materialize 2024-01-01 now --branch new-fares
+    """  # noqa: D301
+    workspace = open_workspace(repo)
+    draft = read_draft(workspace, branch)
+    draft.plan.require_compatible()
+    if branch:
+        snapshot_id = workspace.registry.apply(
+            draft.snapshot,
+            expected_head=draft.head,
+            author=author or user_name(),
+            branch=branch,
+            expected_branch=draft.base if draft.on_branch else None,
+        )
+    else:
+        snapshot_id = workspace.registry.apply(draft.snapshot, expected_head=draft.head, author=author or user_name())
+    if not json:
+        print_plan(draft)
+    if wait:
+        wait_until_served(workspace, snapshot_id, timeout)
+    if json:
+        render.print_json({"snapshot": snapshot_id, "branch": branch, "served": wait, **plan_document(draft)})
+    else:
+        where = f"branch {branch}" if branch else "the head"
+        print(f"applied: {where} of project {workspace.project} is {render.short_id(snapshot_id)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What would be applied: the `snapshot`, the `head` that was there, and the difference to the snapshot `base`.
+
+    `base` is the branch's where the branch is there (`on_branch`), else the head's.
+    """
+
+    snapshot: Snapshot
+    head: str | None
+    base: str | None
+    on_branch: bool
+    plan: Plan
+
+
+def read_draft(workspace: Workspace, branch: str) -> Draft:
+    """Load the repository's definitions and compare them with the branch, or with the head."""
+    from hotrow.registry.snapshot import snapshot_from_definitions  # noqa: PLC0415
+    from hotrow.schema.repository import load_definitions  # noqa: PLC0415
+
+    registry, project = workspace.registry, workspace.project
+    refs = registry.refs(project)  # before the definitions are read: what changes meanwhile is a conflict
+    on_branch = branch in refs.branches
+    base = refs.branches[branch] if on_branch else refs.head
+    new = snapshot_from_definitions(project, load_definitions(workspace.repo), namespace=branch)
+    return Draft(new, refs.head, base, on_branch, registry.plan(new, base=base))
+
+
+def wait_until_served(workspace: Workspace, snapshot_id: str, timeout_s: float) -> None:
+    """Wait for the workers on the store; raises HotrowError as `wait_served` does."""
+    from hotrow.supervisor.state import wait_served  # noqa: PLC0415
+
+    state = wait_served(workspace.settings, snapshot_id, timeout_s)
+    render.note(f"served by {len(state.workers)} workers")
+
+
+def user_name() -> str:
+    """Who runs this, for the log; "unknown" where the system does not know."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
+
+
+def plan_document(draft: Draft) -> dict[str, Any]:
+    """The plan as JSON."""
+    changes = [
+        {
+            "action": change.action,
+            "kind": change.kind,
+            "name": change.name,
+            "details": change.details,
+            "compatible": change.compatible,
+        }
+        for change in draft.plan.changes
+    ]
+    return {
+        "compatible": draft.plan.compatible,
+        "from": draft.base,
+        "to": draft.snapshot.id,
+        "changes": changes,
+        "warnings": draft.plan.warnings,
+    }
+
+
+def print_plan(draft: Draft) -> None:
+    """The plan for people: a sign a definition, its details below it, and what it comes to."""
+    print_changes(draft.plan)
+    for warning in draft.plan.warnings:
+        render.warn(warning)
+    try:
+        draft.plan.require_compatible()
+    except HotrowError as error:
+        render.note(f"apply would refuse this: {error.message}")
+
+
+def print_changes(plan: Plan) -> None:
+    """The changes of a plan."""
+    if not plan.changes:
+        print("no changes")
+    for change in plan.changes:
+        mark = "" if change.compatible else "   (not compatible with stored rows)"
+        print(f"{_SIGNS[change.action]} {change.kind} {change.name}{mark}")
+        for detail in change.details:
+            print(f"    {detail}")

@@ -1,0 +1,217 @@
+"""`hotrow get`: a read, over gRPC, from the running server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hotrow.cli import link, option, render
+from hotrow.cli.arguments import takes
+from hotrow.cli.value import value_from_text
+from hotrow.cli.workspace import open_workspace
+from hotrow.errors import Code, HotrowError, invalid, not_found
+from hotrow.types import BYTES, STRING, ValueType
+
+if TYPE_CHECKING:
+    from hotrow.codec.column import DecodedColumn
+    from hotrow.registry.snapshot import Snapshot
+    from hotrow.v1.feature_server_pb2 import GetOnlineFeaturesReply
+
+_SHOWN = {"NOT_FOUND": "(not found)", "OUTSIDE_MAX_AGE": "(too old)", "TRANSFORM_ERROR": "(transform error)"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("get")(get)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadArguments:
+    """The arguments and options of `hotrow get`."""
+
+    what: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FEATURES... KEY=VALUE...",
+            help="Features (view:feature), a view for all of its features, or one feature service; and the entities.",
+        ),
+    ]
+    repo: option.Repo = None
+    snapshot: option.Ref = ""
+    event_times: Annotated[bool, typer.Option("--event-times", help="Also the event time of each row.")] = False
+    full_names: Annotated[bool, typer.Option("--full-names", help="Name columns view__feature.")] = False
+    json: option.Json = False
+    server: option.Server = ""
+    timeout: option.Timeout = 5.0
+
+
+@takes(ReadArguments)
+def get(arguments: ReadArguments) -> None:
+    """Read features of some entities from the running server.
+
+    Several rows: repeat the key, or give numbers separated by commas. A key given once goes with every row.
+
+    \b
+    Examples:
+      hotrow get driver_activity driver_id=1001
+      hotrow get driver_hourly_stats:fare driver_id=1001,1002 --event-times
+      hotrow get clicks:count article_id=7 user_id=ann user_id=bo --json
+    """  # noqa: D301
+    workspace = open_workspace(arguments.repo)
+    known = workspace.snapshot(arguments.snapshot)
+    asked = parse_arguments(arguments.what, known)
+    request = _request(arguments, asked, known.id if arguments.snapshot else "")
+    reply = link.call_server(workspace.settings, arguments.server, "GetOnlineFeatures", request, arguments.timeout)
+    table = read_reply(asked, reply)
+    if arguments.json:
+        render.print_json(table.document())
+    else:
+        print_rows(table)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A read as asked for. `entities` has the values of each join key, all of one length."""
+
+    names: tuple[str, ...]
+    service: str
+    entities: dict[str, list[Any]]
+    types: dict[str, ValueType]
+
+    @property
+    def rows(self) -> int:
+        return max((len(values) for values in self.entities.values()), default=1)
+
+
+def parse_arguments(arguments: list[str], snapshot: Snapshot) -> Asked:
+    """Tell features from entities and read the entities by the schema; raises HotrowError naming what is wrong."""
+    selected = [argument for argument in arguments if "=" not in argument]
+    pairs = [argument.partition("=")[::2] for argument in arguments if "=" in argument]
+    if not selected:
+        raise invalid("name what to read: view:feature, a view, or a feature service")
+    names, service, views = _selection(selected, snapshot)
+    types = {key.name: key.type for view in views for key in snapshot.view(view).join_keys}
+    entities: dict[str, list[Any]] = {}
+    for key, text in pairs:
+        if key not in types:
+            raise not_found("join key", key, types)
+        entities.setdefault(key, []).extend(_key_values(key, text, types[key]))
+    missing = sorted(types.keys() - entities.keys())
+    if missing:
+        raise invalid(f"join key {missing[0]} is missing; add {missing[0]}=...")
+    return Asked(names, service, _same_length(entities), types)
+
+
+def _selection(selected: list[str], snapshot: Snapshot) -> tuple[tuple[str, ...], str, list[str]]:
+    """Feature names, or the name of a service; and the views that they are of."""
+    if len(selected) == 1 and selected[0] in snapshot.services:
+        service = snapshot.services[selected[0]]
+        return (), service.name, [reference.view for reference in service.features]
+    names: list[str] = []
+    for name in selected:
+        view, colon, feature = name.partition(":")
+        if not colon and name in snapshot.services:
+            raise invalid(f"{name!r} is a feature service: ask for it alone, or for features by name")
+        if not colon and name not in snapshot.views:
+            raise not_found("feature, view or feature service", name, [*snapshot.views, *snapshot.services])
+        if colon:
+            snapshot.view(view).field(feature)
+        names += [name] if colon else [f"{view}:{field.name}" for field in snapshot.views[view].fields]
+    return tuple(dict.fromkeys(names)), "", [name.partition(":")[0] for name in names]
+
+
+def _key_values(key: str, text: str, declared: ValueType) -> list[Any]:
+    """One value, or several of a type that cannot hold a comma."""
+    texts = [text] if declared.kind in (STRING, BYTES) else text.split(",")
+    values = [value_from_text(key, part, declared) for part in texts]
+    if None in values:
+        raise invalid(f"{key}: a join key has a value, never null")
+    return values
+
+
+def _same_length(entities: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    rows = max((len(values) for values in entities.values()), default=0)
+    for key, values in entities.items():
+        if len(values) not in (1, rows):
+            raise invalid(f"{key} has {len(values)} values and another join key {rows}; give one each, or a single one")
+    return {key: values * rows if len(values) == 1 else values for key, values in entities.items()}
+
+
+def _request(arguments: ReadArguments, asked: Asked, snapshot: str) -> bytes:
+    from hotrow.codec.column import encode_column  # noqa: PLC0415
+    from hotrow.v1.column_pb2 import Column  # noqa: PLC0415
+    from hotrow.v1.feature_server_pb2 import FeatureNames, GetOnlineFeaturesRequest, ReadOptions  # noqa: PLC0415
+
+    columns = [
+        Column.FromString(encode_column(key, values, type=asked.types[key])) for key, values in asked.entities.items()
+    ]
+    options = ReadOptions(event_timestamps=arguments.event_times, full_names=arguments.full_names)
+    request = GetOnlineFeaturesRequest(entities=columns, snapshot=snapshot, options=options)
+    if asked.service:
+        request.feature_service = asked.service
+    else:
+        request.features.CopyFrom(FeatureNames(names=asked.names))
+    return bytes(request.SerializeToString())
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A reply: for each row its entity, for each column its values and the names of their statuses."""
+
+    asked: Asked
+    columns: list[DecodedColumn]
+    statuses: list[list[str]]
+    event_times: dict[str, list[int]]
+    snapshot: str
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        values = [column.to_list() for column in self.columns]
+        rows = []
+        for i in range(self.asked.rows):
+            features = {
+                column.name: {"value": values[c][i], "status": self.statuses[c][i]}
+                | ({"unit": column.unit} if column.unit else {})
+                for c, column in enumerate(self.columns)
+            }
+            row: dict[str, Any] = {"entity": self._entity(i), "features": features}
+            if self.event_times:
+                row["event_times"] = {
+                    view: render.time_us_text(times[i]) if times[i] else None
+                    for view, times in self.event_times.items()
+                }
+            rows.append(row)
+        return {"snapshot": self.snapshot, "rows": rows}
+
+    def _entity(self, row: int) -> dict[str, Any]:
+        return {key: values[row] for key, values in self.asked.entities.items()}
+
+
+def read_reply(asked: Asked, data: bytes) -> Table:
+    """Decode a reply; raises INTERNAL where it has other than the rows asked for."""
+    from hotrow.codec.column import decode_column  # noqa: PLC0415
+    from hotrow.v1.column_pb2 import Status  # noqa: PLC0415
+    from hotrow.v1.feature_server_pb2 import GetOnlineFeaturesReply  # noqa: PLC0415
+
+    reply: GetOnlineFeaturesReply = GetOnlineFeaturesReply.FromString(data)
+    columns = [decode_column(column) for column in reply.columns]
+    if any(len(column) != asked.rows for column in columns):
+        raise HotrowError(Code.INTERNAL, f"the server answered with another number of rows than {asked.rows}")
+    status_names: dict[int, str] = {number: name for name, number in Status.items()}
+    names = [[status_names.get(int(status), "UNKNOWN") for status in column.statuses] for column in columns]
+    return Table(asked, columns, names, {t.view: list(t.values) for t in reply.event_times}, reply.snapshot)
+
+
+def print_rows(table: Table) -> None:
+    """A row an entity: its join keys, its features, and the event times where they were asked for."""
+    heads = list(table.asked.entities)
+    columns: list[list[Any]] = list(table.asked.entities.values())
+    for column, statuses in zip(table.columns, table.statuses, strict=True):
+        heads.append(f"{column.name} ({column.unit})" if column.unit else column.name)
+        columns.append([_SHOWN.get(s, v) for v, s in zip(column.to_list(), statuses, strict=True)])
+    for view, times in table.event_times.items():
+        heads.append(f"{view} event time" if len(table.event_times) > 1 else "event time")
+        columns.append([render.time_us_text(time) if time else "(not found)" for time in times])
+    render.print_table(heads, list(zip(*columns, strict=True)))

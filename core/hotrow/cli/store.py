@@ -1,0 +1,259 @@
+"""`hotrow store`: look at the online store, check it, clean it, build it anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hotrow.cli import option, render
+from hotrow.cli.workspace import Workspace, open_workspace
+from hotrow.errors import Code, HotrowError
+
+if TYPE_CHECKING:
+    from hotrow.offline.parquet import Interval
+    from hotrow.registry.snapshot import Snapshot
+    from hotrow.stores.maintenance import GcReport, ViewCount
+    from hotrow.stores.port import OnlineStore
+
+_SHOWN_PROBLEMS = 100
+_GIB = 1 << 30
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group."""
+    group = typer.Typer(no_args_is_help=True, help="The online store: what is in it, whether it is sound, upkeep.")
+    for command in (info, verify, gc, rebuild):
+        group.command()(command)
+    app.add_typer(group, name="store")
+
+
+def info(
+    *,
+    repo: option.Repo = None,
+    views: Annotated[bool, typer.Option("--views", help="Also count the rows of each view: reads them all.")] = False,
+    json: option.Json = False,
+) -> None:
+    """Show the store's identity, its size, and up to where each view was materialized.
+
+    Reads only, beside a running `hotrow serve` too.
+
+    \b
+    Examples:
+      hotrow store info
+      hotrow store info --views --json
+    """  # noqa: D301
+    workspace = open_workspace(repo)
+    store = _open(workspace, writable=False)
+    try:
+        document = _info_document(store)
+        document["views"] = _view_documents(workspace, store, counted=views)
+    finally:
+        store.close()
+    if json:
+        render.print_json(document)
+        return
+    rows = document.pop("views")
+    size = document.pop("size_bytes")
+    used = document.pop("used_bytes")
+    details = document.pop("details")
+    render.print_pairs(document.items())
+    render.print_pairs([("used", f"{used:,} bytes" + (f" of {size / _GIB:g} GiB" if size else ""))])
+    render.print_pairs((name.replace("_", " "), value) for name, value in details.items())
+    if rows:
+        print()
+        heads = list(rows[0])
+        render.print_table([head.replace("_", " ") for head in heads], [[row[head] for head in heads] for row in rows])
+
+
+def verify(*, repo: option.Repo = None, json: option.Json = False) -> None:
+    """Check the store's structure, and that every row in it can be read. Exits with 1 where it finds something.
+
+    Reads only, beside a running `hotrow serve` too.
+    """
+    from hotrow.codec.row import verify_row  # noqa: PLC0415
+    from hotrow.stores.maintenance import verify_rows  # noqa: PLC0415
+
+    store = _open(open_workspace(repo), writable=False)
+    problems: list[str] = []
+    found = 0
+    try:
+        for problem in verify_rows(store, verify_row):
+            found += 1
+            if len(problems) < _SHOWN_PROBLEMS:
+                problems.append(problem)
+        rows = store.info().rows
+    finally:
+        store.close()
+    if json:
+        render.print_json({"sound": not found, "rows": rows, "problems": problems, "problems_found": found})
+    else:
+        for problem in problems:
+            print(problem)
+        if found > len(problems):
+            print(f"... and {found - len(problems)} more")
+        print(f"{found} problems found: run `hotrow store rebuild`" if found else f"sound: {rows:,} rows")
+    if found:
+        raise typer.Exit(1)
+
+
+def gc(*, repo: option.Repo = None, json: option.Json = False) -> None:
+    """Remove what nobody can read any more: rows a day past their ttl, and rows of views that are not served.
+
+    A running ingest worker does this by itself and is the store's only writer: then this refuses.
+    """
+    from hotrow import clock  # noqa: PLC0415
+    from hotrow.stores.maintenance import GcRules  # noqa: PLC0415
+    from hotrow.stores.maintenance import gc as collect  # noqa: PLC0415
+
+    workspace = open_workspace(repo)
+    served, unserved = _view_ids(workspace)
+    rules = GcRules({view_id: snapshot.view(name).ttl_us for view_id, (snapshot, name) in served.items()}, unserved)
+    store = _open(workspace, writable=True)
+    try:
+        report = collect(store, rules, now_us=clock.now_us())
+    finally:
+        store.close()
+    _print_gc(report, json=json)
+
+
+def _print_gc(report: GcReport, *, json: bool) -> None:
+    counts = {
+        "scanned": report.scanned,
+        "removed": report.removed,
+        "expired": report.expired,
+        "tombstones": report.tombstones,
+        "unserved": report.unserved,
+        "unknown": report.unknown,
+    }
+    if json:
+        render.print_json(counts)
+        return
+    print(f"removed {report.removed:,} of {report.scanned:,} rows")
+    reasons = [("past their ttl", report.expired), ("tombstones", report.tombstones), ("not served", report.unserved)]
+    for reason, rows in reasons:
+        if rows:
+            print(f"  {rows:,} {reason}")
+    if report.unknown:
+        print(f"  {report.unknown:,} left alone: no snapshot of project in this registry has their views")
+
+
+def rebuild(*, repo: option.Repo = None, json: option.Json = False) -> None:
+    """Put the store aside and load every view with a source anew, from the beginning to where it had come.
+
+    For a store that is damaged or refused. Nothing may have it open: stop `hotrow serve` first. Rows that were only
+    pushed are not rebuilt: there is no log of pushed rows yet. The old store stays beside the new one.
+    """
+    from hotrow.cli import materialize  # noqa: PLC0415
+    from hotrow.stores.lmdb import create_fresh  # noqa: PLC0415
+
+    workspace = open_workspace(repo)
+    branches = ["", *workspace.registry.refs(workspace.project).branches]
+    snapshots = {branch: workspace.snapshot(branch) for branch in branches}
+    ends = {branch: _watermarks(workspace, snapshot) for branch, snapshot in snapshots.items()}
+    for snapshot in snapshots.values():
+        materialize.open_sources(workspace, snapshot)  # says what is wrong while the old store is still there
+    aside = create_fresh(workspace.settings.online_store.path, wait_s=1.0)
+    render.note(f"the old store is in {aside}" if aside else "there was no store")
+    reports = []
+    for branch, end_us in ends.items():
+        reports += materialize.run(workspace, branch, (), _up_to(end_us))
+    materialize.print_reports(reports, json=json)
+    pushed = sorted({name for s in snapshots.values() for name, view in s.views.items() if view.source is None})
+    if pushed:
+        render.warn(f"views that are pushed only are empty now: {', '.join(pushed)}")
+    render.warn("rows that were only pushed are not rebuilt: there is no log of pushed rows; let producers push again")
+
+
+def _up_to(end_us: dict[str, int]) -> Callable[[str, int | None], Interval]:
+    from hotrow.offline.parquet import Interval  # noqa: PLC0415
+
+    return lambda name, _stored: Interval(None, end_us[name])
+
+
+def _watermarks(workspace: Workspace, snapshot: Snapshot) -> dict[str, int]:
+    """Up to where to load each view: where the store was, else (never loaded, or the store cannot tell) now."""
+    from hotrow import clock  # noqa: PLC0415
+
+    now_us = clock.now_us()
+    try:
+        store = _open(workspace, writable=False)
+    except HotrowError:
+        return dict.fromkeys(snapshot.views, now_us)
+    try:
+        return {name: store.watermark_us(snapshot.view_id(name)) or now_us for name in snapshot.views}
+    except HotrowError:
+        return dict.fromkeys(snapshot.views, now_us)
+    finally:
+        store.close()
+
+
+def _open(workspace: Workspace, *, writable: bool) -> OnlineStore:
+    from hotrow.stores.open import open_store  # noqa: PLC0415
+
+    settings = workspace.settings
+    if not settings.online_store.path.exists():
+        raise HotrowError(
+            Code.NOT_FOUND,
+            f"there is no store at {settings.online_store.path} yet; `hotrow materialize` or `hotrow serve` makes it",
+        )
+    return open_store(settings.online_store, writable=writable, durability=settings.ingest.durability)
+
+
+def _info_document(store: OnlineStore) -> dict[str, Any]:
+    found = store.info()
+    return {
+        "type": found.type,
+        "id": found.id,
+        "epoch": found.epoch,
+        "sequence": found.sequence,
+        "rows": found.rows,
+        "used_bytes": found.used_bytes,
+        "size_bytes": found.size_bytes,
+        "details": found.details,
+    }
+
+
+def _view_documents(workspace: Workspace, store: OnlineStore, *, counted: bool) -> list[dict[str, Any]]:
+    """A row a view that is served or that the store has rows of."""
+    from hotrow.stores.maintenance import ViewCount, count_rows  # noqa: PLC0415
+
+    counts = count_rows(store) if counted else {}
+    served, _ = _view_ids(workspace)
+    documents = []
+    for view_id in [*served, *(other for other in counts if other not in served)]:
+        snapshot, name = served.get(view_id, (None, ""))
+        watermark_us = store.watermark_us(view_id)
+        document = {
+            "view": name or f"(unknown {view_id.hex()})",
+            "branch": snapshot.namespace if snapshot else "",
+            "materialized_to": render.time_us_text(watermark_us) if watermark_us is not None else "",
+        }
+        documents.append(document | (_count_document(counts.get(view_id, ViewCount())) if counted else {}))
+    return documents
+
+
+def _count_document(count: ViewCount) -> dict[str, Any]:
+    return {
+        "rows": count.rows,
+        "tombstones": count.tombstones,
+        "row_bytes": count.row_bytes,
+        "oldest": render.time_us_text(count.oldest_us) if count.rows else "",
+        "newest": render.time_us_text(count.newest_us) if count.rows else "",
+    }
+
+
+def _view_ids(workspace: Workspace) -> tuple[dict[bytes, tuple[Snapshot, str]], set[bytes]]:
+    """View ids of served snapshots, with a snapshot and the name; and those that only other snapshots have."""
+    registry, project = workspace.registry, workspace.project
+    served: dict[bytes, tuple[Snapshot, str]] = {}
+    for snapshot_id in registry.refs(project).served():
+        snapshot = registry.snapshot(snapshot_id)
+        for name in snapshot.views:
+            served.setdefault(snapshot.view_id(name), (snapshot, name))
+    past: set[bytes] = set()
+    for snapshot_id in {entry.id for entry in registry.log(project)}:
+        snapshot = registry.snapshot(snapshot_id)
+        past.update(snapshot.view_id(name) for name in snapshot.views)
+    return served, past - served.keys()

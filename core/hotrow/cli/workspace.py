@@ -1,0 +1,79 @@
+"""The feature repository that a command works on."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hotrow.errors import Code, HotrowError
+
+if TYPE_CHECKING:
+    from hotrow.registry.registry import Registry
+    from hotrow.registry.snapshot import Snapshot
+    from hotrow.settings import Settings
+
+FILE = "hotrow.toml"
+
+named_first: ContextVar[Path | None] = ContextVar("named_first", default=None)
+"""The --repo that stood before the name of the command."""
+
+
+def find_repo(option: Path | None) -> Path:
+    """The folder of hotrow.toml: the one named, after the command or before it, or the nearest from here upwards.
+
+    Raises NOT_FOUND where there is none.
+    """
+    named = option or named_first.get()
+    if named is not None:
+        folder = named.absolute()
+        folder = folder.parent if folder.name == FILE and folder.is_file() else folder
+        if not (folder / FILE).is_file():
+            raise HotrowError(
+                Code.NOT_FOUND,
+                f"there is no {FILE} in {folder}; name a feature repository, or make one with `hotrow init`",
+            )
+        return folder
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / FILE).is_file():
+            return folder
+    raise HotrowError(
+        Code.NOT_FOUND,
+        f"there is no {FILE} in {here} or above it; go to a feature repository, name one with --repo, "
+        "or make one with `hotrow init`",
+    )
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A feature repository, its settings and its registry."""
+
+    repo: Path
+
+    @cached_property
+    def settings(self) -> Settings:
+        from hotrow.settings import load_settings  # noqa: PLC0415
+
+        return load_settings(self.repo)
+
+    @cached_property
+    def registry(self) -> Registry:
+        from hotrow.registry.open import open_registry  # noqa: PLC0415
+
+        return open_registry(self.settings.registry)
+
+    @property
+    def project(self) -> str:
+        return self.settings.project
+
+    def snapshot(self, ref: str = "") -> Snapshot:
+        """The snapshot of a ref, empty for the head; raises NOT_FOUND, FAILED_PRECONDITION before the first apply."""
+        return self.registry.snapshot(self.registry.resolve(self.project, ref))
+
+
+def open_workspace(option: Path | None) -> Workspace:
+    """The workspace of `--repo`, or of the current folder; raises NOT_FOUND."""
+    return Workspace(find_repo(option))

@@ -1,0 +1,143 @@
+"""How far a long run is: a bar on a terminal, and a line now and then where stderr is none."""
+
+import sys
+from typing import IO, Protocol
+
+from hotrow import clock
+from hotrow.errors import HotrowError
+
+LINE_EVERY_S = 5.0
+
+
+class Progress(Protocol):
+    """Told of one piece of work after another, each of a known number of rows."""
+
+    def start(self, name: str, total: int) -> None:
+        """A piece begins."""
+
+    def advance(self, rows: int) -> None:
+        """So many rows more."""
+
+    def wait(self, error: HotrowError) -> None:
+        """A request is tried again, because of `error`."""
+
+    def finish(self) -> None:
+        """The piece ends, done or not."""
+
+
+def open_progress(stream: IO[str] | None = None) -> Progress:
+    """A bar where `stream` (default: stderr) is a terminal, else lines."""
+    out = sys.stderr if stream is None else stream
+    return BarProgress(out) if out.isatty() else LineProgress(out)
+
+
+class SilentProgress:
+    """Says nothing."""
+
+    def start(self, name: str, total: int) -> None:
+        """Nothing."""
+
+    def advance(self, rows: int) -> None:
+        """Nothing."""
+
+    def wait(self, error: HotrowError) -> None:
+        """Nothing."""
+
+    def finish(self) -> None:
+        """Nothing."""
+
+
+class LineProgress:
+    """A line every LINE_EVERY_S, for logs."""
+
+    def __init__(self, out: IO[str]) -> None:
+        self._out = out
+        self._name = ""
+        self._total = self._done = 0
+        self._started_s = self._said_s = 0.0
+        self._waits = ""
+
+    def start(self, name: str, total: int) -> None:
+        self._name, self._total, self._done, self._waits = name, total, 0, ""
+        self._started_s = self._said_s = clock.monotonic_s()
+
+    def advance(self, rows: int) -> None:
+        self._done += rows
+        self._waits = ""
+        now_s = clock.monotonic_s()
+        if now_s - self._said_s >= LINE_EVERY_S:
+            self._said_s = now_s
+            self._say(progress_line(self._done, self._total, now_s - self._started_s))
+
+    def wait(self, error: HotrowError) -> None:
+        if error.message != self._waits:  # once a reason, not once a try
+            self._waits = error.message
+            self._say(f"waiting: {error.message}")
+
+    def finish(self) -> None:
+        self._waits = ""
+
+    def _say(self, text: str) -> None:
+        print(f"{self._name}: {text}", file=self._out, flush=True)
+
+
+def progress_line(done: int, total: int, seconds: float) -> str:
+    """Rows, rate and time left, in words."""
+    rate = done / seconds if seconds > 0 else 0.0
+    line = f"{done:,} of {total:,} rows"
+    if total:
+        line += f" ({100 * done // total}%)"
+    if rate:
+        line += f", {rate:,.0f} rows/s, {duration_text(max(0, total - done) / rate)} left"
+    return line
+
+
+def duration_text(seconds: float) -> str:
+    """A duration as people say it: 42 s, 3 min 20 s, 2 h 5 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+class BarProgress:
+    """A bar with rows, rate and time left."""
+
+    def __init__(self, out: IO[str]) -> None:
+        # Imported here: it takes 60 ms, and a log has no use for it.
+        from rich.console import Console  # noqa: PLC0415
+        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+        from rich.progress import Progress as Bars  # noqa: PLC0415
+
+        self._bars = Bars(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[rows]}"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            TextColumn("{task.fields[note]}"),
+            console=Console(file=out),
+        )
+        self._task = self._bars.add_task("", visible=False, rows="", note="")
+        self._done = self._total = 0
+        self._started_s = 0.0
+
+    def start(self, name: str, total: int) -> None:
+        self._done, self._total = 0, total
+        self._started_s = clock.monotonic_s()
+        self._task = self._bars.add_task(name, total=total, rows="", note="")
+        self._bars.start()
+
+    def advance(self, rows: int) -> None:
+        self._done += rows
+        rate = self._done / max(clock.monotonic_s() - self._started_s, 1e-3)
+        text = f"{self._done:,}/{self._total:,} rows  {rate:,.0f} rows/s"
+        self._bars.update(self._task, completed=self._done, rows=text, note="")
+
+    def wait(self, error: HotrowError) -> None:
+        self._bars.update(self._task, note=f"waiting: {error.message}")
+
+    def finish(self) -> None:
+        self._bars.stop()
+        self._bars.remove_task(self._task)
