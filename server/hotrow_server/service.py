@@ -1,6 +1,6 @@
 """The reads of the feature server: `GetOnlineFeatures`, in two halves around the store, and `GetServerInfo`."""
 
-import os
+import dataclasses
 from dataclasses import dataclass
 
 from hotrow import clock
@@ -26,7 +26,7 @@ _FINGERPRINT = slice(8, 16)
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What `GetServerInfo` tells beside the snapshots. `lane` is "on", or "off" and why."""
+    """What `GetServerInfo` tells beside the snapshots. `lane` is "on", or "off" and why; `worker` is a process id."""
 
     version: str
     project: str
@@ -57,6 +57,10 @@ class ReadService:
         self._generation: object = None
         self._waiter = SequenceWaiter(store)
 
+    def set_lane(self, lane: str) -> None:
+        """Say how calls come in, which a listener knows once it serves the methods of this service."""
+        self._about = dataclasses.replace(self._about, lane=lane)
+
     def get_online_features(self, request: bytes, call: Call) -> None:
         """`hotrow.v1.FeatureServer/GetOnlineFeatures`."""
         scanned = scan_request(request, READ)
@@ -80,7 +84,7 @@ class ReadService:
             store_type=about.store_type,
             store_id=self._store.id,
             lane=about.lane,
-            worker=about.worker or os.getpid(),
+            worker=about.worker,
             started_us=about.started_us,
         )
         call.reply(reply.SerializeToString())

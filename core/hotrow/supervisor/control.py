@@ -22,6 +22,11 @@ class Refs(msgspec.Struct, frozen=True):
     branches: dict[str, str] = {}
     pins: dict[str, str] = {}
 
+    @property
+    def head(self) -> str:
+        """The id of the head; empty where only branches have been applied."""
+        return self.heads[0] if self.heads else ""
+
     def ids(self) -> list[str]:
         """Each snapshot once, the head first."""
         return list(dict.fromkeys((*self.heads, *self.branches.values(), *self.pins.values())))

@@ -54,7 +54,7 @@ class Supervisor:
     def stop(self) -> None:
         """Drain and end; a second time, kill and end. From any thread, or from a signal handler."""
         self._stops += 1
-        with contextlib.suppress(BlockingIOError):  # full of wake-ups, so it wakes
+        with contextlib.suppress(OSError):  # full of wake-ups, so it wakes; or closed, since it has ended
             self._waker.send(b"s")
 
     def run(self) -> None:
@@ -184,7 +184,7 @@ class Supervisor:
         refs = self._watch.poll()
         if refs is None:
             return
-        _log.info("publishing", head=refs.heads[0], snapshots=len(refs.ids()))
+        _log.info("publishing", head=refs.head, snapshots=len(refs.ids()))
         self._refs = refs
         for slot in self._slots:
             if slot.child is not None and slot.ready:
@@ -205,7 +205,7 @@ class Supervisor:
             started_us=self._started_us,
             ready=self._announced,
             draining=bool(self._stops),
-            head=self._refs.heads[0],
+            head=self._refs.head,
             rejected=dict(self._watch.rejected),
             workers=tuple(slot.state(draining=bool(self._stops)) for slot in self._slots),
         )

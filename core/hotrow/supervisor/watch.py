@@ -28,7 +28,7 @@ class RegistryWatch:
         """What to serve at the start; raises HotrowError FAILED_PRECONDITION when there is nothing that can be."""
         version = self._registry.version(self._project)
         refs = self._load()
-        if not refs.heads:
+        if not refs.ids():
             problem = f"project {self._project!r} has no applied snapshot"
             if self.rejected:
                 problem += " that can be served: " + "; ".join(
@@ -52,7 +52,7 @@ class RegistryWatch:
             return None
         self._away = False
         self._version = version  # read before the refs: a change in between is seen again
-        if refs == self._refs or not refs.heads:
+        if refs == self._refs or not refs.ids():
             return None
         self._refs = refs
         return refs

@@ -1,0 +1,128 @@
+"""Composition root of the ingest worker: the one place that puts its parts together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hotrow import clock, log
+from hotrow.failpoint import reached_from_text
+from hotrow.registry.open import open_registry
+from hotrow.registry.registry import Registry
+from hotrow.registry.served import ServedSet
+from hotrow.registry.snapshot import Snapshot
+from hotrow.rpc.call import Handler
+from hotrow.rpc.frame_server import FrameServer
+from hotrow.rpc.gate import Gate
+from hotrow.rpc.listener import Endpoint, Listener, ListenerOptions, serve
+from hotrow.settings import Settings
+from hotrow.stores.open import open_store
+from hotrow.stores.port import OnlineStore
+from hotrow.supervisor.control import Ready, Refs, Serving, Start
+from hotrow.supervisor.serving import serve_first, serve_next
+
+from hotrow_ingest.batcher import Batcher
+from hotrow_ingest.pipeline import Pipeline
+
+SERVICE = "/hotrow.v1.FeatureIngest/"
+_STORE_WAIT_S = 5.0
+_COMMIT_S = 5.0  # what a drain leaves for the last commits, whatever its grace
+
+_log = log.logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class IngestWorker:
+    """The ingest worker, serving; see `hotrow.supervisor.worker.Worker`. `listener` is None where it has no port."""
+
+    store: OnlineStore
+    served: ServedSet[Snapshot]
+    registry: Registry
+    batcher: Batcher
+    frames: FrameServer
+    listener: Listener | None
+    message: Ready
+
+    def ready(self) -> Ready:
+        return self.message
+
+    def publish(self, refs: Refs) -> Serving:
+        return serve_next(self.served, refs, self.registry)
+
+    def clear_readers(self) -> None:
+        self.store.clear_stale_readers()
+
+    def drain(self, grace_s: float) -> None:
+        """Calls end first, and their rows are committed by that; then nothing can come, and the store closes."""
+        end_s = clock.monotonic_s() + grace_s
+        ended = self.listener is None or self.listener.stop(grace_s)
+        ended &= self.frames.stop(max(0.0, end_s - clock.monotonic_s()))
+        if not ended:
+            _log.warning("pushes did not end in time and were answered UNAVAILABLE", grace_s=grace_s)
+        if not self.batcher.drain(max(_COMMIT_S, end_s - clock.monotonic_s())):
+            _log.error("rows that wait are not committed, and their producers have no answer")
+            return  # the store is in use
+        self.store.close()
+
+
+def build_worker(start: Start) -> IngestWorker:
+    """The worker that serves what the message says; raises HotrowError for what keeps it from it."""
+    settings = start.decoded_settings()
+    reached = reached_from_text(settings.failpoint)
+    store = open_store(
+        settings.online_store,
+        writable=True,
+        durability=settings.ingest.durability,
+        wait_s=_STORE_WAIT_S,
+        reached=reached,
+    )
+    served = ServedSet(lambda snapshot: _with_schemas_kept(snapshot, store))
+    registry = open_registry(settings.registry)
+    serving = serve_first(served, start.refs, registry)
+    batcher = Batcher(
+        store,
+        queue_rows=settings.ingest.queue_rows,
+        max_batch_rows=settings.ingest.max_batch_rows,
+        reached=reached,
+    )
+    max_future_us = round(settings.ingest.max_future_s * 1_000_000)
+    pipeline = Pipeline(store, served, batcher, project=settings.project, max_future_us=max_future_us)
+    gate = Gate()
+    frames = FrameServer(Path(start.socket), methods(pipeline), gate, max_message_bytes=_frame_bytes(settings))
+    listener = _listen(settings, methods(pipeline), gate, insecure=start.insecure) if start.listen else None
+    message = Ready(
+        serving,
+        address=settings.ingest.address if listener else "",
+        socket=start.socket,
+        lane=listener.lane if listener else "",
+    )
+    return IngestWorker(store, served, registry, batcher, frames, listener, message)
+
+
+def methods(pipeline: Pipeline) -> dict[str, Handler]:
+    """What the ingest worker answers, by path."""
+    return {
+        SERVICE + "PushFeatures": pipeline.push_features,
+        SERVICE + "MaterializeRows": pipeline.materialize_rows,
+    }
+
+
+def _with_schemas_kept(snapshot: Snapshot, store: OnlineStore) -> Snapshot:
+    """No row is written before the store knows what its fingerprint stands for."""
+    store.put_schemas({view.fingerprint: view.schema_bytes for view in snapshot.views.values()})
+    return snapshot
+
+
+def _frame_bytes(settings: Settings) -> int:
+    """A server worker hands on what it accepts, with some bytes around it."""
+    return (max(settings.server.max_message_mib, settings.ingest.max_message_mib) + 1) << 20
+
+
+def _listen(settings: Settings, handlers: Mapping[str, Handler], gate: Gate, *, insecure: bool) -> Listener:
+    ingest = settings.ingest
+    options = ListenerOptions(
+        lane=settings.server.lane,
+        max_message_mib=ingest.max_message_mib,
+        max_connection_age_s=ingest.max_connection_age_s,
+        share_port=False,
+    )
+    return serve(Endpoint(ingest.address, ingest.tls, insecure), handlers, gate=gate, options=options)
