@@ -14,7 +14,7 @@ from hotrow.errors import Code, HotrowError, not_found
 from hotrow.offline.delivery import Delivery, Submit
 from hotrow.offline.parquet import Column, Interval, ParquetReader, SourceColumns, open_source
 from hotrow.offline.progress import Progress
-from hotrow.offline.rows import Refusals, encode_batch
+from hotrow.offline.rows import Refusals, encode_batch, encode_no_rows
 from hotrow.offline.wire import Target, encode_request
 from hotrow.registry.snapshot import Snapshot
 from hotrow.schema.source import ParquetSource
@@ -26,7 +26,7 @@ class Source:
     """A view and its checked source."""
 
     view: FeatureView
-    event_time: str
+    columns: SourceColumns
     reader: ParquetReader
 
 
@@ -89,7 +89,7 @@ def open_view(view: FeatureView, repo: Path) -> Source:
     fields = [Column(f.name, f.type, f.unit, optional=f.has_default) for f in view.fields]
     wanted = SourceColumns(view.name, (*keys, *fields), source.event_time, source.created_time)
     path = Path(source.path) if "://" in source.path else repo / source.path
-    return Source(view, source.event_time, open_source(path, wanted))
+    return Source(view, wanted, open_source(path, wanted))
 
 
 def watermark_after(interval: Interval, stored_us: int | None) -> int | None:
@@ -113,12 +113,13 @@ def run_job(job: Job, submit: Submit, progress: Progress) -> Report:
     try:
         for batch in job.source.reader.batches(job.interval):
             read += batch.rows.num_rows
-            for encoded in encode_batch(batch, job.source.event_time, refusals):
+            for encoded in encode_batch(batch, job.source.columns.event_time, refusals):
                 delivery.send(encode_request(job.target, encoded.rows))
             progress.advance(batch.scanned)
         delivery.drain()
         if job.watermark_us is not None:
-            delivery.send(encode_request(job.target, watermark_us=job.watermark_us))
+            no_rows = encode_no_rows(job.source.columns.columns)
+            delivery.send(encode_request(job.target, no_rows, watermark_us=job.watermark_us))
             delivery.drain()
     finally:
         delivery.cancel()

@@ -1,14 +1,14 @@
 """From batches of a source to the bytes of requests: conversion, refusal of single rows, and a bound on the size."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 
 from hotrow.offline.conversion import Converted, Mask, convert
-from hotrow.offline.parquet import MAX_BYTES, SourceBatch
+from hotrow.offline.parquet import MAX_BYTES, Column, SourceBatch
 from hotrow.offline.wire import encode_column, encode_rows, encode_times
 
 NO_EVENT_TIME = "has no event time"
@@ -100,4 +100,11 @@ def _sliced(batch: SourceBatch, part: slice) -> SourceBatch:
         event_time_us=batch.event_time_us[part],
         created_time_us=created if created is None else created[part],
         timeless=batch.timeless[part],
+    )
+
+
+def encode_no_rows(columns: Sequence[Column]) -> bytes:
+    """The columns without a row, for a request that says something of the view alone."""
+    return encode_rows(
+        [encode_column(c.name, convert(pa.nulls(0), c.type), c.type, c.unit) for c in columns if not c.optional]
     )
