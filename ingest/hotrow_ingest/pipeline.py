@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 from hotrow import clock
-from hotrow.codec.pushed import EncodedRows, RowPlan, Times, plan_rows, rows_from_request
+from hotrow.codec.pushed import EncodedRows, RowPlan, Times, no_rows, plan_rows, rows_from_request
 from hotrow.codec.token import Token
 from hotrow.codec.wire import Scanned, Shape, bits, scan_request
 from hotrow.errors import Code, HotrowError, invalid, not_found
@@ -80,7 +80,8 @@ class Pipeline:
         scanned = scan_request(request, MATERIALIZE)
         target = self._target(scanned, MATERIALIZE)
         times = Times(clock.now_us(), _NO_LIMIT, with_created=True)
-        encoded = rows_from_request(target.rows, scanned, times)
+        # A request without columns carries a watermark alone: the source was read to its end, and nothing is left.
+        encoded = rows_from_request(target.rows, scanned, times) if scanned.has_group(ROWS) else no_rows()
         keys = encoded.keys()
         drafted = draft(encoded, keys, target.rows.expected)
         at, length = scanned.field(WATERMARK)

@@ -142,6 +142,11 @@ def rows_from_request(plan: RowPlan, request: Scanned, times: Times) -> EncodedR
     return EncodedRows(out[: int(results[-1, OUT_END]) if rows else 0].copy(), results)
 
 
+def no_rows() -> EncodedRows:
+    """A batch without rows."""
+    return EncodedRows(np.empty(0, np.uint8), np.empty((0, _OUT_WIDTH), np.int64))
+
+
 def _default(field: Field, constants: Constants) -> tuple[int, int]:
     if not field.has_default:
         return NO_DEFAULT, 0
