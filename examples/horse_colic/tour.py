@@ -6,6 +6,7 @@
 It can be run again: what is applied and materialized stays as it is, and each tour's push is newer than the last.
 """
 
+import json
 import os
 import signal
 import socket
@@ -47,8 +48,15 @@ def main() -> None:
     table = build_parquet.build()
     horses = len(set(table["hospital_number"].to_pylist()))
     tell(f"build: {table.num_rows} rows of {horses} horses, {table.num_columns - 1} columns", began)
-    run("apply")
-    run("materialize", START, END)
+    began = time.monotonic()
+    tell(f"hotrow apply: {hotrow('apply').splitlines()[-1]}", began)
+    began = time.monotonic()
+    (view,) = json.loads(hotrow("materialize", START, END, "--json"))
+    tell(
+        f"hotrow materialize {START} {END}: {view['read']} rows read, {view['written']} written, {view['stale']} not "
+        f"newer than what is stored, {view['duplicates']} earlier ones of a horse treated twice",
+        began,
+    )
     with serving() as server:
         with Client(address) as client:
             read_and_push(client)
@@ -134,14 +142,12 @@ def wait(server: subprocess.Popen[str]) -> None:
     raise TourError(f"`hotrow serve` ended by itself, with exit code {code}\n{log_tail()}")
 
 
-def run(*arguments: str) -> None:
-    """Run a `hotrow` command and show the last line of what it says."""
-    began = time.monotonic()
+def hotrow(*arguments: str) -> str:
+    """Run a `hotrow` command; returns what it says."""
     done = subprocess.run(command(*arguments), cwd=FOLDER, capture_output=True, text=True, check=False)
     if done.returncode:
         raise TourError(f"`hotrow {' '.join(arguments)}` failed\n{done.stdout}{done.stderr}")
-    lines = [line for line in done.stdout.splitlines() if line.strip()]
-    tell(f"hotrow {' '.join(arguments)}: {lines[-1].strip() if lines else 'done'}", began)
+    return done.stdout
 
 
 def command(*arguments: str) -> list[str]:
