@@ -20,6 +20,12 @@ stats = FeatureView("stats", entities=[driver], schema=[Field("fare", Float64)])
 """
 
 
+@pytest.fixture(autouse=True)
+def byte_code(monkeypatch):
+    """Byte code is written as usual, whatever the environment says."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+
+
 def _write(folder: Path, **files: str) -> Path:
     for name, source in files.items():
         path = folder / f"{name.replace('__', '/')}.py"
