@@ -8,7 +8,18 @@ import numba
 import numpy as np
 
 from hotrow.codec.compile import kernel, part
-from hotrow.codec.kernel_memory import checksum, load_i32, load_i64, load_time, load_u8, load_u32, store_u8
+from hotrow.codec.kernel_memory import (
+    address,
+    checksum,
+    load_i32,
+    load_i64,
+    load_time,
+    load_u8,
+    load_u32,
+    set_word,
+    store_u8,
+    word,
+)
 from hotrow.codec.kernel_row import AT_EVENT, AT_FINGERPRINT, AT_FLAGS, AT_FORMAT, FORMAT, HEADER, TOMBSTONE
 from hotrow.codec.kernel_scan import REQUEST
 
@@ -29,10 +40,10 @@ BAD_LENGTH, BAD_FORMAT, BAD_CHECKSUM, UNKNOWN_SCHEMA, BAD_BODY = -51, -52, -53, 
 
 
 @part
-def row_fault(rows, at):
+def row_fault(rows, size, at):
     """What is wrong with the frame of a row that is there; 0 for nothing."""
     length = np.int64(load_u32(rows, at))
-    if length < SMALLEST_ROW or length > len(rows) - at:
+    if length < SMALLEST_ROW or length > size - at:
         return BAD_LENGTH
     if load_u8(rows, at + AT_FORMAT) != FORMAT:
         return BAD_FORMAT
@@ -45,117 +56,128 @@ def row_fault(rows, at):
 @part
 def _find_layout(rows, at, table, view):
     """Where the layout of a row's schema stands in the table; -1 where the plan has none for it."""
-    layout = table[view + VIEW_LAYOUTS]
+    layout = word(table, view + VIEW_LAYOUTS)
     fingerprint = load_i64(rows, at + AT_FINGERPRINT)
-    for _ in range(table[view + VIEW_N_LAYOUTS]):
-        if table[layout + LAYOUT_FINGERPRINT] == fingerprint:
+    for _ in range(word(table, view + VIEW_N_LAYOUTS)):
+        if word(table, layout + LAYOUT_FINGERPRINT) == fingerprint:
             return layout
-        layout += LAYOUT_SLOTS + SLOT_WIDTH * table[view + VIEW_N_COLUMNS]
+        layout += LAYOUT_SLOTS + SLOT_WIDTH * word(table, view + VIEW_N_COLUMNS)
     return np.int64(-1)
 
 
 @part
-def _slot(rows, body, end, layout, table, slot, values, lengths, cell):
-    """Take one field of the row whose bitmap is at `body`: 1 present, 2 null, 0 where it does not fit the row."""
-    bit = table[slot + SLOT_BIT]
-    if (np.int64(load_u8(rows, body + bit // 8)) >> (bit % 8)) & 1:
-        return NULL_VALUE
-    kind = table[slot + SLOT_KIND]
-    fixed = body + table[layout + LAYOUT_BITMAP]
-    at = fixed + table[slot + SLOT_FIXED]
-    if kind == 1 or kind == 3 or kind == 8:
-        values[cell] = load_i64(rows, at)
-    elif kind == 2 or kind == 4:
-        values[cell] = np.int64(load_i32(rows, at))
-    elif kind == 5:
-        values[cell] = np.int64(load_u8(rows, at))
-    else:
-        variable = fixed + table[layout + LAYOUT_FIXED]
-        before = table[slot + SLOT_BEFORE]
-        start = variable + (np.int64(load_u32(rows, fixed + before)) if before >= 0 else 0)
-        stop = variable + np.int64(load_u32(rows, at))
-        if start > stop or stop > end:
-            return 0
-        values[cell] = start
-        lengths[cell] = stop - start
-    return PRESENT
+def _is_null(rows, body, bit):
+    return (np.int64(load_u8(rows, body + (bit >> 3))) >> (bit & 7)) & 1
 
 
 @part
-def _take_row(rows, at, layout, table, view, r, n, buffers, out):
-    """Decode every wanted field of a row into the buffers; 0, or BAD_BODY."""
-    values, lengths, order, first_layout, defaults = buffers
+def _take_slot(rows, fixed, variable, end, table, slot, scratch, cell, lengths):
+    """Take one field that is not null, whose fixed block starts at `fixed`; False where it does not fit the row."""
+    kind = word(table, slot + SLOT_KIND)
+    at = fixed + word(table, slot + SLOT_FIXED)
+    if kind == 1 or kind == 3 or kind == 8:
+        set_word(scratch, cell, load_i64(rows, at))
+    elif kind == 2 or kind == 4:
+        set_word(scratch, cell, np.int64(load_i32(rows, at)))
+    elif kind == 5:
+        set_word(scratch, cell, np.int64(load_u8(rows, at)))
+    else:
+        before = word(table, slot + SLOT_BEFORE)
+        start = variable + (np.int64(load_u32(rows, fixed + before)) if before >= 0 else 0)
+        stop = variable + np.int64(load_u32(rows, at))
+        if start > stop or stop > end:
+            return False
+        set_word(scratch, cell, start)
+        set_word(scratch, lengths + cell, stop - start)
+    return True
+
+
+@part
+def _take_row(rows, at, layout, table, view, r, n, lengths, defaults, scratch, out):
+    """Decode every wanted field of a row into the buffers, whose statuses say PRESENT already; 0, or BAD_BODY."""
     end = at + np.int64(load_u32(rows, at)) - 4
     body = at + HEADER
-    if body + table[layout + LAYOUT_BITMAP] + table[layout + LAYOUT_FIXED] > end:
+    fixed = body + word(table, layout + LAYOUT_BITMAP)
+    variable = fixed + word(table, layout + LAYOUT_FIXED)
+    if variable > end:
         return BAD_BODY
-    n_columns = table[view + VIEW_N_COLUMNS]
-    for c in range(n_columns):
-        column = table[order + c]
-        cell = column * n + r
-        slot = layout + LAYOUT_SLOTS + SLOT_WIDTH * c
-        bit = table[slot + SLOT_BIT]
-        if bit >= 0:
-            status = _slot(rows, body, end, layout, table, slot, values, lengths, cell)
-        elif bit == BIT_NULL:
-            status = NULL_VALUE
+    order = word(table, view + VIEW_COLUMNS)
+    slot = layout + LAYOUT_SLOTS
+    for c in range(word(table, view + VIEW_N_COLUMNS)):
+        cell = word(table, order + c) * n + r
+        bit = word(table, slot + SLOT_BIT)
+        fits = True
+        if bit == BIT_NULL or (bit >= 0 and _is_null(rows, body, bit)):
+            set_word(scratch, cell, 0)
+            set_word(scratch, lengths + cell, 0)
+            store_u8(out, cell, NULL_VALUE)
+        elif bit >= 0:
+            fits = _take_slot(rows, fixed, variable, end, table, slot, scratch, cell, lengths)
         else:
-            slot = first_layout + LAYOUT_SLOTS + SLOT_WIDTH * c
-            there = defaults + np.int64(load_u32(rows, defaults)) - 4
-            status = _slot(rows, defaults + HEADER, there, first_layout, table, slot, values, lengths, cell)
-        if status == 0:
+            own = word(table, view + VIEW_LAYOUTS)
+            there = defaults + HEADER + word(table, own + LAYOUT_BITMAP)
+            stop = defaults + np.int64(load_u32(rows, defaults)) - 4
+            own_slot = own + LAYOUT_SLOTS + SLOT_WIDTH * c
+            behind = there + word(table, own + LAYOUT_FIXED)
+            fits = _take_slot(rows, there, behind, stop, table, own_slot, scratch, cell, lengths)
+        if not fits:
             return BAD_BODY
-        store_u8(out, cell, status)
+        slot += SLOT_WIDTH
     return 0
 
 
 @part
-def decode_view(rows, at, table, view, n, now_us, values, lengths, times, out, first_default):
-    """Decode the rows of one view, from `at`; returns the offset behind them, or a fault and the row's number."""
-    ttl_us = table[view + VIEW_TTL]
-    order = table[view + VIEW_COLUMNS]
-    first_layout = table[view + VIEW_LAYOUTS]
-    buffers = (values, lengths, order, first_layout, first_default + table[view + VIEW_DEFAULTS])
+def decode_view(rows, size, at, table, view, n, now_us, lengths, times, defaults, scratch, out):
+    """Decode the rows of one view, from `at`; returns the offset behind them, or a fault and the row's number.
+
+    Values stand in `scratch` from its start, their lengths from `lengths`, the view's event times from `times`; the
+    statuses in `out` say PRESENT when this is called. A value that is not PRESENT is 0.
+    """
+    ttl_us = word(table, view + VIEW_TTL)
+    order = word(table, view + VIEW_COLUMNS)
     for r in range(n):
         status = 0
-        times[r] = 0
-        if at + 4 > len(rows):
+        event_us = np.int64(0)
+        if at + 4 > size:
             return np.int64(BAD_LENGTH), r
         length = np.int64(load_u32(rows, at))
         if length == 0:
             status = NOT_FOUND
             length = 4
         else:
-            code = row_fault(rows, at)
+            code = row_fault(rows, size, at)
             if code != 0:
                 return np.int64(code), r
-            event_us = load_time(rows, at + AT_EVENT)
             if load_u8(rows, at + AT_FLAGS) & TOMBSTONE:
                 status = NOT_FOUND
             else:
-                times[r] = event_us
+                event_us = load_time(rows, at + AT_EVENT)
                 if ttl_us >= 0 and now_us - event_us > ttl_us:
                     status = OUTSIDE_MAX_AGE
+        set_word(scratch, times + r, event_us)
         if status == 0:
             layout = _find_layout(rows, at, table, view)
             if layout < 0:
                 return np.int64(UNKNOWN_SCHEMA), r
-            code = _take_row(rows, at, layout, table, view, r, n, buffers, out)
+            code = _take_row(rows, at, layout, table, view, r, n, lengths, defaults, scratch, out)
             if code != 0:
                 return np.int64(code), r
         else:
-            for c in range(table[view + VIEW_N_COLUMNS]):
-                store_u8(out, table[order + c] * n + r, status)
+            for c in range(word(table, view + VIEW_N_COLUMNS)):
+                cell = word(table, order + c) * n + r
+                set_word(scratch, cell, 0)
+                set_word(scratch, lengths + cell, 0)
+                store_u8(out, cell, status)
         at += length
     return at, np.int64(0)
 
 
 @part
-def skip_rows(rows, count):
+def skip_rows(rows, size, count):
     """The offset behind the first rows; where one is broken, where that is found again while it is decoded."""
     at = np.int64(0)
     for _ in range(count):
-        if at + 4 > len(rows):
+        if at + 4 > size:
             return at
         length = np.int64(load_u32(rows, at))
         at += length if length > 0 else 4
@@ -167,4 +189,4 @@ def check_row(row):
     """What is wrong with the frame of one whole row: a fault, or 0."""
     if len(row) < SMALLEST_ROW or np.int64(load_u32(row, 0)) != len(row):
         return np.int64(BAD_LENGTH)
-    return np.int64(row_fault(row, 0))
+    return np.int64(row_fault(address(row), len(row), 0))

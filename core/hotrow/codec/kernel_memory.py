@@ -20,12 +20,29 @@ PRIME_4 = np.uint64(0x85EBCA77C2B2AE63)
 PRIME_5 = np.uint64(0x27D4EB2F165667C5)
 
 
-def _pointer(context: Any, builder: Any, array_type: Any, array: Any, offset: Any) -> Any:
+def _data(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
     if isinstance(array_type, numba.types.Bytes):
-        data = context.make_helper(builder, array_type, value=array).data
-    else:
-        data = context.make_array(array_type)(context, builder, array).data
-    return builder.gep(builder.bitcast(data, ir.IntType(8).as_pointer()), [offset])
+        return context.make_helper(builder, array_type, value=array).data
+    return context.make_array(array_type)(context, builder, array).data
+
+
+def _pointer(context: Any, builder: Any, buffer_type: Any, buffer: Any, offset: Any) -> Any:
+    octet = ir.IntType(8).as_pointer()
+    if isinstance(buffer_type, numba.types.Integer):
+        return builder.inttoptr(builder.add(buffer, offset), octet)
+    return builder.gep(builder.bitcast(_data(context, builder, buffer_type, buffer), octet), [offset])
+
+
+@intrinsic
+def address(typingctx: Any, buffer: Any) -> Any:
+    """Where a buffer is. A kernel hands addresses to its parts, in place of arrays, whose counts of references cost
+    more than what most parts do; its arguments keep the buffers alive.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ptrtoint(_data(context, builder, signature.args[0], arguments[0]), ir.IntType(64))
+
+    return numba.int64(buffer), codegen
 
 
 def _load(bits: int, result: Any) -> Any:
@@ -101,6 +118,18 @@ i64_of_f64, f64_of_i64 = _bits(numba.float64, numba.int64), _bits(numba.int64, n
 i32_of_f32, f32_of_i32 = _bits(numba.float32, numba.int32), _bits(numba.int32, numba.float32)
 
 SIGN = np.int64(-(2**63))
+
+
+@part
+def word(table, index):
+    """`table[index]` without Numba's test for a negative index, which costs as much as the load."""
+    return load_i64(table, 8 * index)
+
+
+@part
+def set_word(table, index, value):
+    """`table[index] = value`, likewise."""
+    store_i64(table, 8 * index, value)
 
 
 @part

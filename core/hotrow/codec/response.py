@@ -96,7 +96,7 @@ def write_response(plan: ResponsePlan, rows: list[bytes], n: int, now_us: int) -
         rows.append(plan.defaults)
     data = np.frombuffer(b"".join(rows) or b"\0", np.uint8)
     scratch, out = _buffers.scratch, _buffers.out
-    places = (2 * plan.n_columns + plan.n_views) * n + 2
+    places = (2 * plan.n_columns + plan.n_views) * n + k.DEPTH
     room = plan.n_columns * n * 24 + n * (len(plan.defaults) + 8 * plan.n_views) + len(data) + plan.slack
     if places > len(scratch):
         scratch = np.empty(places, np.int64)
