@@ -1,0 +1,190 @@
+"""The Python client against real processes: every type there and back, errors by name, retries under one id."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from hotrow.errors import Code, HotrowError
+from hotrow.types import BY_NAME
+from hotrow.v1.column_pb2 import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT
+from hotrow.v1.push_pb2 import DUPLICATE, REJECTED, SKIPPED_STALE, WRITTEN
+from hotrow_client import Client, HotrowRpcError
+
+from .test_horse_colic import free_addresses
+
+FIELDS = {f"f_{name.lower().strip(')').replace('(', '_')}": value_type for name, value_type in BY_NAME.items()}
+FEATURES = f"""
+from datetime import timedelta
+from hotrow import Array, Bool, Bytes, Entity, FeatureService, FeatureView, Field, Float32, Float64, Int32, Int64
+from hotrow import PushSource, String, UnixTimestamp
+
+key = Entity("key", join_keys={{"id": Int64, "part": String}})
+every = FeatureView("every", entities=[key], schema=[{", ".join(f'Field("{n}", {t.name})' for n, t in FIELDS.items())}])
+every_push = PushSource("every_push", view=every)
+driver = Entity("driver", join_keys={{"driver_id": Int64}})
+stats = FeatureView(
+    "stats", entities=[driver], ttl=timedelta(days=1),
+    schema=[Field("fare", Float64, unit="SEK"), Field("trips", Int32, default=None)],
+)
+stats_push = PushSource("stats_push", view=stats)
+activity = FeatureService("activity", features=[stats[["trips", "fare"]]])
+"""
+VALUES = {
+    "Float64": [1.5, float("inf"), -0.0], "Float32": [0.5, -2.0, 0.0], "Int64": [-(2**63), 2**63 - 1, 0],
+    "Int32": [-(2**31), 2**31 - 1, 0], "Bool": [True, False, True], "String": ["å", "", "x" * 5000],
+    "Bytes": [b"\x00\xff", b"", b"x" * 5000],
+    "UnixTimestamp": [datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=UTC), datetime(2024, 2, 29, tzinfo=UTC)] * 2,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def addresses(tmp_path_factory):
+    """The addresses of a served repository."""
+    repo = tmp_path_factory.mktemp("repo")
+    server, ingest = free_addresses()
+    (repo / "features.py").write_text(FEATURES)
+    (repo / "hotrow.toml").write_text(
+        f'project = "test"\n[server]\naddress = "{server}"\nworkers = 1\n[ingest]\naddress = "{ingest}"\n'
+        f'durability = "os"\n[online_store]\nsize_gib = 1\n'
+    )
+    hotrow = [sys.executable, "-m", "hotrow.cli.main"]
+    subprocess.run([*hotrow, "apply"], cwd=repo, check=True, capture_output=True)
+    with (
+        (repo / "log").open("w") as log,
+        subprocess.Popen([*hotrow, "serve"], cwd=repo, stdout=log, stderr=log) as serve,
+    ):
+        try:
+            yield server, ingest
+        finally:
+            serve.terminate()
+    assert serve.returncode == 0, (repo / "log").read_text()
+
+
+@pytest.fixture(scope="module")
+def client(addresses):
+    with Client(addresses[0], timeout_s=60) as client:
+        client.server_info()
+        yield client
+
+
+def now():
+    return datetime.now(UTC)
+
+
+def test_every_type_comes_back(client):
+    """Scalars, lists, the empty list and nulls of each, under a composite key."""
+    rows = {"id": [1, 1, 2], "part": ["a", "b", "a"]}
+    for name, value_type in FIELDS.items():
+        scalars = VALUES[value_type.name.removeprefix("Array(").removesuffix(")")][:3]
+        rows[name] = [scalars, [], scalars[:1]] if value_type.is_list else scalars
+    pushed = client.push("every_push", rows, types=FIELDS)
+    assert pushed.results.tolist() == [WRITTEN] * 3
+    nulls = {name: [None] for name in FIELDS}
+    client.push(view="every", rows={"id": [2], "part": ["b"], **nulls}, types=FIELDS)
+
+    keys = {"id": [1, 1, 2, 2, 3], "part": ["a", "b", "a", "b", "a"]}
+    reply = client.read([f"every:{name}" for name in FIELDS], keys, min_token=pushed.token)
+    for name, value_type in FIELDS.items():
+        assert reply.columns[name].type == value_type
+        assert reply.to_dict()[name] == [*rows[name], None, None]
+        assert reply.statuses(name).tolist() == [PRESENT] * 3 + [NULL_VALUE, NOT_FOUND]
+
+
+def test_arrays_go_in_and_come_out(client):
+    """Of any dtype that holds the values, converted by the schema; as a matrix too."""
+    ids = np.arange(1000, 2000, dtype=np.int32)
+    client.push("stats_push", {"driver_id": ids, "fare": np.sqrt(ids, dtype=np.float32), "trips": ids.astype("i8")})
+    reply = client.read(feature_service="activity", entities={"driver_id": ids[::-1]})
+    assert reply.names == ("trips", "fare")
+    assert reply["trips"].dtype == np.int32
+    assert np.array_equal(reply["trips"], ids[::-1])
+    assert np.array_equal(reply["fare"], np.sqrt(ids[::-1], dtype=np.float32).astype("f8"))
+    assert reply.columns["fare"].unit == "SEK"
+    matrix = client.read(feature_service="activity", entities={"driver_id": ids}, matrix=True)
+    assert np.array_equal(matrix.matrix, np.stack([ids, np.sqrt(ids)], axis=1).astype("f4"))
+    assert np.array_equal(matrix["trips"], ids)
+
+
+def test_results_a_row(client):
+    """What was written, what was not newer, what was refused and why, what came twice in the batch."""
+    old = now() - timedelta(days=2)
+    reply = client.push("stats_push", {"driver_id": [1, 2], "fare": [1.0, 2.0]}, event_time=[old, now()])
+    assert reply.written == 2
+    reply = client.push(
+        "stats_push",
+        {"driver_id": [2, 3, 3, 4], "fare": [1.0] * 4, "trips": [1, 1, 2, 2**40]},
+        event_time=[old, old, now(), now()],
+    )
+    assert reply.results.tolist() == [SKIPPED_STALE, DUPLICATE, WRITTEN, REJECTED]
+    assert (reply.written, reply.skipped_stale, reply.duplicates, reply.rejected) == (1, 1, 1, 1)
+    assert [(r.row, r.field) for r in reply.rejections] == [(3, "trips")]
+
+    read = client.read(["stats:fare"], [{"driver_id": n} for n in (1, 2, 4)], event_timestamps=True, full_names=True)
+    assert read.statuses("stats__fare").tolist() == [OUTSIDE_MAX_AGE, PRESENT, NOT_FOUND]
+    assert read["stats__fare"].tolist() == [None, 2.0, None]
+    times = read.event_times("stats")
+    assert times[0] == np.datetime64(old.replace(tzinfo=None), "us")
+    assert times.mask.tolist() == [False, False, True]
+
+
+def test_a_request_id_writes_once(client, addresses):
+    """The same payload gets the first answer again, by either address; another one is refused."""
+    at = now()
+    first = client.push("stats_push", {"driver_id": [10], "fare": [1.0]}, event_time=at, request_id="once")
+    with Client(addresses[0], ingest_address=addresses[1]) as direct:
+        again = direct.push("stats_push", {"driver_id": [10], "fare": [1.0]}, event_time=at, request_id="once")
+    assert again.results.tolist() == first.results.tolist() == [WRITTEN]
+    with pytest.raises(HotrowRpcError, match="request_id") as raised:
+        client.push("stats_push", {"driver_id": [10], "fare": [2.0]}, event_time=at, request_id="once")
+    assert raised.value.code is Code.INVALID
+
+
+def test_dry_run_atomic_and_delete(client):
+    """Nothing written, all or nothing, and gone."""
+    row = {"driver_id": 20, "fare": 1.0}
+    assert client.push("stats_push", [row], dry_run=True).written == 1
+    assert client.read("stats:fare", {"driver_id": [20]}).statuses("fare").tolist() == [NOT_FOUND]
+    with pytest.raises(HotrowRpcError, match="atomic"):
+        client.push("stats_push", {"driver_id": [20, 21], "fare": [1.0, 1.0], "trips": [1, 2**40]}, atomic=True)
+    assert client.push("stats_push", [row]).written == 1
+    assert client.push("stats_push", [{"driver_id": 20}], op="delete").written == 1
+    assert client.read("stats:fare", {"driver_id": [20]}).statuses("fare").tolist() == [NOT_FOUND]
+
+
+@pytest.mark.parametrize(
+    ("call", "code", "complaint"),
+    [
+        (lambda c: c.read("stat:fare", {"driver_id": [1]}), Code.NOT_FOUND, "did you mean stats"),
+        (lambda c: c.read("stats:fair", {"driver_id": [1]}), Code.NOT_FOUND, "did you mean fare"),
+        (lambda c: c.read(feature_service="active"), Code.NOT_FOUND, "activity"),
+        (lambda c: c.read("stats:fare", {"driver_id": ["1"]}), Code.INVALID, "driver_id"),
+        (lambda c: c.read("stats:fare"), Code.INVALID, "driver_id"),
+        (lambda c: c.read("stats:fare", {"driver_id": [1]}, snapshot="f00dcafe"), Code.FAILED_PRECONDITION, "f00dcafe"),
+        (lambda c: c.read("stats:fare", {"driver_id": [1]}, min_token=b"x"), None, "token"),
+        (lambda c: c.push("stats", {"driver_id": [1]}), Code.NOT_FOUND, "did you mean stats_push"),
+        (lambda c: c.push("stats_push", {"driver_id": [1]}), Code.INVALID, "'fare' is missing"),
+        (lambda c: c.push("stats_push", {"driver_id": [1], "fare": ["x"]}), Code.INVALID, "fare"),
+        (lambda c: c.push("stats_push", {"driver_id": [1], "fare": [1.0], "fair": [1]}), Code.INVALID, "fair"),
+        (
+            lambda c: c.push("stats_push", {"driver_id": [1], "fare": [1.0]}, units={"fare": "EUR"}),
+            Code.INVALID,
+            "the unit 'SEK'",
+        ),
+        (lambda c: c.push("stats_push", {"driver_id": [1, 2], "fare": [1.0]}), Code.INVALID, "must agree"),
+    ],
+)
+def test_errors_name_what_is_wrong(client, call, code, complaint):
+    """In the message, with the code of the kind of failure."""
+    with pytest.raises(HotrowError, match=complaint) as raised:
+        call(client)
+    assert code is None or raised.value.code is code
+
+
+def test_server_info(client):
+    """What is served, by whom."""
+    info = client.server_info()
+    assert (info.project, info.store_type) == ("test", "lmdb")
+    assert "head" in info.served[info.snapshot]
+    assert abs(now() - info.started) < timedelta(minutes=5)
