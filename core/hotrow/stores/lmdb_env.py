@@ -26,6 +26,8 @@ a map cannot be replaced safely while threads read it."""
 MAX_READERS = 4096
 """Read transactions at once over all processes, 64 bytes of lock.mdb each; LMDB's own 126 are few for many workers."""
 
+READERS_BYTES = MAX_READERS * 64 + PAGE_BYTES
+
 _ROWS, _META, _SCHEMAS, _WATERMARKS = b"rows", b"meta", b"schemas", b"watermarks"
 _MARKS, _MARK_ORDER = b"marks", b"mark_order"
 _NAMES = (_ROWS, _META, _SCHEMAS, _WATERMARKS, _MARKS, _MARK_ORDER)
@@ -54,8 +56,8 @@ def open_env(folder: Path, *, size_bytes: int, writable: bool, sync: bool) -> lm
     """Raises lmdb.Error. The file must have been found sound: LMDB trusts it.
 
     Without writemap, for a full disk must be an error: with it, a page of the sparse map that has no room on the disk
-    is a SIGBUS (seen on a full tmpfs). It would be no gain either way with sync. Measured, 200,000 rows of 432 bytes,
-    random keys, p50 of a commit of 1 and of 1,000 rows:
+    is a SIGBUS (seen on a full tmpfs). With sync it would be no gain either. Measured with 200,000 rows of 432 bytes,
+    random keys, the median of a commit of one row and of 1,000:
 
         sync, writemap off   426 us   16.1 ms       no sync, writemap off   24 us   6.3 ms
         sync, writemap on    333 us   38.2 ms       no sync, writemap on     6 us   2.4 ms

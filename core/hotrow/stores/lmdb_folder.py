@@ -27,6 +27,7 @@ from hotrow.stores.lmdb_identity import (
     IDENTITY,
     NEW,
     OLD,
+    READERS,
     Identity,
     boot_id,
     damaged,
@@ -68,6 +69,7 @@ def open_writer(path: Path, *, durability: str, deadline_s: float) -> StoreFolde
             sync(path / DATA)  # what this boot's earlier writer left to the system
             identity = replace(identity, unsynced_boot=unsynced_boot)
             write_identity(path, identity)
+        _allocate_readers(path / READERS)
         users_fd = lmdb_lock.open_users(path)
         lmdb_lock.share(users_fd)
     except OSError as error:
@@ -151,10 +153,24 @@ def _finish_or_discard_new(path: Path) -> None:
     if not (path / DATA).exists():
         if not (new / DATA).exists():
             raise damaged(path, f"{DATA} is gone")
-        (path / "lock.mdb").unlink(missing_ok=True)
+        (path / READERS).unlink(missing_ok=True)
         (new / DATA).rename(path / DATA)
         sync(path)
     shutil.rmtree(new, ignore_errors=True)
+
+
+def _allocate_readers(file: Path) -> None:
+    """Have the table of readers on the disk, for LMDB maps it: a page of it that a full disk has no room for would be a
+    SIGBUS. Not touched when it is there already: to close it would end the locks of an LMDB in this process.
+    """
+    size_bytes = lmdb_env.READERS_BYTES
+    if file.exists() and file.stat().st_blocks * 512 >= size_bytes:
+        return
+    fd = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, lmdb_lock.FILE_MODE)
+    try:
+        os.posix_fallocate(fd, 0, size_bytes)
+    finally:
+        os.close(fd)
 
 
 def _checked(path: Path, identity: Identity) -> Identity:
@@ -230,7 +246,7 @@ def _put_aside(path: Path) -> Path | None:
         aside.mkdir()
     for file in old:
         file.rename(aside / file.name)
-    (path / "lock.mdb").unlink(missing_ok=True)
+    (path / READERS).unlink(missing_ok=True)
     write_identity(path, replace(following, unsynced_boot=""))
     _finish_or_discard_new(path)
     return aside if old else None

@@ -11,10 +11,11 @@ from hotrow.stores.lmdb_lock import USERS, WRITER, refused
 
 FORMAT = 1
 IDENTITY = "store.json"
+READERS = "lock.mdb"
 NEW = "new"
 OLD = "old-"
 _TEMPORARY = "store.json.tmp"
-_OURS = {IDENTITY, _TEMPORARY, "lock.mdb", WRITER, USERS, NEW, "lost+found"}
+_OURS = {IDENTITY, _TEMPORARY, READERS, WRITER, USERS, NEW, "lost+found"}
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _REBUILD = "run `hotrow store rebuild`"
 

@@ -35,8 +35,7 @@ def lock_writer(folder: Path, *, deadline_s: float) -> int:
             message = f"the store at {folder} has a writer already, process {holder}; {remedy}"
             raise HotrowError(Code.FAILED_PRECONDITION, message)
         clock.sleep_s(POLL_S)
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+    os.pwrite(fd, f"{os.getpid():<15}\n".encode(), 0)  # of one length: on a full disk there is room for it again
     return fd
 
 

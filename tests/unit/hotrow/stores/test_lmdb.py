@@ -182,6 +182,12 @@ while (said := attempt(write)) == "done":
 say([said, len(rows), same()])
 say([attempt(write) for _ in range(3)])
 say(same())
+store.close()
+code = "import sys; from pathlib import Path; from hotrow.stores.lmdb import LmdbStore; "
+code += "print(LmdbStore(Path(sys.argv[1])).info().rows)"
+reader = subprocess.run([sys.executable, "-c", code, str(path / "online")], capture_output=True, text=True, check=True)
+store = LmdbStore(path / "online", size_gib=1, writable=True, durability=DURABILITY)
+say([int(reader.stdout) == len(rows), same(), attempt(write)])
 (path / "ballast").unlink()
 say([attempt(write) for _ in range(3)] + [same(), store.verify()])
 store.close()
@@ -207,15 +213,24 @@ def mounting():
 def test_a_full_disk_refuses_writes_and_loses_nothing(tmp_path, durability, run, mounting):
     """EXHAUSTED, the process lives, reads go on, and writes do when there is space again."""
     said = run(FULL_DISK.replace("DURABILITY", repr(durability)), path=tmp_path, prefix=mounting)
-    (first, rows, same), refusals, still, after, reopened = said
+    (first, rows, same), refusals, still, while_full, after, reopened = said
     assert first.startswith("EXHAUSTED")
     assert "disk" in first
     assert rows > 500
     assert same
     assert still
     assert all(refusal.startswith("EXHAUSTED") for refusal in refusals)
+    assert while_full[:2] == [True, True]  # both kinds of process open the store on a full disk
+    assert while_full[2].startswith("EXHAUSTED")
     assert after == ["done"] * 3 + [True, []]
     assert reopened == [True, []]
+
+
+def test_the_table_of_readers_is_allocated(make_store, folder):
+    """No page of it is left to be found on a full disk."""
+    make_store()
+    table = (folder / "lock.mdb").stat()
+    assert table.st_blocks * 512 >= table.st_size > 200_000
 
 
 def test_a_disk_error_is_not_a_full_disk(run):
