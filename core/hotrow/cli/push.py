@@ -131,10 +131,12 @@ def _print_total(total: Total, *, dry_run: bool) -> None:
 
 def _requests(arguments: PushArguments, target: Target, snapshot: Snapshot) -> Iterator[tuple[bytes, int]]:
     """Serialized requests with how many rows each has."""
+    ways = [bool(arguments.values), bool(arguments.rows), arguments.file is not None]
+    if sum(ways) != 1:
+        which = "one of the three" if any(ways) else "there are none"
+        raise invalid(f"give rows as KEY=VALUE, with --rows, or with --file: {which}")
     head = _head(arguments, target, snapshot)
     if arguments.file is not None and arguments.file.suffix == ".parquet":
-        if arguments.values or arguments.rows:
-            raise invalid("give rows as KEY=VALUE, with --rows, or with --file, in one way only")
         yield from _parquet_requests(arguments, target, head)
         return
     rows = read_rows(arguments, target)
@@ -170,9 +172,6 @@ _EVENT_TIME = " event time"  # of a row; no column can have this name
 
 def read_rows(arguments: PushArguments, target: Target) -> list[Row]:
     """The rows of the command line, of --rows, or of a file of JSON lines; raises HotrowError naming what is wrong."""
-    ways = [bool(arguments.values), bool(arguments.rows), arguments.file is not None]
-    if sum(ways) != 1:
-        raise invalid("give rows as KEY=VALUE, with --rows, or with --file, in one way only")
     if arguments.values:
         return [_typed_row(arguments, target)]
     if arguments.rows:

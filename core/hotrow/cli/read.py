@@ -12,7 +12,7 @@ from hotrow.cli.arguments import takes
 from hotrow.cli.value import value_from_text
 from hotrow.cli.workspace import open_workspace
 from hotrow.errors import Code, HotrowError, invalid, not_found
-from hotrow.types import BYTES, STRING, ValueType
+from hotrow.types import BYTES, FLOAT32, STRING, ValueType
 
 if TYPE_CHECKING:
     from hotrow.codec.column import DecodedColumn
@@ -162,17 +162,17 @@ class Table:
 
     asked: Asked
     columns: list[DecodedColumn]
+    values: list[list[Any]]
     statuses: list[list[str]]
     event_times: dict[str, list[int]]
     snapshot: str
 
     def document(self) -> dict[str, Any]:
         """As JSON."""
-        values = [column.to_list() for column in self.columns]
         rows = []
         for i in range(self.asked.rows):
             features = {
-                column.name: {"value": values[c][i], "status": self.statuses[c][i]}
+                column.name: {"value": self.values[c][i], "status": self.statuses[c][i]}
                 | ({"unit": column.unit} if column.unit else {})
                 for c, column in enumerate(self.columns)
             }
@@ -201,16 +201,31 @@ def read_reply(asked: Asked, data: bytes) -> Table:
         raise HotrowError(Code.INTERNAL, f"the server answered with another number of rows than {asked.rows}")
     status_names: dict[int, str] = {number: name for name, number in Status.items()}
     names = [[status_names.get(int(status), "UNKNOWN") for status in column.statuses] for column in columns]
-    return Table(asked, columns, names, {t.view: list(t.values) for t in reply.event_times}, reply.snapshot)
+    values = [_values(column) for column in columns]
+    return Table(asked, columns, values, names, {t.view: list(t.values) for t in reply.event_times}, reply.snapshot)
+
+
+def _values(column: DecodedColumn) -> list[Any]:
+    """Python values; a float32 as the shortest decimal that is the same float32: 0.9, and not 0.8999999761581421."""
+    import numpy as np  # noqa: PLC0415
+
+    values = column.to_list()
+    if column.type is None or column.type.element_kind != FLOAT32:
+        return values
+
+    def shortest(value: Any) -> Any:
+        return [shortest(item) for item in value] if isinstance(value, list) else float(str(np.float32(value)))
+
+    return [None if value is None else shortest(value) for value in values]
 
 
 def print_rows(table: Table) -> None:
     """A row an entity: its join keys, its features, and the event times where they were asked for."""
     heads = list(table.asked.entities)
     columns: list[list[Any]] = list(table.asked.entities.values())
-    for column, statuses in zip(table.columns, table.statuses, strict=True):
+    for column, values, statuses in zip(table.columns, table.values, table.statuses, strict=True):
         heads.append(f"{column.name} ({column.unit})" if column.unit else column.name)
-        columns.append([_SHOWN.get(s, v) for v, s in zip(column.to_list(), statuses, strict=True)])
+        columns.append([_SHOWN.get(s, v) for v, s in zip(values, statuses, strict=True)])
     for view, times in table.event_times.items():
         heads.append(f"{view} event time" if len(table.event_times) > 1 else "event time")
         columns.append([render.time_us_text(time) if time else "(not found)" for time in times])

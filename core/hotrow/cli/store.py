@@ -101,7 +101,7 @@ def verify(*, repo: option.Repo = None, json: option.Json = False) -> None:
 def gc(*, repo: option.Repo = None, json: option.Json = False) -> None:
     """Remove what nobody can read any more: rows a day past their ttl, and rows of views that are not served.
 
-    A running ingest worker does this by itself and is the store's only writer: then this refuses.
+    A running ingest worker is the store's only writer, and then this refuses: stop `hotrow serve` first.
     """
     from hotrow import clock  # noqa: PLC0415
     from hotrow.stores.maintenance import GcRules  # noqa: PLC0415

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hotrow import clock
-from hotrow.errors import Code, HotrowError, not_found
+from hotrow.errors import Code, HotrowError, invalid, not_found
 from hotrow.offline.delivery import Delivery, Submit
 from hotrow.offline.parquet import Column, Interval, ParquetReader, SourceColumns, open_source
 from hotrow.offline.progress import Progress
@@ -88,8 +88,9 @@ def open_view(view: FeatureView, repo: Path) -> Source:
     keys = [Column(key.name, key.type, key=True) for key in view.join_keys]
     fields = [Column(f.name, f.type, f.unit, optional=f.has_default) for f in view.fields]
     wanted = SourceColumns(view.name, (*keys, *fields), source.event_time, source.created_time)
-    path = Path(source.path) if "://" in source.path else repo / source.path
-    return Source(view, wanted, open_source(path, wanted))
+    if "://" in source.path:  # a Path would make one slash of the two
+        raise invalid(f"{view.label}: {source.path} is a URL; a ParquetSource reads local files, so mount or copy it")
+    return Source(view, wanted, open_source(repo / source.path, wanted))
 
 
 def watermark_after(interval: Interval, stored_us: int | None) -> int | None:

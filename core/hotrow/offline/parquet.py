@@ -170,8 +170,6 @@ def open_source(path: Path, wanted: SourceColumns) -> ParquetReader:
 
 
 def _files(path: Path, view: str) -> Sequence[Path]:
-    if "://" in str(path):
-        raise invalid(f"view {view}: {path} is a URL; a ParquetSource reads local files, so mount or copy it")
     if path.is_file():
         return [path]
     if not path.is_dir():
@@ -220,7 +218,8 @@ def _type_of(schema: pa.Schema, name: str, where: str) -> pa.DataType:
         return schema.field(name).type
     if count:
         raise invalid(f"{where}: column {name!r} is there {count} times; rename all but one")
-    raise invalid(f"{where}: there is no column {name!r}{nearest(name, schema.names)}; add it to the file")
+    remedy = "add it to the file" + (", or give the field a default" if where.endswith("field") else "")
+    raise invalid(f"{where}: there is no column {name!r}{nearest(name, schema.names)}; {remedy}")
 
 
 def _refuse(where: str, objection: str, wanted: str) -> None:
