@@ -75,6 +75,19 @@ def test_bytes_are_those_of_protobuf(column):
     assert data == expected_message(value_type, rows, name, unit).SerializeToString()
 
 
+@pytest.mark.parametrize("length", [127, 128, 255, 300, 70_000])
+def test_long_lists_and_strings(length):
+    """Whose lengths take more than a byte."""
+    for value_type, rows in (
+        (Array(Bool), [[True] * length, []]),
+        (Array(String), [["a"] * length]),
+        (String, ["é" * length]),
+    ):
+        data = encode_column("x", rows, type=value_type)
+        assert data == expected_message(value_type, rows, "x", "").SerializeToString()
+        assert decode_column(data).to_list() == rows
+
+
 @given(columns())
 def test_values_come_back(column):
     """From the bytes and from the message, with every null in its place."""
