@@ -42,11 +42,12 @@ def keys_from_request(plan: KeyPlan, request: Scanned, group: int) -> list[list[
     """The keys of every row for every key set; `group` is the field of the columns. Raises INVALID."""
     most = max(request.rows, 1) * plan.n_sets
     out = np.empty(most * _KEY_BYTES * (len(plan.expected.entries) + 1) + 3 * plan.n_sets * len(request.data), np.uint8)
-    offsets = np.empty(most + 2, np.int64)
+    start = 2 * len(plan.expected.entries)
+    offsets = np.empty(start + most + 2, np.int64)
     rows = encode_keys(request.data, request.columns, group, plan.table, plan.constants, out, offsets)
     if rows < 0:
         raise request_fault(rows, int(offsets[0]), int(offsets[1]), plan.expected, request)
-    ends = offsets[: plan.n_sets * rows + 1].tolist()
+    ends = offsets[start : start + plan.n_sets * rows + 1].tolist()
     data = out[: ends[-1]].tobytes()
     if len(ends) == 2:
         return [[data]]

@@ -108,6 +108,18 @@ def copy(typingctx: Any, target: Any, at: Any, source: Any, start: Any, count: A
     return numba.void(target, numba.int64, source, numba.int64, numba.int64), codegen
 
 
+@intrinsic
+def zero(typingctx: Any, target: Any, at: Any, count: Any) -> Any:
+    """`target[at : at + count] = 0`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        there = _pointer(context, builder, signature.args[0], arguments[0], arguments[1])
+        numba.core.cgutils.memset(builder, there, arguments[2], 0)
+        return context.get_dummy_value()
+
+    return numba.void(target, numba.int64, numba.int64), codegen
+
+
 load_u8 = _load(8, numba.uint8)
 load_u32 = _load(32, numba.uint32)
 load_i32 = _load(32, numba.int32)

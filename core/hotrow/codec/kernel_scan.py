@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 from hotrow.codec.compile import I64, I64_TABLE, kernel, part
-from hotrow.codec.kernel_memory import load_u8, read_varint
+from hotrow.codec.kernel_memory import address, load_u8, read_varint, set_word, word
 
 MALFORMED, NONCANONICAL, TOO_MANY = -1, -2, -3
 
@@ -29,6 +29,12 @@ MAX_FIELDS = 16
 HEAD_WIDTH = FIELD + 3 * MAX_FIELDS
 
 REQUEST = numba.types.Bytes(numba.uint8, 1, "C", readonly=True)
+
+
+@part
+def column_at(columns, number):
+    """Where a row of the table of columns is."""
+    return columns + 8 * COLUMN_WIDTH * number
 
 
 @part
@@ -75,14 +81,16 @@ def _width(element):
 
 
 @part
-def _scan_values(data, at, end, row):
-    """The message that holds a column's values, of kind `row[KIND]`: fills the block, the lengths and the counts."""
-    is_list = row[KIND] > 8
-    element = row[KIND] - 8 if is_list else row[KIND]
+def _scan_values(data, at, end, column):
+    """The message that holds a column's values, of the kind noted: fills block, lengths and counts."""
+    is_list = word(column, KIND) > 8
+    element = word(column, KIND) - 8 if is_list else word(column, KIND)
     is_text = element == 6 or element == 7
-    row[BLOCK], row[BLOCK_LENGTH] = at, 0
-    row[LENGTHS], row[LENGTHS_LENGTH] = at, 0
-    row[ELEMENTS] = 0
+    set_word(column, BLOCK, at)
+    set_word(column, BLOCK_LENGTH, 0)
+    set_word(column, LENGTHS, at)
+    set_word(column, LENGTHS_LENGTH, 0)
+    set_word(column, ELEMENTS, 0)
     seen = 0
     while at < end:
         tag, start = read_varint(data, at, end)
@@ -94,8 +102,8 @@ def _scan_values(data, at, end, row):
                 return np.int64(MALFORMED)
             if seen > 1:
                 return np.int64(NONCANONICAL)
-            row[ELEMENTS] += 1
-            row[BLOCK_LENGTH] = behind - row[BLOCK]
+            set_word(column, ELEMENTS, word(column, ELEMENTS) + 1)
+            set_word(column, BLOCK_LENGTH, behind - word(column, BLOCK))
             seen = 1
             at = behind
             continue
@@ -111,23 +119,30 @@ def _scan_values(data, at, end, row):
                 return np.int64(MALFORMED)
             if element == 5 and not _small_bytes(data, content, behind, 2):
                 return np.int64(NONCANONICAL)
-            row[BLOCK], row[BLOCK_LENGTH] = content, behind - content
-            row[ELEMENTS] = (behind - content) // width
+            set_word(column, BLOCK, content)
+            set_word(column, BLOCK_LENGTH, behind - content)
+            set_word(column, ELEMENTS, (behind - content) // width)
         else:
             if seen > 1:
                 return np.int64(NONCANONICAL)
             seen = 2
             if behind > content and load_u8(data, behind - 1) >= 0x80:
                 return np.int64(MALFORMED)
-            row[LENGTHS], row[LENGTHS_LENGTH] = content, behind - content
+            set_word(column, LENGTHS, content)
+            set_word(column, LENGTHS_LENGTH, behind - content)
         at = behind
-    row[COUNT] = _count_varints(data, row[LENGTHS], row[LENGTHS] + row[LENGTHS_LENGTH]) if is_list else row[ELEMENTS]
+    count = word(column, ELEMENTS)
+    if is_list:
+        lengths = word(column, LENGTHS)
+        count = _count_varints(data, lengths, lengths + word(column, LENGTHS_LENGTH))
+    set_word(column, COUNT, count)
     return np.int64(0)
 
 
 @part
-def _scan_column(data, at, end, row):
-    row[1:] = 0
+def _scan_column(data, at, end, column):
+    for i in range(1, COLUMN_WIDTH):
+        set_word(column, i, 0)
     while at < end:
         tag, start = read_varint(data, at, end)
         if start < 0:
@@ -139,24 +154,27 @@ def _scan_column(data, at, end, row):
         if number > 0 and number < 20 and wire != 2:
             return np.int64(NONCANONICAL)
         if number == 1:
-            if row[NAME] > 0:
+            if word(column, NAME) > 0:
                 return np.int64(NONCANONICAL)
-            row[NAME], row[NAME_LENGTH] = content, behind - content
+            set_word(column, NAME, content)
+            set_word(column, NAME_LENGTH, behind - content)
         elif number >= 2 and number <= 17:
-            if row[KIND] > 0:
+            if word(column, KIND) > 0:
                 return np.int64(NONCANONICAL)
-            row[KIND] = number - 1
-            code = _scan_values(data, content, behind, row)
+            set_word(column, KIND, number - 1)
+            code = _scan_values(data, content, behind, column)
             if code < 0:
                 return code
         elif number == 18:
-            if row[UNIT] > 0:
+            if word(column, UNIT) > 0:
                 return np.int64(NONCANONICAL)
-            row[UNIT], row[UNIT_LENGTH] = content, behind - content
+            set_word(column, UNIT, content)
+            set_word(column, UNIT_LENGTH, behind - content)
         elif number == 19:
-            if row[STATUSES] > 0 or not _small_bytes(data, content, behind, 0x80):
+            if word(column, STATUSES) > 0 or not _small_bytes(data, content, behind, 0x80):
                 return np.int64(NONCANONICAL)
-            row[STATUSES], row[STATUSES_LENGTH] = content, behind - content
+            set_word(column, STATUSES, content)
+            set_word(column, STATUSES_LENGTH, behind - content)
         at = behind
     return np.int64(0)
 
@@ -171,13 +189,14 @@ def scan(data, column_fields, volatile_fields, head, columns):
     head[:] = 0
     at = np.int64(0)
     end = len(data)
+    request = address(data)
     n_columns = 0
     while at < end:
-        tag, start = read_varint(data, at, end)
+        tag, start = read_varint(request, at, end)
         if start < 0:
             return np.int64(MALFORMED)
         number, wire = tag >> 3, tag & 7
-        behind, content = _skip(data, start, end, wire)
+        behind, content = _skip(request, start, end, wire)
         if behind < 0 or number == 0:
             return np.int64(MALFORMED)
         if number >= MAX_FIELDS:
@@ -187,18 +206,19 @@ def scan(data, column_fields, volatile_fields, head, columns):
                 return np.int64(NONCANONICAL)
             if n_columns == len(columns):
                 return np.int64(TOO_MANY)
-            columns[n_columns, GROUP] = number
-            code = _scan_column(data, content, behind, columns[n_columns])
+            column = column_at(address(columns), n_columns)
+            set_word(column, GROUP, number)
+            code = _scan_column(request, content, behind, column)
             if code < 0:
                 return code
-            head[LARGEST] = max(head[LARGEST], columns[n_columns, COUNT])
+            head[LARGEST] = max(head[LARGEST], word(column, COUNT))
             n_columns += 1
             head[FIELD + 3 * number + 2] += 1
         else:
             if wire != 2 and wire != 0 and wire != 1:
                 return np.int64(NONCANONICAL)
             slot = FIELD + 3 * number
-            value, _ = read_varint(data, content, behind)
+            value, _ = read_varint(request, content, behind)
             head[slot] = value if wire == 0 else content
             head[slot + 1] = behind - content
             head[slot + 2] += 1

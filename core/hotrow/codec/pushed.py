@@ -15,6 +15,7 @@ from hotrow.codec.kernel_row import (
     OUT_FAULT,
     OUT_KEY,
     OUT_ROW,
+    OUT_WIDTH,
     TOMBSTONE,
     encode_rows,
     stamp,
@@ -26,7 +27,6 @@ from hotrow.schema.field import Field
 from hotrow.schema.view import FeatureView
 
 EVENT_TIME, CREATED_TIME = 5, 6
-_OUT_WIDTH = 5
 _NUMBER_BYTES = 12  # at most, of a join key or a field of fixed width, tag included
 
 
@@ -133,18 +133,18 @@ def rows_from_request(plan: RowPlan, request: Scanned, times: Times) -> EncodedR
         np.int64,
     )
     out = np.empty(most * plan.row_bytes + 3 * len(request.data) + 64, np.uint8)
-    results = np.empty((most, _OUT_WIDTH), np.int64)
-    fault = np.zeros(2, np.int64)
-    rows = encode_rows(request.data, request.columns, plan.table, plan.constants, where, out, results, fault)
+    results = np.empty((most, OUT_WIDTH), np.int64)
+    work = np.zeros(3 * len(plan.expected.entries) + 2, np.int64)
+    rows = encode_rows(request.data, request.columns, plan.table, plan.constants, where, out, results, work)
     if rows < 0:
-        raise request_fault(rows, int(fault[0]), int(fault[1]), plan.expected, request)
+        raise request_fault(rows, int(work[0]), int(work[1]), plan.expected, request)
     results = results[:rows]
     return EncodedRows(out[: int(results[-1, OUT_END]) if rows else 0].copy(), results)
 
 
 def no_rows() -> EncodedRows:
     """A batch without rows."""
-    return EncodedRows(np.empty(0, np.uint8), np.empty((0, _OUT_WIDTH), np.int64))
+    return EncodedRows(np.empty(0, np.uint8), np.empty((0, OUT_WIDTH), np.int64))
 
 
 def _default(field: Field, constants: Constants) -> tuple[int, int]:
