@@ -25,6 +25,7 @@ STATUS = {
     Code.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
     Code.DENIED: grpc.StatusCode.PERMISSION_DENIED,
     Code.UNIMPLEMENTED: grpc.StatusCode.UNIMPLEMENTED,
+    Code.DATA_LOSS: grpc.StatusCode.DATA_LOSS,
     Code.INTERNAL: grpc.StatusCode.INTERNAL,
 }
 _CODES = {status: code for code, status in STATUS.items()} | {
