@@ -197,7 +197,7 @@ def respond(rows, table, consts, n, now_us, scratch, out):
     """Decode `n` rows of each view of the plan and write the reply at the end of `out`; returns where it starts.
 
     `rows` are the rows view by view, then the rows of defaults. `scratch` has (2 * columns + views) * n + DEPTH places;
-    `out` has columns * n bytes for statuses, then room for the largest reply. A fault is told in `scratch[0]` and `[1]`.
+    `out` has columns * n bytes for statuses, then room for the largest reply. `scratch[0]` and `[1]` tell a fault.
     """
     size = len(rows)
     rows_at, table_at, consts_at, scratch_at, out_at = (
