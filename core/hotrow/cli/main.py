@@ -80,7 +80,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except HotrowError as error:
         _fail(error.message, trace=trace)
     except OSError as error:
-        _fail(str(error), trace=trace)
+        _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), trace=trace)
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except Exception as error:  # noqa: BLE001 - the last resort of a program: no traceback at people

@@ -1,5 +1,6 @@
 """What `hotrow push` takes."""
 
+import enum
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +8,14 @@ from typing import Annotated
 import typer
 
 from hotrow.cli import option
+
+
+class To(enum.StrEnum):
+    """Where pushed rows can go, by the names of `hotrow.v1.Destination`."""
+
+    ONLINE = "online"
+    OFFLINE = "offline"
+    BOTH = "both"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +47,7 @@ class PushArguments:
     )
     atomic: Annotated[bool, typer.Option("--atomic", help="All rows of the request or none.")] = False
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and compare, write nothing.")] = False
-    to: Annotated[str, typer.Option("--to", metavar="online|offline|both", help="Where the rows go.")] = "online"
+    to: Annotated[To, typer.Option("--to", help="Where the rows go.")] = To.ONLINE
     snapshot: option.Ref = ""
     json: option.Json = False
     server: option.Server = ""

@@ -157,8 +157,12 @@ def rebuild(*, repo: option.Repo = None, json: option.Json = False) -> None:
     aside = create_fresh(workspace.settings.online_store.path, wait_s=1.0)
     render.note(f"the old store is in {aside}" if aside else "there was no store")
     reports = []
-    for branch, end_us in ends.items():
-        reports += materialize.run(workspace, branch, (), _up_to(end_us))
+    try:
+        for branch, end_us in ends.items():
+            reports += materialize.run(workspace, branch, (), _up_to(end_us))
+    except BaseException:
+        render.warn("the new store is not complete; put right what is said next and run `hotrow store rebuild` again")
+        raise
     materialize.print_reports(reports, json=json)
     pushed = sorted({name for s in snapshots.values() for name, view in s.views.items() if view.source is None})
     if pushed:

@@ -1,0 +1,127 @@
+"""materialize: with a running server and without one."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hotrow.cli.materialize import quiet, read_watermarks
+from hotrow.cli.workspace import open_workspace
+
+TIMEOUT_S = 100
+
+
+def _run(repo, *arguments):
+    """In a process of its own, which may start a worker."""
+    command = [sys.executable, "-m", "hotrow.cli.main", *arguments, "-C", str(repo)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+
+
+def test_without_a_server_a_worker_is_started_for_the_run(hotrow, rides):
+    """And gone afterwards: the store can be opened for writing. The second run finds every row stale."""
+    hotrow("apply", "-C", rides)
+    first = _run(rides, "materialize", "2020-01-01", "now", "--json")
+    assert first.returncode == 0, first.stderr[-2000:]
+    (report,) = json.loads(first.stdout)
+    assert (report["view"], report["read"], report["written"], report["rejected"]) == ("driver_hourly_stats", 240, 5, 0)
+    again = json.loads(_run(rides, "materialize-incremental", "now", "--json").stdout)[0]
+    assert (again["read"], again["start"]) == (0, report["watermark"])
+    assert hotrow("store", "gc", "-C", rides).code == 0
+    assert hotrow("store", "verify", "-C", rides).out == "sound: 5 rows\n"
+
+
+def test_with_a_server_its_worker_takes_the_rows(hotrow, served):
+    """No second writer is started, and what was pushed later stays."""
+    hotrow("push", "driver_stats_push", "driver_id=1005", "conv_rate=0.125", "avg_daily_trips=1", "-C", served.repo)
+    outcome = _run(served.repo, "materialize", "2020-01-01", "now", "--json")
+    assert outcome.returncode == 0, outcome.stderr
+    (report,) = json.loads(outcome.stdout)
+    assert (report["written"], report["stale"], report["duplicates"]) == (0, 5, 235)
+    read = hotrow("get", "driver_hourly_stats:conv_rate", "driver_id=1005", "-C", served.repo, "--json").out
+    assert json.loads(read)["rows"][0]["features"]["conv_rate"]["value"] == 0.125
+
+
+def test_the_watermark_is_the_stores(served):
+    """Read beside the running worker."""
+    workspace = open_workspace(served.repo)
+    settings = quiet(workspace.settings)
+    assert settings.log.level == "warning"
+    assert read_watermarks(settings, workspace.snapshot(), ["driver_hourly_stats"])["driver_hourly_stats"] > 0
+
+
+def test_an_interrupt_is_clean_and_the_rest_comes_later(hotrow, rides):
+    """Ctrl-C reaches the whole group, the worker too; then the same command completes the work."""
+    rows = 400_000
+    table = pa.table(
+        {
+            "driver_id": pa.array(range(rows)),
+            "conv_rate": pa.array([0.5] * rows),
+            "avg_daily_trips": pa.array([1] * rows),
+            "event_timestamp": pa.array(range(rows), pa.timestamp("us")),
+            "created": pa.array([0] * rows, pa.timestamp("us")),
+        }
+    )
+    pq.write_table(table, rides / "data" / "driver_stats.parquet")
+    hotrow("apply", "-C", rides)
+    command = [sys.executable, "-m", "hotrow.cli.main", "materialize", "1970-01-01", "now", "-C", str(rides)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    store = rides / "data" / "online" / "data.mdb"
+    deadline = threading.Timer(TIMEOUT_S, process.kill)
+    deadline.start()
+    try:
+        while process.poll() is None and not (store.exists() and store.stat().st_size > 1 << 20):
+            threading.Event().wait(0.01)
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=TIMEOUT_S)
+    finally:
+        deadline.cancel()
+    assert process.returncode == 130, err[-2000:]
+    assert "interrupted" in err
+    assert "Traceback" not in err
+    done = json.loads(hotrow("store", "info", "--views", "--json", "-C", rides).out)["views"][0]
+    assert 0 < done["rows"] < rows
+    assert done["materialized_to"] == ""
+    (report,) = json.loads(_run(rides, "materialize", "1970-01-01", "now", "--json").stdout)
+    assert (report["written"], report["stale"]) == (rows - done["rows"], done["rows"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["materialize", "soon", "now"], "START: 'soon' is no time"),
+        (["materialize", "2024-01-02", "2024-01-01"], "is not before END"),
+        (["materialize", "2024-01-01", "now", "--views", "nope"], "unknown feature view 'nope'"),
+        (["materialize", "2024-01-01", "now", "--branch", "nope"], "'nope'"),
+    ],
+)
+def test_wrong_input_is_told_before_a_worker_is_started(hotrow, rides, arguments, says):
+    """At once."""
+    hotrow("apply", "-C", rides)
+    outcome = hotrow(*arguments, "-C", rides)
+    assert outcome.code == 1
+    assert says in outcome.err
+    assert not (rides / "data" / "online").exists()
+
+
+def test_a_source_that_is_missing_is_told_before_a_worker_is_started(hotrow, rides):
+    """With the file."""
+    hotrow("apply", "-C", rides)
+    (rides / "data" / "driver_stats.parquet").unlink()
+    outcome = hotrow("materialize", "2024-01-01", "now", "-C", rides)
+    assert "there is no file or folder" in outcome.err
+    assert not (rides / "data" / "online").exists()
+
+
+def test_nothing_to_materialize_is_no_error(hotrow, clicks):
+    """Views that are pushed only."""
+    hotrow("apply", "-C", clicks)
+    outcome = hotrow("materialize", "2024-01-01", "now", "-C", clicks)
+    assert outcome.code == 0
+    assert "nothing to materialize" in outcome.err

@@ -1,0 +1,105 @@
+"""plan and apply."""
+
+import json
+
+from hotrow.cli.workspace import open_workspace
+from hotrow.schema import repository
+
+
+def _change(repo, old, new):
+    file = repo / "features.py"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def test_plan_changes_nothing(hotrow, rides):
+    """It shows what apply would do."""
+    outcome = hotrow("plan", "-C", rides)
+    assert "+ feature view driver_hourly_stats" in outcome.out
+    assert "    field fare: Float64, unit SEK" in outcome.out
+    assert open_workspace(rides).registry.head("rides") is None
+
+
+def test_apply_moves_the_head_and_says_so(hotrow, rides):
+    """The id in the message is the head's."""
+    out = hotrow("apply", "-C", rides).out
+    head = open_workspace(rides).registry.head("rides")
+    assert f"applied: the head of project rides is {head[:12]}" in out
+
+
+def test_a_change_is_shown_with_its_sign(hotrow, rides):
+    """Added, changed, removed."""
+    hotrow("apply", "-C", rides)
+    _change(rides, "driver_stats_push = PushSource", "other_push = PushSource")
+    _change(rides, 'PushSource("driver_stats_push"', 'PushSource("other_push"')
+    _change(rides, "ttl=timedelta(days=1)", "ttl=timedelta(days=2)")
+    out = hotrow("plan", "-C", rides).out
+    assert "+ push source other_push" in out
+    assert "- push source driver_stats_push" in out
+    assert "~ feature view driver_hourly_stats" in out
+
+
+def test_what_stored_rows_do_not_fit_is_refused_by_both(hotrow, rides):
+    """With the remedy, and the head stays."""
+    hotrow("apply", "-C", rides)
+    head = open_workspace(rides).registry.head("rides")
+    _change(rides, '"avg_daily_trips", Int64', '"avg_daily_trips", Float64')
+    plan = hotrow("plan", "-C", rides)
+    assert plan.code == 1
+    assert "not compatible" in plan.out
+    assert json.loads(hotrow("plan", "-C", rides, "--json").out)["compatible"] is False
+    applied = hotrow("apply", "-C", rides)
+    assert applied.code == 1
+    assert "avg_daily_trips" in applied.err
+    assert "new name" in applied.err
+    assert open_workspace(rides).registry.head("rides") == head
+
+
+def test_a_head_that_moved_meanwhile_is_a_conflict(hotrow, rides, monkeypatch):
+    """Two people apply at once: the second is told, and the first one's work stays."""
+    hotrow("apply", "-C", rides)
+    load = repository.load_definitions
+
+    def load_slowly(folder):
+        definitions = load(folder)
+        monkeypatch.setattr(repository, "load_definitions", load)
+        _change(rides, "ttl=timedelta(days=1)", "ttl=timedelta(days=3)")
+        assert hotrow("apply", "-C", rides, "--author", "ann").code == 0
+        return definitions
+
+    _change(rides, "Statistics of drivers by the hour", "Another text")
+    monkeypatch.setattr(repository, "load_definitions", load_slowly)
+    outcome = hotrow("apply", "-C", rides)
+    assert outcome.code == 1
+    assert "(by ann)" in outcome.err
+    assert "plan and apply again" in outcome.err
+
+
+def test_a_branch_leaves_the_head(hotrow, rides):
+    """It is published on its own."""
+    hotrow("apply", "-C", rides)
+    head = open_workspace(rides).registry.head("rides")
+    _change(rides, "Statistics of drivers by the hour", "Another text")
+    assert hotrow("apply", "-C", rides, "--branch", "try").code == 0
+    refs = open_workspace(rides).registry.refs("rides")
+    assert refs.head == head
+    assert open_workspace(rides).snapshot("try").namespace == "try"
+    assert hotrow("registry", "publish", "try", "-C", rides).code == 0
+    assert open_workspace(rides).snapshot("").views["driver_hourly_stats"].description == "Another text"
+
+
+def test_wait_without_anything_that_serves_is_an_error(hotrow, rides):
+    """A deployment that asks for it must not go on as if it were served."""
+    outcome = hotrow("apply", "-C", rides, "--wait")
+    assert outcome.code == 1
+    assert "hotrow serve" in outcome.err
+
+
+def test_a_wrong_definition_names_file_and_line(hotrow, rides):
+    """What a person has to open."""
+    _change(rides, 'Field("conv_rate", Float32', 'Field("driver_id", Float32')
+    outcome = hotrow("plan", "-C", rides)
+    assert outcome.code == 1
+    assert "features.py:" in outcome.err
+    assert "Traceback" not in outcome.err
