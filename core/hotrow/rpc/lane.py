@@ -58,6 +58,8 @@ class Lane:
         for method in self._methods:
             self.core.register_method(method.path)
         self._idle = threading.Event()
+        if not self._methods:
+            self._idle.set()
         self._thread = threading.Thread(target=self._serve, name="hotrow-lane", daemon=True)
 
     def start(self) -> None:
