@@ -1,5 +1,6 @@
 """What deploy/ holds is well formed, as far as that can be told without running it."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -8,6 +9,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import typer
+from hotrow.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[3]
 DEPLOY = ROOT / "deploy"
@@ -56,6 +59,32 @@ def test_the_image_does_not_run_as_root():
     users = re.findall(r"^USER (\d+):(\d+)$", (DEPLOY / "Containerfile").read_text(encoding="utf-8"), re.MULTILINE)
     assert users
     assert "0" not in users[-1]
+
+
+def test_the_image_has_every_kernel():
+    """What the build runs to warm the cache imports, and so compiles, all modules of kernels."""
+    [statement] = re.findall(r'"-c", "(.+)"', (DEPLOY / "Containerfile").read_text(encoding="utf-8"))
+    loaded = _run(sys.executable, "-c", f"{statement}\nimport sys\nprint(*sys.modules)").stdout.split()
+    kernels = {f"hotrow.codec.{path.stem}" for path in (ROOT / "core/hotrow/codec").glob("kernel_*.py")}
+    assert kernels
+    assert kernels <= set(loaded)
+
+
+def _command_lines():
+    """The commands of hotrow that the files start, without the program."""
+    container = (DEPLOY / "Containerfile").read_text(encoding="utf-8")
+    compose = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
+    yield from (json.loads(words) for words in re.findall(r"^CMD (.+)$", container, re.MULTILINE))
+    yield from (words.split(", ") for words in re.findall(r"^    command: \[(.+)\]$", compose, re.MULTILINE))
+    for unit in UNITS:
+        yield re.findall(r"^ExecStart=\S+ (.+)$", unit.read_text(encoding="utf-8"), re.MULTILINE)[0].split()
+
+
+@pytest.mark.parametrize("words", _command_lines(), ids=" ".join)
+def test_a_command_is_one_that_hotrow_takes(words):
+    """Its name and its options are known."""
+    command = typer.main.get_command(app).commands[words[0]]
+    assert command.make_context(words[0], words[1:]).args == []
 
 
 def test_the_compose_file_fits_its_schema(tmp_path):
