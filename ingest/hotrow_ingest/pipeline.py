@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hotrow import clock
 from hotrow.codec.pushed import EncodedRows, RowPlan, Times, no_rows, plan_rows, rows_from_request
 from hotrow.codec.token import Token
-from hotrow.codec.wire import Scanned, Shape, bits, scan_request
+from hotrow.codec.wire import Scanned, Shape, bits, parse_message, scan_request
 from hotrow.errors import Code, HotrowError, invalid, not_found
 from hotrow.registry.served import ServedSet
 from hotrow.registry.snapshot import Snapshot
@@ -21,7 +21,9 @@ from hotrow_ingest.batcher import Batcher, Pending
 
 ROWS, EVENT_TIME, CREATED_TIME, REQUEST_ID, WATERMARK = 4, 5, 6, 8, 12
 PUSH = Shape(PushFeaturesRequest, columns=bits(ROWS), volatile=bits(EVENT_TIME, REQUEST_ID))
-MATERIALIZE = Shape(MaterializeRowsRequest, columns=bits(ROWS), volatile=bits(EVENT_TIME, CREATED_TIME, WATERMARK))
+MATERIALIZE = Shape(
+    MaterializeRowsRequest, columns=bits(ROWS), volatile=bits(EVENT_TIME, CREATED_TIME), fixed=bits(WATERMARK)
+)
 MAX_PLANS = 1024
 MAX_REQUEST_ID_BYTES = 256
 _NO_LIMIT = (1 << 63) - 1
@@ -140,6 +142,8 @@ class Pipeline:
         if length > MAX_REQUEST_ID_BYTES:
             raise invalid(f"request_id is longer than {MAX_REQUEST_ID_BYTES} bytes", field="request_id")
         request_id = request.data[at : at + length]
+        if request_id.decode("utf-8", "replace").encode() != request_id:
+            raise invalid("request_id is not UTF-8", field="request_id")
         scope = hashlib.blake2b(target.scope + call.caller.encode() + b"\0" + request_id, digest_size=16)
         payload = hashlib.blake2b(request.data, digest_size=16)
         return Mark(scope.digest(), payload.digest(), drafted.to_note(target.snapshot))
@@ -161,7 +165,7 @@ class Pipeline:
         return target
 
     def _compile(self, selection: bytes, shape: Shape) -> Target:
-        request = shape.message.FromString(selection)
+        request = parse_message(shape.message, selection)
         assert isinstance(request, PushFeaturesRequest | MaterializeRowsRequest)  # noqa: S101 - the shapes above
         if request.project not in ("", self._project):
             raise not_found("project", request.project, [self._project], field="project")

@@ -8,7 +8,7 @@ from hotrow.codec.entity import keys_from_request
 from hotrow.codec.key import decode_key
 from hotrow.codec.response import RowFaultError, write_response
 from hotrow.codec.token import decode_token
-from hotrow.codec.wire import Scanned, Shape, bits, scan_request
+from hotrow.codec.wire import Scanned, Shape, bits, parse_message, scan_request
 from hotrow.errors import Code, HotrowError, invalid, not_found
 from hotrow.registry.served import ServedSet
 from hotrow.rpc.call import Call
@@ -128,7 +128,7 @@ class ReadService:
         return plan
 
     def _compile(self, selection: bytes) -> ReadPlan:
-        request = GetOnlineFeaturesRequest.FromString(selection)
+        request = parse_message(GetOnlineFeaturesRequest, selection)
         if request.project not in ("", self._about.project):
             raise not_found("project", request.project, [self._about.project], field="project")
         return plan_read(self._served.get(request.snapshot).snapshot, request)

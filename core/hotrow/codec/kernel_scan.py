@@ -11,6 +11,7 @@ from hotrow.codec.compile import I64, I64_TABLE, kernel, part
 from hotrow.codec.kernel_memory import address, load_u8, read_varint, set_word, word
 
 MALFORMED, NONCANONICAL, TOO_MANY = -1, -2, -3
+MAX_TAG_BYTES = 5  # of the varint of a tag or a length, as protobuf has it
 
 # A row of the table of columns. Offsets are into the request.
 GROUP, NAME, NAME_LENGTH, KIND, COUNT = 0, 1, 2, 3, 4
@@ -24,7 +25,7 @@ COLUMN_WIDTH = 14
 # The head: counts, then spans of the bytes that select (start, end), then what stands in each other field.
 COLUMNS, SPANS, LARGEST, SPAN = 0, 1, 2, 3  # LARGEST: the most values of a column
 MAX_SPANS = 6
-FIELD = SPAN + 2 * MAX_SPANS  # FIELD + 3 * number: offset, length (or value in place of the offset), times seen
+FIELD = SPAN + 2 * MAX_SPANS  # FIELD + 3 * number: offset, length, times seen
 MAX_FIELDS = 16
 HEAD_WIDTH = FIELD + 3 * MAX_FIELDS
 
@@ -35,6 +36,15 @@ REQUEST = numba.types.Bytes(numba.uint8, 1, "C", readonly=True)
 def column_at(columns, number):
     """Where a row of the table of columns is."""
     return columns + 8 * COLUMN_WIDTH * number
+
+
+@part
+def _read_tag(data, at, end):
+    """A tag and the offset behind it, -1 for what protobuf takes for none: a number under 1, more than 32 bits."""
+    tag, start = read_varint(data, at, end)
+    if start - at > MAX_TAG_BYTES or tag < 8 or tag > 0xFFFFFFFF:
+        return tag, np.int64(-1)
+    return tag, start
 
 
 @part
@@ -49,7 +59,7 @@ def _skip(data, at, end, wire):
         return (at + 4 if at + 4 <= end else -1), at
     if wire == 2:
         length, start = read_varint(data, at, end)
-        if start < 0 or length < 0 or length > end - start:
+        if start < 0 or start - at > MAX_TAG_BYTES or length < 0 or length > end - start:
             return np.int64(-1), at
         return start + length, start
     return np.int64(-1), at
@@ -93,14 +103,15 @@ def _scan_values(data, at, end, column):
     set_word(column, ELEMENTS, 0)
     seen = 0
     while at < end:
-        tag, start = read_varint(data, at, end)
-        if start < 0 or (tag != 0x0A and not (is_list and tag == 0x12)):
+        tag, start = np.int64(load_u8(data, at)), at + 1  # of one byte: readers of strings count on it
+        if tag != 0x0A and not (is_list and tag == 0x12):
             return np.int64(NONCANONICAL)
         if tag == 0x0A and is_text:
-            behind, _ = _skip(data, start, end, 2)
+            behind, content = _skip(data, start, end, 2)
             if behind < 0:
                 return np.int64(MALFORMED)
-            if seen > 1:
+            # A length with more bytes than it needs would be stored, and come back in replies.
+            if seen > 1 or (content > start + 1 and load_u8(data, content - 1) == 0):
                 return np.int64(NONCANONICAL)
             set_word(column, ELEMENTS, word(column, ELEMENTS) + 1)
             set_word(column, BLOCK_LENGTH, behind - word(column, BLOCK))
@@ -144,14 +155,14 @@ def _scan_column(data, at, end, column):
     for i in range(1, COLUMN_WIDTH):
         set_word(column, i, 0)
     while at < end:
-        tag, start = read_varint(data, at, end)
+        tag, start = _read_tag(data, at, end)
         if start < 0:
             return np.int64(MALFORMED)
         number, wire = tag >> 3, tag & 7
         behind, content = _skip(data, start, end, wire)
         if behind < 0:
             return np.int64(MALFORMED)
-        if number > 0 and number < 20 and wire != 2:
+        if number < 20 and wire != 2:
             return np.int64(NONCANONICAL)
         if number == 1:
             if word(column, NAME) > 0:
@@ -184,7 +195,8 @@ def scan(data, column_fields, volatile_fields, head, columns):
     """Fill `head` and the table of `columns`; returns the number of columns, or a negative code.
 
     `column_fields` and `volatile_fields` are bit sets of field numbers: those that hold columns, and those that change
-    from request to request. What is in neither is selection, and its spans are listed.
+    from request to request (plus MAX_FIELDS: those of them that have eight bytes and no length). What is in neither is
+    selection, and its spans are listed.
     """
     head[:] = 0
     at = np.int64(0)
@@ -192,12 +204,12 @@ def scan(data, column_fields, volatile_fields, head, columns):
     request = address(data)
     n_columns = 0
     while at < end:
-        tag, start = read_varint(request, at, end)
+        tag, start = _read_tag(request, at, end)
         if start < 0:
             return np.int64(MALFORMED)
         number, wire = tag >> 3, tag & 7
         behind, content = _skip(request, start, end, wire)
-        if behind < 0 or number == 0:
+        if behind < 0:
             return np.int64(MALFORMED)
         if number >= MAX_FIELDS:
             return np.int64(NONCANONICAL)
@@ -215,16 +227,17 @@ def scan(data, column_fields, volatile_fields, head, columns):
             n_columns += 1
             head[FIELD + 3 * number + 2] += 1
         else:
-            if wire != 2 and wire != 0 and wire != 1:
-                return np.int64(NONCANONICAL)
+            is_volatile = (volatile_fields >> number) & 1
+            is_fixed = (volatile_fields >> (number + MAX_FIELDS)) & 1
+            if wire == 5 or (is_volatile and wire != 2) or (is_fixed and wire != 1):
+                return np.int64(NONCANONICAL)  # protobuf takes a field of another wire type for an unknown one
             slot = FIELD + 3 * number
-            value, _ = read_varint(request, content, behind)
-            head[slot] = value if wire == 0 else content
+            head[slot] = content
             head[slot + 1] = behind - content
             head[slot + 2] += 1
             if head[slot + 2] > 1:
                 return np.int64(NONCANONICAL)
-            if not (volatile_fields >> number) & 1:
+            if not is_volatile and not is_fixed:
                 last = SPAN + 2 * head[SPANS]
                 if head[SPANS] > 0 and head[last - 1] == at:
                     head[last - 1] = behind

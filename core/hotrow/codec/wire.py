@@ -2,7 +2,7 @@
 
 import threading
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from hotrow.codec.kernel_scan import (
     FIELD,
     HEAD_WIDTH,
     LARGEST,
+    MAX_FIELDS,
     NAME,
     NAME_LENGTH,
     SPAN,
@@ -24,17 +25,22 @@ from hotrow.errors import invalid
 
 Table = npt.NDArray[np.int64]
 Octets = npt.NDArray[np.uint8]
+M = TypeVar("M", bound=Message)
 
 FEW_COLUMNS, MANY_COLUMNS = 64, 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Which fields of a request message hold columns, and which change from request to request (field numbers)."""
+    """Which fields of a request message hold columns, and which change from request to request: sets of numbers.
+
+    `volatile` fields are length-delimited (strings, bytes, packed numbers), `fixed` ones have eight bytes.
+    """
 
     message: type[Message]
     columns: int
     volatile: int
+    fixed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,7 @@ class Scanned:
         return self.head[LARGEST]
 
     def field(self, number: int) -> tuple[int, int]:
-        """Where a length-delimited field stands and its length; (0, 0) where the request does not have it."""
+        """Where a volatile field stands and its length; (0, 0) where the request does not have it."""
         return self.head[FIELD + 3 * number], self.head[FIELD + 3 * number + 1]
 
     def bytes_field(self, number: int) -> bytes:
@@ -113,22 +119,26 @@ def scan_request(data: bytes, shape: Shape) -> Scanned:
     raise invalid(f"not a valid {name}; generate stubs from hotrow's protos and let them encode it")
 
 
+def parse_message(message: type[M], data: bytes) -> M:
+    """The message of bytes, of a selection for one; raises INVALID for what is no such message."""
+    try:
+        return message.FromString(data)
+    except DecodeError as error:
+        raise invalid(f"not a valid {message.DESCRIPTOR.name}: the bytes cannot be parsed") from error
+
+
 def _scan(data: bytes, shape: Shape) -> Scanned | int:
     tables = _tables
-    count = scan(data, shape.columns, shape.volatile, tables.head, tables.columns)
+    volatile = shape.volatile | shape.fixed << MAX_FIELDS
+    count = scan(data, shape.columns, volatile, tables.head, tables.columns)
     if count == TOO_MANY and len(tables.columns) < MANY_COLUMNS:
         many: Any = np.zeros((MANY_COLUMNS, COLUMN_WIDTH), np.int64)
-        count = scan(data, shape.columns, shape.volatile, tables.head, many)
+        count = scan(data, shape.columns, volatile, tables.head, many)
         return Scanned(data, tables.head.tolist(), many[:count]) if count >= 0 else count
     return Scanned(data, tables.head.tolist(), tables.columns[:count]) if count >= 0 else int(count)
 
 
 def _canonical(data: bytes, shape: Shape) -> bytes:
-    message = shape.message()
-    try:
-        message.ParseFromString(data)
-        message.DiscardUnknownFields()
-        return message.SerializeToString(deterministic=True)
-    except (DecodeError, UnicodeDecodeError, ValueError) as error:
-        name = shape.message.DESCRIPTOR.name
-        raise invalid(f"not a valid {name}: the bytes cannot be parsed") from error
+    message = parse_message(shape.message, data)
+    message.DiscardUnknownFields()
+    return message.SerializeToString(deterministic=True)
