@@ -27,7 +27,7 @@ PRESENT, NULL_VALUE, NOT_FOUND, OUTSIDE_MAX_AGE = 1, 2, 3, 4
 SMALLEST_ROW = HEADER + 4
 
 # The table of a plan: these, then the views, their layouts with slots, the columns' order, the program.
-VIEWS, COLUMNS, PROGRAM, STEPS, FIRST_VIEW = 0, 1, 2, 3, 4
+VIEWS, COLUMNS, PROGRAM, STEPS, DEFAULTS_BYTES, FIRST_VIEW = 0, 1, 2, 3, 4, 5
 VIEW_TTL, VIEW_LAYOUTS, VIEW_N_LAYOUTS, VIEW_COLUMNS, VIEW_N_COLUMNS, VIEW_DEFAULTS = 0, 1, 2, 3, 4, 5
 VIEW_WIDTH = 6
 LAYOUT_FINGERPRINT, LAYOUT_BITMAP, LAYOUT_FIXED, LAYOUT_SLOTS = 0, 1, 2, 3
@@ -85,7 +85,7 @@ def _take_slot(rows, fixed, variable, end, table, slot, scratch, cell, lengths):
         before = word(table, slot + SLOT_BEFORE)
         start = variable + (np.int64(load_u32(rows, fixed + before)) if before >= 0 else 0)
         stop = variable + np.int64(load_u32(rows, at))
-        if start > stop or stop > end:
+        if start > stop or stop > end or (stop - start < 4 and (kind == 14 or kind == 15)):
             return False
         set_word(scratch, cell, start)
         set_word(scratch, lengths + cell, stop - start)
@@ -152,7 +152,7 @@ def decode_view(rows, size, at, table, view, n, now_us, lengths, times, defaults
                 status = NOT_FOUND
             else:
                 event_us = load_time(rows, at + AT_EVENT)
-                if ttl_us >= 0 and now_us - event_us > ttl_us:
+                if ttl_us >= 0 and event_us < now_us - ttl_us:  # the other way round, an early time would overflow
                     status = OUTSIDE_MAX_AGE
         set_word(scratch, times + r, event_us)
         if status == 0:
@@ -170,18 +170,6 @@ def decode_view(rows, size, at, table, view, n, now_us, lengths, times, defaults
                 store_u8(out, cell, status)
         at += length
     return at, np.int64(0)
-
-
-@part
-def skip_rows(rows, size, count):
-    """The offset behind the first rows; where one is broken, where that is found again while it is decoded."""
-    at = np.int64(0)
-    for _ in range(count):
-        if at + 4 > size:
-            return at
-        length = np.int64(load_u32(rows, at))
-        at += length if length > 0 else 4
-    return at
 
 
 @kernel(numba.int64(REQUEST))

@@ -10,7 +10,9 @@ import numpy as np
 
 from hotrow.codec.compile import I64, I64_READ, U8, U8_READ, kernel, part
 from hotrow.codec.kernel_decode import (
+    BAD_LENGTH,
     COLUMNS,
+    DEFAULTS_BYTES,
     FIRST_VIEW,
     PRESENT,
     PROGRAM,
@@ -19,7 +21,6 @@ from hotrow.codec.kernel_decode import (
     VIEW_WIDTH,
     VIEWS,
     decode_view,
-    skip_rows,
 )
 from hotrow.codec.kernel_memory import (
     address,
@@ -199,7 +200,6 @@ def respond(rows, table, consts, n, now_us, scratch, out):
     `rows` are the rows view by view, then the rows of defaults. `scratch` has (2 * columns + views) * n + DEPTH places;
     `out` has columns * n bytes for statuses, then room for the largest reply. `scratch[0]` and `[1]` tell a fault.
     """
-    size = len(rows)
     rows_at, table_at, consts_at, scratch_at, out_at = (
         address(rows),
         address(table),
@@ -211,17 +211,21 @@ def respond(rows, table, consts, n, now_us, scratch, out):
     lengths = n_columns * n
     times = 2 * lengths
     out[:lengths] = PRESENT
-    first_default = skip_rows(rows_at, size, n_views * n)
+    # The rows of defaults are found from the end: a broken row must not lead past it.
+    first_default = len(rows) - word(table_at, DEFAULTS_BYTES)
     at = np.int64(0)
     for v in range(n_views):
         view = FIRST_VIEW + v * VIEW_WIDTH
         defaults = first_default + word(table_at, view + VIEW_DEFAULTS)
         view_times = times + v * n
         at, row = decode_view(
-            rows_at, size, at, table_at, view, n, now_us, lengths, view_times, defaults, scratch_at, out_at
+            rows_at, first_default, at, table_at, view, n, now_us, lengths, view_times, defaults, scratch_at, out_at
         )
         if at < 0:
             scratch[0], scratch[1] = v, row
             return at
+    if n > 0 and at != first_default:
+        scratch[0], scratch[1] = 0, 0
+        return np.int64(BAD_LENGTH)
     marks = times + n_views * n
     return _run(rows_at, table_at, consts_at, n, lengths, times, marks, scratch_at, out_at, len(out))

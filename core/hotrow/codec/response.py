@@ -19,6 +19,7 @@ from hotrow.codec.kernel_decode import (
     SLOT_WIDTH,
     UNKNOWN_SCHEMA,
     VIEW_WIDTH,
+    check_row,
 )
 from hotrow.codec.kernel_row import HEADER
 from hotrow.codec.layout import Constants, RowLayout, Slot, is_variable, stored_value, varint
@@ -28,6 +29,7 @@ from hotrow.schema.field import Field
 from hotrow.types import BOOL, BYTES, FLOAT32, FLOAT64, INT32, INT64, STRING, TIMESTAMP
 
 MATRIX_KINDS = (FLOAT64, FLOAT32, INT64, INT32, BOOL, TIMESTAMP)
+_ABSENT = bytes(4)  # what stores give in place of a row that is not there: one of length 0
 _KEPT_BYTES = 8 << 20  # what a thread keeps of its buffers between requests
 
 
@@ -92,9 +94,7 @@ _buffers = _Buffers()
 
 def write_response(plan: ResponsePlan, rows: list[bytes], n: int, now_us: int) -> bytes:
     """The reply's bytes from `n` rows of each view, view by view; raises RowFaultError."""
-    if plan.defaults:
-        rows.append(plan.defaults)
-    data = np.frombuffer(b"".join(rows) or b"\0", np.uint8)
+    data = np.frombuffer(b"".join([*rows, plan.defaults] if plan.defaults else rows) or b"\0", np.uint8)
     scratch, out = _buffers.scratch, _buffers.out
     places = (2 * plan.n_columns + plan.n_views) * n + k.DEPTH
     room = plan.n_columns * n * 24 + n * (len(plan.defaults) + 8 * plan.n_views) + len(data) + plan.slack
@@ -108,8 +108,16 @@ def write_response(plan: ResponsePlan, rows: list[bytes], n: int, now_us: int) -
             _buffers.out = out
     start = k.respond(data, plan.table, plan.constants, n, now_us, scratch, out)
     if start < 0:
-        raise RowFaultError(start, int(scratch[0]), int(scratch[1]))
+        raise _row_fault(start, int(scratch[0]) * n + int(scratch[1]), rows, n)
     return out[start:].tobytes()
+
+
+def _row_fault(code: int, row: int, rows: list[bytes], n: int) -> RowFaultError:
+    """The fault of the kernel, which goes by the lengths that rows state: a wrong one can show at a row behind it."""
+    for number, data in enumerate(rows[: row + 1] if code == UNKNOWN_SCHEMA else rows):
+        if data != _ABSENT and (found := check_row(data)):
+            return RowFaultError(found, number // n, number % n)
+    return RowFaultError(code, row // n, row % n)
 
 
 def plan_response(views: Sequence[ViewColumns], shape: ReplyShape) -> ResponsePlan:
@@ -135,7 +143,8 @@ def plan_response(views: Sequence[ViewColumns], shape: ReplyShape) -> ResponsePl
     kinds_at = first + len(body)
     body += kinds
     steps = _Program(constants).reply(views, shape, kinds_at)
-    table = [len(views), len(shape.names), first + len(body), len(steps) // k.STEP_WIDTH, *heads, *body, *steps]
+    program = [first + len(body), len(steps) // k.STEP_WIDTH]
+    table = [len(views), len(shape.names), *program, len(defaults), *heads, *body, *steps]
     frozen = byte_table(constants)
     slack = len(frozen) + 16 * len(steps) + 64
     return ResponsePlan(len(shape.names), len(views), int_table(table), frozen, bytes(defaults), slack)
