@@ -139,6 +139,10 @@ def _put_key(data, columns, r, table, found, cursors, out, at, result):
         code = NULL_KEY if is_null(data, column, r) else 0
         if code == 0 and is_text:
             code = key_text_fault(data, column, text, kind)
+        if code == 0 and kind == 4 and word(column, KIND) == 3:
+            value = load_i64(data, word(column, BLOCK) + 8 * r)
+            if value < -(2**31) or value >= 2**31:
+                code = OUT_OF_RANGE
         if is_text:
             _, behind = next_text(data, text, word(column, BLOCK) + word(column, BLOCK_LENGTH))
             set_word(cursors, 2 * entry, behind)
@@ -221,14 +225,15 @@ def _put_row(data, columns, r, table, consts, found, cursors, times, out, at, re
     if word(result, OUT_FAULT) == 0 and event_us > word(times, TIME_LATEST):
         set_word(result, OUT_FAULT, FUTURE)
         set_word(result, OUT_ENTRY, -1)
-    behind = at
     if word(result, OUT_FAULT) == 0:
         _put_header(out, row, end, table, event_us, created_us)
-        behind = end + 4
+        end += 4
+    else:
+        row, end = at, at
     set_word(result, OUT_KEY, at)
     set_word(result, OUT_ROW, row)
-    set_word(result, OUT_END, behind)
-    return behind
+    set_word(result, OUT_END, end)
+    return end
 
 
 @kernel(numba.int64(REQUEST, I64_TABLE, I64_READ, U8_READ, I64, U8, I64_TABLE, I64))

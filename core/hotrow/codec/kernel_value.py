@@ -74,18 +74,24 @@ def put_text(data, start, end, kind, out, at):
 
 @part
 def put_list(data, column, cursor, count, kind, out, at):
-    """Append a list of `count` elements; returns the offset behind it and the cursor behind its elements."""
+    """Append a list of `count` elements; returns the offset behind it, or a fault, and the cursor behind its elements.
+
+    The cursor moves behind all elements of a list that is refused, too: the next row begins there.
+    """
     element = kind - 8
     end = word(column, BLOCK) + word(column, BLOCK_LENGTH)
     if element == 6 or element == 7:
         store_u32(out, at, count)
         behind = cursor
+        valid = True
         for _ in range(count):
             if behind >= end:
                 return np.int64(RAGGED), cursor
             start, behind = next_text(data, behind, end)
-            if element == 6 and not is_utf8(data, start, behind):
-                return np.int64(NOT_UTF8), behind
+            if element == 6 and valid:
+                valid = is_utf8(data, start, behind)
+        if not valid:
+            return np.int64(NOT_UTF8), behind
         copy(out, at + 4, data, cursor, behind - cursor)
         return at + 4 + behind - cursor, behind
     source = word(column, KIND) - 8
@@ -97,5 +103,5 @@ def put_list(data, column, cursor, count, kind, out, at):
     else:
         for i in range(count):
             if not put_number(data, cursor + i * here, source, out, at + i * there, element):
-                return np.int64(OUT_OF_RANGE), cursor
+                return np.int64(OUT_OF_RANGE), cursor + count * here
     return at + count * there, cursor + count * here
