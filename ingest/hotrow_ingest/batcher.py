@@ -68,7 +68,7 @@ class Batcher:
                     retry_after_s=_RETRY_AFTER_S,
                 )
             self._waiting_rows += rows
-        self._queue.put(pending)
+            self._queue.put(pending)  # within the lock: behind the end that `drain` puts there, nobody would take it
 
     def drain(self, timeout_s: float) -> bool:
         """Take nothing more, commit what waits, and end the thread; whether that was done in time."""
