@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hotrow import clock
+from hotrow import clock, log
 from hotrow.errors import Code, HotrowError
 from hotrow.rpc.call import Call
 from hotrow.stores.port import OnlineStore
@@ -30,6 +30,7 @@ class SequenceWaiter:
         self._lock = threading.Lock()
         self._waiting: list[_Waiting] = []
         self._running = False
+        self._log = log.logger(__name__)
 
     def when_visible(self, sequence: int, call: Call, proceed: Callable[[], None]) -> None:
         """Call `proceed` when a read would see `sequence`; within its deadline, else answer UNAVAILABLE."""
@@ -62,6 +63,10 @@ class SequenceWaiter:
                 return True
         except HotrowError as error:
             one.call.fail(error)
+            return True
+        except Exception:  # noqa: BLE001 - whatever it is, its caller gets an answer and the others wait on
+            self._log.exception("a read that waited failed", request_id=one.call.request_id)
+            one.call.fail(HotrowError(Code.INTERNAL, f"internal error; request id {one.call.request_id}"))
             return True
         if clock.now_s() < one.until_s:
             return False
