@@ -80,7 +80,7 @@ def _command_lines():
         yield re.findall(r"^ExecStart=\S+ (.+)$", unit.read_text(encoding="utf-8"), re.MULTILINE)[0].split()
 
 
-@pytest.mark.parametrize("words", _command_lines(), ids=" ".join)
+@pytest.mark.parametrize("words", tuple(_command_lines()), ids=" ".join)
 def test_a_command_is_one_that_hotrow_takes(words):
     """Its name and its options are known."""
     command = typer.main.get_command(app).commands[words[0]]
