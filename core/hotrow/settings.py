@@ -78,7 +78,8 @@ class OnlineStoreSettings(_Section, frozen=True):
 class ServerSettings(_Section, frozen=True):
     """The server workers, which share one address.
 
-    `lane`: "auto" drives the gRPC core directly for the hot methods where that passes its self-test, "off" never, on the ingest worker's listener too.
+    `lane`: "auto" drives the gRPC core directly for the hot methods where that passes its self-test, "off" never; it
+    holds for the ingest worker's listener too.
     `max_connection_age_s`: connections are asked to reconnect after it, so that they spread over the workers.
     """
 

@@ -29,8 +29,9 @@ from hotrow_server.service import About, ReadService
 
 SERVICE = "/hotrow.v1.FeatureServer/"
 INGEST_PUSH = "/hotrow.v1.FeatureIngest/PushFeatures"
-_STORE_WAIT_S = 5.0
-_CONNECT_WAIT_S = 2.0
+_STORE_WAIT_S = 3.0
+_NEW_STORE_WAIT_S = 30.0  # for an ingest worker that starts at the same time, perhaps with its kernels to compile
+_CONNECT_WAIT_S = 5.0
 
 _log = log.logger(__name__)
 
@@ -72,7 +73,8 @@ class ServerWorker:
 def build_worker(start: Start) -> ServerWorker:
     """A worker that serves what the message says; raises HotrowError for what keeps it from it."""
     settings = start.decoded_settings()
-    store = open_store(settings.online_store, writable=False, wait_s=_STORE_WAIT_S)
+    wait_s = _NEW_STORE_WAIT_S if start.socket else _STORE_WAIT_S
+    store = open_store(settings.online_store, writable=False, wait_s=wait_s)
     served = ServedSet(compile_snapshot)
     registry = open_registry(settings.registry)
     serving = serve_first(served, start.refs, registry)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -57,7 +58,7 @@ def _run(repo: Repo, role: str, *, workers: Workers, insecure: bool) -> None:
     from hotrow.supervisor.run import serve_fleet  # noqa: PLC0415
 
     settings = load_settings(find_repo(repo))
-    log.configure_log(level=settings.log.level, json=settings.log.json, role="supervisor")
+    log.configure_log(level=settings.log.level, json=settings.log.json, process="supervisor", pid=os.getpid())
     servers = 0 if role == "ingest" else workers or settings.server.workers
     fleet = Fleet(role, servers=servers, ingest=role != "server", insecure=insecure)
     serve_fleet(settings, fleet, on_ready=lambda state: print(ready_line(state), flush=True))

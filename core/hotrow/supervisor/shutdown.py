@@ -30,12 +30,12 @@ class Shutdown:
             if not alive:
                 continue
             if role not in self._kill_due_s:
-                _log.info("draining", role=role, workers=len(alive), grace_s=grace_s)
+                _log.info("draining", workers_of=role, workers=len(alive), grace_s=grace_s)
                 self._kill_due_s[role] = clock.monotonic_s() + grace_s + _KILL_AFTER_S
                 for slot in alive:
                     _drain(slot, grace_s)
             elif clock.monotonic_s() >= self._kill_due_s[role]:
-                _log.error("workers do not end, and are killed", role=role)
+                _log.error("workers do not end, and are killed", workers_of=role)
                 self._kill(alive)
             return True
         return False
@@ -49,7 +49,7 @@ class Shutdown:
     def note(self, slot: Slot, error: HotrowError | None) -> None:
         """A worker has ended, with an error or well."""
         if error is not None and slot.served:
-            _log.error("a worker did not drain", role=slot.role, index=slot.index, why=error.message)
+            _log.error("a worker did not drain", worker=slot.name, why=error.message)
             self.error = HotrowError(Code.INTERNAL, f"{slot.name} did not drain: it {error.message}")
 
     def _kill(self, slots: Sequence[Slot]) -> None:

@@ -115,11 +115,10 @@ class Supervisor:
     # ---- workers come and go
 
     def _may_start(self, slot: Slot) -> bool:
-        """At first in order: the ingest worker makes the store, and it and the first server worker fill the kernels'
-        cache, which the others only read. Later each for itself.
+        """Whether it is the worker's turn: at first the ingest worker and one server worker fill the kernels' cache,
+        so that the others only read it; later each is for itself.
         """
-        earlier = self._slots[: self._slots.index(slot)]
-        return all(before.served for before in earlier if before.index == 0)
+        return slot.index == 0 or slot.served or all(first.served for first in self._slots if first.index == 0)
 
     def _fill_due(self) -> None:
         for slot in self._slots:
@@ -138,12 +137,12 @@ class Supervisor:
             return
         if slot.ready and not was_ready:
             slot.mark_ready()
-            _log.info("worker ready", role=slot.role, index=slot.index, worker_pid=child.pid)
+            _log.info("worker ready", worker=slot.name, worker_pid=child.pid)
             if child.told != self._refs:  # published while it started
                 child.publish(self._refs)
         if child.serving is not served:
             for snapshot_id, why in child.serving.failed.items():
-                _log.error("a worker cannot serve a snapshot", role=slot.role, snapshot=snapshot_id, why=why)
+                _log.error("a worker cannot serve a snapshot", worker=slot.name, snapshot=snapshot_id, why=why)
         self._announce()
 
     def _bury(self, slot: Slot, child: Child) -> None:
@@ -158,7 +157,7 @@ class Supervisor:
         why = error.message if error is not None else "it exited"
         if error is not None and not slot.served and slot.failures >= START_ATTEMPTS:
             raise HotrowError(error.code, f"{slot.name} cannot start: {why}", field=error.field)
-        _log.warning("worker died", role=slot.role, index=slot.index, worker_pid=child.pid, why=why, again_in_s=wait_s)
+        _log.warning("worker died", worker=slot.name, worker_pid=child.pid, why=why, again_in_s=wait_s)
         if was_ready:
             self._clear_readers()
 

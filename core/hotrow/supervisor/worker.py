@@ -71,7 +71,8 @@ def run_worker(role: str, control_fd: int, build: Callable[[Start], Worker]) -> 
         inbox.put(Drain(grace_s))  # SimpleQueue.put may be called from a signal handler
 
     signal.signal(signal.SIGTERM, terminated)
-    log.configure_log(level=settings.log.level, json=settings.log.json, role=role, worker=start.index, pid=os.getpid())
+    process = f"server {start.index}" if role == "server" else role
+    log.configure_log(level=settings.log.level, json=settings.log.json, process=process, pid=os.getpid())
     try:
         worker = build(start)
     except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor is told why
