@@ -10,7 +10,7 @@ from hotrow.stores.lmdb import LmdbStore, create_fresh
 from hotrow.stores.port import ABSENT, SKIPPED_STALE, WRITTEN, Mark, StoredRow, Write, Written
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 VIEWS = st.sampled_from([b"view___1", b"view___2", b"view__\xff\xff"])
 KEYS = st.sampled_from([b"", b"\0", b"a", b"a\0", b"b", b"\xff" * 480]) | st.binary(max_size=12)
@@ -30,10 +30,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.kind, self.make_row, self.open_store = kind, make_row, open_store
         self.folder = Path(tempfile.mkdtemp())
         self.rows, self.marks, self.watermarks, self.schemas = {}, {}, {}, {}
-
-    @initialize()
-    def open(self):
-        self.store = self.open_store(self.kind, self.folder)
+        self.store = open_store(kind, self.folder)
 
     def teardown(self):
         self.store.close()
@@ -154,7 +151,7 @@ def test_a_store_is_a_dict(kind, make_row, open_store):
 @pytest.mark.parametrize("kind", ["memory", "lmdb", "lmdb-os"])
 def test_a_store_is_a_dict_at_length(kind, make_row, open_store):
     """The same, for longer."""
-    _run(kind, make_row, open_store, examples=1000)
+    _run(kind, make_row, open_store, examples=500)
 
 
 def test_the_store_is_of_its_kind(tmp_path, open_store):

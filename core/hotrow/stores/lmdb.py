@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import itertools
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -212,17 +213,20 @@ class LmdbStore:
         return replace(info, id=self.id, epoch=self.epoch, size_bytes=self._size_bytes, details=details)
 
     def verify(self) -> list[str]:
-        """As the port says. A writer's store stands still for as long as it takes, some seconds a million rows, and
-        every page is looked at. A reader's goes on: what can be seen of the databases by reading them is.
+        """As the port says, and every page is looked at while nobody writes: a writer's calls wait for it, some seconds
+        a million rows, and where there is no writer none can start. A reader beside a writer looks at every entry.
         """
-        if not self._writable:
+        if self._writable:
+            with self._write_lock:
+                return self._guarded(lambda: structure_problems(self._path))
+        try:
+            writer_fd = lmdb_lock.lock_writer(self._path, deadline_s=0)
+        except HotrowError:
             return self._guarded(lambda: live_problems(self._env, self._databases))
-        with self._write_lock:
-            return self._guarded(self._verify_still)
-
-    def _verify_still(self) -> list[str]:
-        with self._begin(write=True):
+        try:
             return structure_problems(self._path)
+        finally:
+            os.close(writer_fd)
 
     def clear_stale_readers(self) -> int:
         return self._guarded(self._env.reader_check)

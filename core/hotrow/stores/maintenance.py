@@ -8,13 +8,13 @@ do with a reader's store.
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from hotrow.codec.row import event_time_us, is_tombstone
 from hotrow.stores.port import OnlineStore, StoredRow
 
 GRACE_US = 24 * 3600 * 1_000_000
 """A row is kept for this long after its ttl, a tombstone after its view's ttl, against rows that come late."""
 
 BATCH_ROWS = 2000
-_TOMBSTONE = 1
 _SIGN = 1 << 63
 
 
@@ -85,12 +85,12 @@ def count_rows(store: OnlineStore) -> dict[bytes, ViewCount]:
     counts: dict[bytes, ViewCount] = {}
     for stored in store.scan():
         count = counts.setdefault(stored.view_id, ViewCount())
-        event_time_us = _event_time_us(stored.row)
+        time_us = event_time_us(stored.row)
         count.rows += 1
-        count.tombstones += _is_tombstone(stored.row)
+        count.tombstones += is_tombstone(stored.row)
         count.row_bytes += len(stored.row)
-        count.oldest_us = min(count.oldest_us, event_time_us)
-        count.newest_us = max(count.newest_us, event_time_us)
+        count.oldest_us = min(count.oldest_us, time_us)
+        count.newest_us = max(count.newest_us, time_us)
     return counts
 
 
@@ -117,19 +117,11 @@ def _may_go(stored: StoredRow, rules: GcRules, now_us: int, report: GcReport) ->
         report.unknown += 1
         return False
     ttl_us = rules.ttls_us[stored.view_id]
-    past = now_us - _event_time_us(stored.row) > (ttl_us or 0) + GRACE_US
-    if past and _is_tombstone(stored.row):
+    past = now_us - event_time_us(stored.row) > (ttl_us or 0) + GRACE_US
+    if past and is_tombstone(stored.row):
         report.tombstones += 1
         return True
     if past and ttl_us is not None:
         report.expired += 1
         return True
     return False
-
-
-def _is_tombstone(row: bytes) -> bool:
-    return bool(row[5] & _TOMBSTONE)
-
-
-def _event_time_us(row: bytes) -> int:
-    return int.from_bytes(row[16:24], "big") - _SIGN

@@ -287,6 +287,24 @@ def test_readers_verify_what_they_can_see(make_store, make_row, run):
     assert (VIEW + b"x").hex() in problem
 
 
+def test_a_reader_without_a_writer_verifies_every_page(make_store, make_row, folder, run):
+    """No writer can start meanwhile, but one can afterwards; damage that LMDB would abort on is told."""
+    store = make_store()
+    put(store, [b"%d" % i for i in range(3000)], [make_row(1)] * 3000)
+    store.close()
+    check = (
+        "store = LmdbStore(path)\n"
+        "say(store.verify())\n"
+        "store.close()\n"
+        "LmdbStore(path, size_gib=0.25, writable=True).close()\n"
+    )
+    assert run(check) == []
+    with (folder / "data.mdb").open("r+b") as data:
+        data.seek(30 * 4096)
+        data.write(bytes(4096))
+    assert "page 30" in run(check)[0]
+
+
 def test_info_names_the_writer(make_store, run):
     """A reader can tell who writes."""
     make_store()
