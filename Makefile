@@ -39,11 +39,11 @@ check: $(VENV)/.ready-dev  ## The quick part: lint, format, types, layers, and t
 stubs: $(VENV)/.ready-dev  ## Write core/hotrow/v1 anew from protos/
 	@$(PY) scripts/generate_stubs.py
 
-bench: $(VENV)/.ready-dev  ## Measure; prints figures, asserts nothing
-	@$(PY) -m pytest tests/bench -s -o timeout=3600 -m "slow or not slow"
+bench: $(VENV)/.ready-dev  ## Measure what a request costs; writes build/bench.json, asserts nothing
+	@$(PY) -m tests.bench
 
 torture: $(VENV)/.ready-dev  ## The long forms: kills, full disks, fuzz, the consistency checker (an hour, perhaps)
-	@$(PY) -m pytest -m slow --ignore=tests/bench -s -o timeout=7200
+	@$(PY) -m pytest -m slow -s -o timeout=7200
 
 clean:  ## Remove the virtual environment and every cache
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
