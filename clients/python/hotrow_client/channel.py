@@ -21,7 +21,8 @@ _OPTIONS: Final = (
     ("grpc.max_send_message_length", -1),
     # gRPC's own pause before it connects again grows to two minutes; ours decides.
     ("grpc.initial_reconnect_backoff_ms", 50),
-    ("grpc.min_reconnect_backoff_ms", 50),
+    # In spite of its name this is how long an attempt may take: with 50 ms a busy machine is found unreachable.
+    ("grpc.min_reconnect_backoff_ms", 5000),
     ("grpc.max_reconnect_backoff_ms", 1000),
 )
 

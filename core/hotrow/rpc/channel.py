@@ -10,7 +10,8 @@ _ARGS = (
     ("grpc.max_receive_message_length", -1),
     # gRPC's own pause before it connects again grows to two minutes; a worker is started again in a second.
     ("grpc.initial_reconnect_backoff_ms", 50),
-    ("grpc.min_reconnect_backoff_ms", 50),
+    # In spite of its name this is how long an attempt may take: with 50 ms a busy machine is found unreachable.
+    ("grpc.min_reconnect_backoff_ms", 5000),
     ("grpc.max_reconnect_backoff_ms", 1000),
     # Finds out that the other machine is gone: no answer to a ping for 20 s ends the connection.
     ("grpc.keepalive_time_ms", 60_000),
