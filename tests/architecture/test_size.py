@@ -9,7 +9,12 @@ LONG_FUNCTIONS_SHARE = 0.02
 DRAWERS = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "misc"}
 
 # Modules that may have 301 to 400 lines, each for the reason beside it.
-LONG_MODULES: dict[str, str] = {}
+LONG_MODULES = {
+    "core/hotrow/settings.py": "every setting with its meaning, and the variables that override some, in one place",
+}
+
+# A kernel takes arrays and numbers: machine code has no objects that could gather them.
+KERNELS, KERNEL_PARAMETERS_MAX = "core/hotrow/codec/kernel_", 12
 
 
 def _functions(modules):
@@ -50,9 +55,10 @@ def test_no_function_is_long(modules):
 
 
 def test_no_function_has_many_parameters(modules):
-    """At most six, the receiver not counted: values that travel together are one dataclass."""
+    """At most six, the receiver not counted: values that travel together are one dataclass. In kernels, twelve."""
     counts = {name: _parameters(node) for name, node in _functions(modules)}
-    assert {name: n for name, n in counts.items() if n > PARAMETERS_MAX} == {}
+    limits = {name: KERNEL_PARAMETERS_MAX if name.startswith(KERNELS) else PARAMETERS_MAX for name in counts}
+    assert {name: n for name, n in counts.items() if n > limits[name]} == {}
 
 
 def test_no_module_is_a_drawer(modules):
