@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +11,7 @@ import typer
 from hotrow.cli import link, option, render
 from hotrow.cli.value import time_us_option
 from hotrow.cli.workspace import Workspace, open_workspace
-from hotrow.errors import invalid
+from hotrow.errors import HotrowError, invalid
 
 if TYPE_CHECKING:
     from hotrow.offline.delivery import Submit
@@ -79,7 +79,8 @@ def materialize_incremental(
     from hotrow.offline.parquet import Interval  # noqa: PLC0415
 
     end_us = time_us_option("END", end)
-    reports = run(open_workspace(repo), branch, _names(views), lambda _name, stored: Interval(stored, end_us))
+    workspace = open_workspace(repo)
+    reports = run(workspace, branch, _names(views), lambda _name, stored: Interval(stored, end_us), since_stored=True)
     print_reports(reports, json=json)
 
 
@@ -92,10 +93,13 @@ def run(
     branch: str,
     names: Sequence[str],
     interval_of: Callable[[str, int | None], Interval],
+    *,
+    since_stored: bool = False,
 ) -> list[Report]:
     """Check every source, reach or start the ingest worker, and load one view after another.
 
-    `interval_of` is given a view's name and its stored watermark (None: there is none yet).
+    `interval_of` is given a view's name and its stored watermark (None: there is none yet). Where the store is on
+    another machine and its watermarks cannot be read, they are left as they are; `since_stored`: that is an error.
     """
     from hotrow import log  # noqa: PLC0415
 
@@ -108,10 +112,9 @@ def run(
     log.configure_log(level=settings.log.level, json=settings.log.json)
     with link.ingest_link(settings) as submit:
         try:
-            stored = read_watermarks(settings, snapshot, [source.view.name for source in sources])
+            stored = _stored(settings, snapshot, sources, needed=since_stored)
             pieces = [
-                Piece(source, interval_of(source.view.name, stored[source.view.name]), stored[source.view.name])
-                for source in sources
+                Piece(source, interval_of(source.view.name, stored.get(source.view.name)), stored) for source in sources
             ]
             return [_load(piece, snapshot, submit) for piece in pieces]
         except KeyboardInterrupt:
@@ -128,11 +131,11 @@ def open_sources(workspace: Workspace, snapshot: Snapshot, names: Sequence[str] 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A view to load: its source, which event times, and its stored watermark."""
+    """A view to load: its source, which event times, and the stored watermarks of those views where they are known."""
 
     source: Source
     interval: Interval
-    stored_us: int | None
+    watermarks: Mapping[str, int | None]
 
 
 def _load(piece: Piece, snapshot: Snapshot, submit: Submit) -> Report:
@@ -140,14 +143,16 @@ def _load(piece: Piece, snapshot: Snapshot, submit: Submit) -> Report:
     from hotrow.offline.progress import open_progress  # noqa: PLC0415
     from hotrow.offline.wire import Target  # noqa: PLC0415
 
-    source, interval, stored = piece.source, piece.interval, piece.stored_us
+    source, interval = piece.source, piece.interval
+    stored = piece.watermarks.get(source.view.name)
     if stored is not None and interval.start_us is not None and interval.start_us > stored:
         render.warn(
             f"{source.view.name}: rows from {render.time_us_text(stored)} to {render.time_us_text(interval.start_us)} "
             "were not loaded, and materialize-incremental will not go back to them"
         )
     target = Target(snapshot.project, source.view.name, snapshot.id)
-    job = Job(source, target, interval, watermark_after(interval, stored))
+    reached_us = watermark_after(interval, stored) if source.view.name in piece.watermarks else None
+    job = Job(source, target, interval, reached_us)
     return run_job(job, submit, open_progress())
 
 
@@ -159,11 +164,23 @@ def quiet(settings: Settings) -> Settings:
     return msgspec.structs.replace(settings, log=msgspec.structs.replace(settings.log, level=level))
 
 
+def _stored(
+    settings: Settings, snapshot: Snapshot, sources: Sequence[Source], *, needed: bool
+) -> Mapping[str, int | None]:
+    try:
+        return read_watermarks(settings, snapshot, [source.view.name for source in sources])
+    except HotrowError as error:
+        if needed:
+            raise
+        render.warn(f"where loading stopped before cannot be read here, and is not changed: {error.message}")
+        return {}
+
+
 def read_watermarks(settings: Settings, snapshot: Snapshot, views: Sequence[str]) -> dict[str, int | None]:
     """The event time up to which each view was loaded."""
     from hotrow.stores.open import open_store  # noqa: PLC0415
 
-    store = open_store(settings.online_store, writable=False, wait_s=10.0)
+    store = open_store(settings.online_store, writable=False, wait_s=2.0)
     try:
         return {name: store.watermark_us(snapshot.view_id(name)) for name in views}
     finally:

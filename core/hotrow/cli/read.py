@@ -12,7 +12,7 @@ from hotrow.cli.arguments import takes
 from hotrow.cli.value import value_from_text
 from hotrow.cli.workspace import open_workspace
 from hotrow.errors import Code, HotrowError, invalid, not_found
-from hotrow.types import BYTES, FLOAT32, STRING, ValueType
+from hotrow.types import BYTES, FLOAT32, STRING, UnixTimestamp, ValueType
 
 if TYPE_CHECKING:
     from hotrow.codec.column import DecodedColumn
@@ -41,7 +41,9 @@ class ReadArguments:
     repo: option.Repo = None
     snapshot: option.Ref = ""
     event_times: Annotated[bool, typer.Option("--event-times", help="Also the event time of each row.")] = False
-    full_names: Annotated[bool, typer.Option("--full-names", help="Name columns view__feature.")] = False
+    full_names: Annotated[
+        bool, typer.Option("--full-names", help="Name columns view__feature. Done anyway where two are equal.")
+    ] = False
     json: option.Json = False
     server: option.Server = ""
     timeout: option.Timeout = 5.0
@@ -73,16 +75,27 @@ def get(arguments: ReadArguments) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A read as asked for. `entities` has the values of each join key, all of one length."""
+    """A read as asked for. `entities` has the values of each join key, all of one length.
+
+    `ambiguous`: two features of different views have one name, so that columns need full names.
+    """
 
     names: tuple[str, ...]
     service: str
+    ambiguous: bool
     entities: dict[str, list[Any]]
     types: dict[str, ValueType]
 
     @property
     def rows(self) -> int:
         return max((len(values) for values in self.entities.values()), default=1)
+
+    def shown_entities(self) -> dict[str, list[Any]]:
+        """The entities with times as times."""
+        return {
+            key: [render.time_us_text(value) for value in values] if self.types[key] == UnixTimestamp else values
+            for key, values in self.entities.items()
+        }
 
 
 def parse_arguments(arguments: list[str], snapshot: Snapshot) -> Asked:
@@ -91,7 +104,9 @@ def parse_arguments(arguments: list[str], snapshot: Snapshot) -> Asked:
     pairs = [argument.partition("=")[::2] for argument in arguments if "=" in argument]
     if not selected:
         raise invalid("name what to read: view:feature, a view, or a feature service")
-    names, service, views = _selection(selected, snapshot)
+    names, service = _selection(selected, snapshot)
+    every = names or tuple(str(reference) for reference in snapshot.services[service].features)
+    views, features = zip(*(name.split(":") for name in every), strict=True)
     types = {key.name: key.type for view in views for key in snapshot.view(view).join_keys}
     entities: dict[str, list[Any]] = {}
     for key, text in pairs:
@@ -101,14 +116,13 @@ def parse_arguments(arguments: list[str], snapshot: Snapshot) -> Asked:
     missing = sorted(types.keys() - entities.keys())
     if missing:
         raise invalid(f"join key {missing[0]} is missing; add {missing[0]}=...")
-    return Asked(names, service, _same_length(entities), types)
+    return Asked(names, service, len(set(features)) < len(every), _same_length(entities), types)
 
 
-def _selection(selected: list[str], snapshot: Snapshot) -> tuple[tuple[str, ...], str, list[str]]:
-    """Feature names, or the name of a service; and the views that they are of."""
+def _selection(selected: list[str], snapshot: Snapshot) -> tuple[tuple[str, ...], str]:
+    """Feature names, or the name of a service."""
     if len(selected) == 1 and selected[0] in snapshot.services:
-        service = snapshot.services[selected[0]]
-        return (), service.name, [reference.view for reference in service.features]
+        return (), selected[0]
     names: list[str] = []
     for name in selected:
         view, colon, feature = name.partition(":")
@@ -119,7 +133,7 @@ def _selection(selected: list[str], snapshot: Snapshot) -> tuple[tuple[str, ...]
         if colon:
             snapshot.view(view).field(feature)
         names += [name] if colon else [f"{view}:{field.name}" for field in snapshot.views[view].fields]
-    return tuple(dict.fromkeys(names)), "", [name.partition(":")[0] for name in names]
+    return tuple(dict.fromkeys(names)), ""
 
 
 def _key_values(key: str, text: str, declared: ValueType) -> list[Any]:
@@ -147,7 +161,7 @@ def _request(arguments: ReadArguments, asked: Asked, snapshot: str) -> bytes:
     columns = [
         Column.FromString(encode_column(key, values, type=asked.types[key])) for key, values in asked.entities.items()
     ]
-    options = ReadOptions(event_timestamps=arguments.event_times, full_names=arguments.full_names)
+    options = ReadOptions(event_timestamps=arguments.event_times, full_names=arguments.full_names or asked.ambiguous)
     request = GetOnlineFeaturesRequest(entities=columns, snapshot=snapshot, options=options)
     if asked.service:
         request.feature_service = asked.service
@@ -186,7 +200,7 @@ class Table:
         return {"snapshot": self.snapshot, "rows": rows}
 
     def _entity(self, row: int) -> dict[str, Any]:
-        return {key: values[row] for key, values in self.asked.entities.items()}
+        return {key: values[row] for key, values in self.asked.shown_entities().items()}
 
 
 def read_reply(asked: Asked, data: bytes) -> Table:
@@ -221,8 +235,9 @@ def _values(column: DecodedColumn) -> list[Any]:
 
 def print_rows(table: Table) -> None:
     """A row an entity: its join keys, its features, and the event times where they were asked for."""
-    heads = list(table.asked.entities)
-    columns: list[list[Any]] = list(table.asked.entities.values())
+    entities = table.asked.shown_entities()
+    heads = list(entities)
+    columns: list[list[Any]] = list(entities.values())
     for column, values, statuses in zip(table.columns, table.values, table.statuses, strict=True):
         heads.append(f"{column.name} ({column.unit})" if column.unit else column.name)
         columns.append([_SHOWN.get(s, v) for v, s in zip(values, statuses, strict=True)])

@@ -91,3 +91,24 @@ def test_wrong_arguments(snapshot, arguments, says):
     with pytest.raises(HotrowError) as caught:
         parse_arguments(arguments, snapshot)
     assert says in caught.value.message
+
+
+def test_equal_names_get_full_names(hotrow, tmp_path):
+    """Two views with a feature of one name: nobody has to be told to set an option."""
+    (tmp_path / "hotrow.toml").write_text('project = "p"\n')
+    (tmp_path / "features.py").write_text(
+        "from hotrow import Entity, FeatureService, FeatureView, Field, Int64, UnixTimestamp\n"
+        "day = Entity('day', join_keys={'day': UnixTimestamp})\n"
+        "a = FeatureView('a', entities=[day], schema=[Field('n', Int64), Field('m', Int64)])\n"
+        "b = FeatureView('b', schema=[Field('n', Int64)])\n"
+        "both = FeatureService('both', features=[a, b])\n"
+    )
+    hotrow("apply", "-C", tmp_path)
+    applied = open_workspace(tmp_path).snapshot()
+    assert parse_arguments(["a:n", "b:n", "day=2024-05-01"], applied).ambiguous
+    assert parse_arguments(["both", "day=2024-05-01"], applied).ambiguous
+    assert not parse_arguments(["a:m", "b:n", "day=2024-05-01"], applied).ambiguous
+    alone = parse_arguments(["b"], applied)
+    assert (alone.entities, alone.rows, alone.ambiguous) == ({}, 1, False)
+    asked = parse_arguments(["a", "day=2024-05-01"], applied)
+    assert asked.shown_entities() == {"day": ["2024-05-01T00:00:00Z"]}
