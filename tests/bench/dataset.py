@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-
 from hotrow.codec.column import encode_column
 from hotrow.types import Float32, Float64, Int64, String, ValueType
 from hotrow.v1.column_pb2 import Column, Int64s

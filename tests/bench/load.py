@@ -14,7 +14,6 @@ from typing import Any
 
 import grpc
 import numpy as np
-
 from hotrow import clock
 
 CHANNELS = 4  # connections, so that the workers who share a port all get some

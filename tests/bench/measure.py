@@ -1,4 +1,4 @@
-"""Paired, interleaved runs: what a request costs at each target, and ratios that hold when the machine's speed drifts."""
+"""Paired, interleaved runs: what a request costs at each target, and ratios that hold when the machine drifts."""
 
 import statistics
 from collections.abc import Mapping

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
-
 from hotrow import clock
+
 from tests.bench.dataset import fill_requests, make_repository
 
 READY_S = 180.0

@@ -13,13 +13,13 @@ from concurrent import futures
 from typing import Any
 
 import grpc
-
 from hotrow.rpc.call import Call, Handler
 from hotrow.rpc.gate import Gate
 from hotrow.rpc.listener import Endpoint, serve
 from hotrow.types import BYTES, STRING
 from hotrow.v1.column_pb2 import PRESENT
 from hotrow.v1.feature_server_pb2 import GetOnlineFeaturesReply, GetOnlineFeaturesRequest
+
 from tests.bench.dataset import READS, fields
 
 METHOD = "/bench.Yardstick/"
