@@ -189,7 +189,8 @@ class _LaneCall:
         message = event.batch_operations[0].message()
         lane.current = self
         if message is None:
-            self._fail(_NO_MESSAGE)
+            lane.gate.count_abandoned()
+            self._send_error(_NO_MESSAGE)
         else:
             lane.gate.admit(self._method.handler, message, self)
         lane.current = None
@@ -216,8 +217,11 @@ class _LaneCall:
         self._core_call.start_server_batch(operations, tag)
 
     def _fail(self, error: HotrowError) -> None:
-        wire = status_from_error(error)
         self._lane.gate.count_failed(error.code)
+        self._send_error(error)
+
+    def _send_error(self, error: HotrowError) -> None:
+        wire = status_from_error(error)
         status = cygrpc.SendStatusFromServerOperation(wire.trailers, wire.number, wire.message.encode(), 0)
         self._answer(_SEND_NO_METADATA, status)
 

@@ -116,6 +116,17 @@ def channel_args(options: ListenerOptions) -> tuple[tuple[str, int], ...]:
     arguments = [
         ("grpc.max_receive_message_length", options.max_message_mib << 20),
         ("grpc.so_reuseport", int(options.share_port)),
+        # Calls that nobody has asked for yet wait in the core, and by its defaults it turns some of them away from
+        # 1,000 waiting on, all at 3,000, and callers see CANCELLED. Calls whose callers gave up long ago wait there
+        # too, so a storm of them took healthy calls with it: 18 of 5,000 after 20,000. Here they wait, and the gate's
+        # limit answers what is too much with a retry hint.
+        ("grpc.server.max_pending_requests", 20_000),
+        ("grpc.server.max_pending_requests_hard_limit", 40_000),
+        # A caller whose machine is gone is found out in 80 s and not in hours; callers may ping as often.
+        ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ]
     if options.max_connection_age_s:
         arguments += [

@@ -2,6 +2,7 @@
 
 import gc
 import threading
+import time
 
 import grpc
 from hotrow.clock import monotonic_s
@@ -46,6 +47,24 @@ def test_more_calls_at_once_than_are_armed_are_all_answered(serving):
         server.unary("echo")(b"", timeout=5)
         futures = [server.unary("echo").future(b"%d" % i, timeout=20) for i in range(lane.ARMED * 10)]
         assert [future.result(timeout=20) for future in futures] == [b"re:%d" % i for i in range(lane.ARMED * 10)]
+
+
+def test_a_burst_that_finds_the_lane_busy_waits(serving):
+    """The core turns calls away as CANCELLED when a thousand wait, by its own defaults; ours lets them wait."""
+    free = threading.Event()
+
+    def handler(request, call):
+        if request == b"block":
+            free.wait(10)
+        call.reply(request)
+
+    with serving("auto", methods={"/hotrow.test.Echo/echo": handler}) as server:
+        blocked = server.unary("echo").future(b"block", timeout=30)
+        futures = [server.unary("echo").future(b"x", timeout=30) for _ in range(4000)]
+        time.sleep(0.3)
+        free.set()
+        assert blocked.result(timeout=10) == b"block"
+        assert {future.exception(timeout=30) for future in futures} == {None}
 
 
 def test_answers_come_from_any_thread_at_once(serving, wait_until):
