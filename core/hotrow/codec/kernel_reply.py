@@ -224,7 +224,7 @@ def respond(rows, table, consts, n, now_us, scratch, out):
         if at < 0:
             scratch[0], scratch[1] = v, row
             return at
-    if n > 0 and at != first_default:
+    if n * n_views > 0 and at != first_default:
         scratch[0], scratch[1] = 0, 0
         return np.int64(BAD_LENGTH)
     marks = times + n_views * n

@@ -69,13 +69,12 @@ class ResponsePlan:
     slack: int
 
 
-@dataclass(frozen=True, slots=True)
 class RowFaultError(Exception):
     """A stored row that the plan cannot decode: a number of `hotrow.codec.kernel_decode`, the view's, the row's."""
 
-    code: int
-    view: int
-    row: int
+    def __init__(self, code: int, view: int, row: int) -> None:
+        super().__init__(code, view, row)
+        self.code, self.view, self.row = code, view, row
 
     @property
     def unknown_schema(self) -> bool:
