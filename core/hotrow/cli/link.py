@@ -35,14 +35,16 @@ def call_server(settings: Settings, address: str, method: str, request: bytes, t
         try:
             reply: bytes = channel.unary_unary(SERVER + method, None, None)(request, timeout=timeout_s)
         except grpc.RpcError as error:
-            raise _explained(error_from_rpc(error), target) from None
+            raise _explained(error_from_rpc(error), settings, target) from None
     return reply
 
 
-def _explained(error: HotrowError, target: str) -> HotrowError:
+def _explained(error: HotrowError, settings: Settings, target: str) -> HotrowError:
     """That nothing listens there, in gRPC's own words, names no remedy."""
     if error.code is Code.UNAVAILABLE and error.retry_after_s is None:
         remedy = "start `hotrow serve`, or name another server with --server"
+        if settings.server.tls is not None and settings.server.caller_tls is None:
+            remedy = "it takes TLS: say in [server.caller_tls] who signed its certificate (ca), or start `hotrow serve`"
         return HotrowError(Code.UNAVAILABLE, f"no server answers at {target} ({error.message}); {remedy}")
     return error
 
