@@ -47,8 +47,8 @@ class Shutdown:
             self._kill(self._slots)
 
     def note(self, slot: Slot, error: HotrowError | None) -> None:
-        """A worker has ended, with an error or well."""
-        if error is not None and slot.served:
+        """A worker that served has ended, with an error or well."""
+        if error is not None:
             _log.error("a worker did not drain", worker=slot.name, why=error.message)
             self.error = HotrowError(Code.INTERNAL, f"{slot.name} did not drain: it {error.message}")
 

@@ -4,7 +4,7 @@ from hotrow import clock
 from hotrow.supervisor.child import Child
 from hotrow.supervisor.state import WorkerState
 
-_BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+_BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 _SETTLED_S = 1.0
 
 

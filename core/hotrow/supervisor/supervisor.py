@@ -75,6 +75,7 @@ class Supervisor:
             for address in self._addresses():
                 stack.callback(lock_address(address).release)
             self._refs = self._watch.initial()
+            _log.info("starting workers; after an installation they compile their kernels first, for some seconds")
             stack.callback(self._end_children)
             self._selector.register(self._wakes, selectors.EVENT_READ)
             while self._turn():
@@ -152,7 +153,8 @@ class Supervisor:
         wait_s = slot.empty()
         error = child.error
         if self._stops:
-            self._shutdown.note(slot, error)
+            if was_ready:  # else it had nothing to drain, and was killed while it started
+                self._shutdown.note(slot, error)
             return
         why = error.message if error is not None else "it exited"
         if error is not None and not slot.served and slot.failures >= START_ATTEMPTS:

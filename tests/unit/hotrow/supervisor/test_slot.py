@@ -29,9 +29,9 @@ def test_failures_in_a_row_wait_longer_each_time(now: list[float]) -> None:
     for _ in range(7):
         slot.fill(DeadChild(ready=False))
         waits.append(slot.empty())
-    assert waits == [0.2, 0.5, 1.0, 2.0, 5.0, 5.0, 5.0]
+    assert waits == [0.1, 0.2, 0.5, 1.0, 2.0, 2.0, 2.0]
     assert slot.failures == 7
-    assert slot.due_s == 105.0
+    assert slot.due_s == 102.0
     assert not slot.served
 
 
@@ -51,7 +51,7 @@ def test_one_that_died_soon_after_it_was_ready_counts_as_a_failure(now: list[flo
     slot.fill(DeadChild(ready=True))
     slot.mark_ready()
     now[0] += 0.5
-    assert slot.empty() == 0.2
+    assert slot.empty() == 0.1
 
 
 def test_its_state_says_what_it_does(now: list[float]) -> None:
