@@ -11,6 +11,7 @@ The join keys of a view, in the order of their names, one after another, each as
 Keys compare, as bytes, as their values do. The key of a view without entities is empty. A key has at most 480 bytes.
 """
 
+import re
 from collections.abc import Sequence
 
 from hotrow.schema.entity import JoinKey
@@ -19,6 +20,7 @@ from hotrow.types import BOOL, BYTES, STRING, TIMESTAMP
 _SIGN = 1 << 63
 _TAGS = {BYTES: 1, STRING: 2, BOOL: 4, TIMESTAMP: 5}
 _INTEGER = 3
+_TEXT = re.compile(rb"((?:[^\0]++|\0\xff)*+)\0")
 
 
 def encode_key(values: Sequence[tuple[JoinKey, object]]) -> bytes:
@@ -43,22 +45,23 @@ def decode_key(key: bytes, join_keys: Sequence[JoinKey]) -> dict[str, object]:
     at = 0
     for join_key in join_keys:
         kind = join_key.type.kind
-        if at >= len(key) or key[at] != _TAGS.get(kind, _INTEGER):
+        if key[at : at + 1] != bytes([_TAGS.get(kind, _INTEGER)]):
             raise ValueError(f"no key of {', '.join(k.name for k in join_keys)}")
-        at += 1
-        if kind in (STRING, BYTES):
-            end = at
-            while key[end : end + 1] != b"\0" or key[end + 1 : end + 2] == b"\xff":
-                end += 2 if key[end : end + 1] == b"\0" else 1
-                if end >= len(key):
-                    raise ValueError("a string of the key does not end")
-            data = key[at:end].replace(b"\0\xff", b"\0")
-            values[join_key.name] = data.decode() if kind == STRING else data
-            at = end + 1
-        elif kind == BOOL:
-            values[join_key.name] = key[at] == 1
-            at += 1
-        else:
-            values[join_key.name] = int.from_bytes(key[at : at + 8], "big") - _SIGN
-            at += 8
+        values[join_key.name], at = _read_value(key, at + 1, kind)
+    if at != len(key):
+        raise ValueError(f"the key goes on behind {', '.join(k.name for k in join_keys)}")
     return values
+
+
+def _read_value(key: bytes, at: int, kind: int) -> tuple[object, int]:
+    if kind in (STRING, BYTES):
+        text = _TEXT.match(key, at)
+        if text is None:
+            raise ValueError("a string of the key does not end")
+        data = text[1].replace(b"\0\xff", b"\0")
+        return data.decode() if kind == STRING else data, text.end()
+    width = 1 if kind == BOOL else 8
+    data = key[at : at + width]
+    if len(data) < width or (kind == BOOL and data > b"\1"):
+        raise ValueError("a value of the key is cut off or not one of its type")
+    return data == b"\1" if kind == BOOL else int.from_bytes(data, "big") - _SIGN, at + width
