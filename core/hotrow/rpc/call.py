@@ -43,9 +43,9 @@ Handler = Callable[[bytes, Call], None]
 """Takes the request's bytes and answers the call now or later; what it raises is answered by the gate."""
 
 
-_NEVER_S = 1e15  # thirty million years; gRPC's own "never" is the largest number of seconds that 64 bits hold
+NEVER_S = 1e15  # thirty million years; gRPC's own "never" is the largest number of seconds that 64 bits hold
 
 
 def deadline_from_grpc(deadline_s: float) -> float:
     """A deadline as gRPC tells it, infinite where the caller gave none."""
-    return deadline_s if deadline_s < _NEVER_S else math.inf
+    return deadline_s if deadline_s < NEVER_S else math.inf

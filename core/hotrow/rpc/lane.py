@@ -10,6 +10,7 @@ This is grpcio's private interface. No other module imports it; `self_test` says
 does not the same handlers are served by the ordinary door.
 """
 
+import math
 import tempfile
 import threading
 from collections.abc import Mapping
@@ -23,7 +24,7 @@ from grpc._cython import cygrpc  # type: ignore[attr-defined]
 from hotrow import log
 from hotrow.clock import now_s
 from hotrow.errors import Code, HotrowError
-from hotrow.rpc.call import Handler, Metadata, deadline_from_grpc
+from hotrow.rpc.call import NEVER_S, Handler, Metadata
 from hotrow.rpc.gate import Gate
 from hotrow.rpc.status import status_from_error
 
@@ -49,7 +50,7 @@ class Lane:
         self.queue = cygrpc.CompletionQueue()
         self.core.register_completion_queue(self.queue)
         self.gate = gate
-        self.calls: set[_LaneCall] = set()  # those that may yet start a batch
+        self.open = 0  # calls that may yet start a batch; with `armed`, changed on the lane's thread alone
         self.armed = 0
         self.thread_id = 0
         self.current: _LaneCall | None = None  # whose handler runs on the lane's thread
@@ -67,6 +68,7 @@ class Lane:
         for method in self._methods:
             for _ in range(ARMED):
                 method.arm()
+                self.armed += 1
         self._thread.start()
 
     def close(self) -> None:
@@ -76,14 +78,14 @@ class Lane:
         said, should a call be left that may still be answered.
         """
         if not self._idle.wait(_CLOSE_S):
-            self.log.warning("the lane has calls left", calls=len(self.calls), armed=self.armed)
+            self.log.warning("the lane has calls left", calls=self.open, armed=self.armed)
             return
         self.queue.shutdown()
         self._thread.join(_CLOSE_S)
 
     def note_idle(self) -> None:
         """Called when a call has ended or an armed request came back empty: the server stops, it may be the last."""
-        if not self.armed and not self.calls:
+        if not self.armed and not self.open:
             self._idle.set()
 
     def _serve(self) -> None:
@@ -111,24 +113,24 @@ class _Method:
         self.begin_tag = self.begin
 
     def arm(self) -> None:
+        """Ask for one call more."""
         lane = self.lane
         lane.core.request_registered_call(lane.queue, lane.queue, self.path, self.begin_tag)
-        lane.armed += 1
 
     def begin(self, event: Any) -> None:
         """A call has come, or (without success) the server stops."""
         lane = self.lane
-        lane.armed -= 1
         if not event.success:
+            lane.armed -= 1
             lane.note_idle()
             return
+        lane.open += 1
         call = _LaneCall(self, event)
-        lane.calls.add(call)
-        call.start((cygrpc.ReceiveMessageOperation(0),), call.received)
+        event.call.start_server_batch((cygrpc.ReceiveMessageOperation(0),), call.received)
         try:
-            self.arm()
+            lane.core.request_registered_call(lane.queue, lane.queue, self.path, self.begin_tag)
         except ValueError:  # the server has been told to stop since
-            lane.note_idle()
+            lane.armed -= 1
 
 
 class _LaneCall:
@@ -145,7 +147,8 @@ class _LaneCall:
         self._ending = False  # a batch that waits for the call's end was started
         self._gone = False
         self._request_id = ""
-        self.deadline_s = deadline_from_grpc(event.call_details.deadline)
+        deadline_s: float = event.call_details.deadline
+        self.deadline_s = deadline_s if deadline_s < NEVER_S else math.inf
         self.metadata: Metadata = event.invocation_metadata
 
     @property
@@ -196,7 +199,7 @@ class _LaneCall:
         lane.current = None
         if not self._ending:
             self._ending = True
-            self.start((cygrpc.ReceiveCloseOnServerOperation(0),), self.ended)
+            self._core_call.start_server_batch((cygrpc.ReceiveCloseOnServerOperation(0),), self.ended)
 
     def ended(self, event: Any) -> None:
         """A call whose handler returned without an answer is over, with or without one."""
@@ -209,12 +212,9 @@ class _LaneCall:
         """Nothing will be started on this call any more."""
         self._core_call = None
         lane = self._lane
-        lane.calls.discard(self)
+        lane.open -= 1
         if not lane.armed:
             lane.note_idle()
-
-    def start(self, operations: tuple[Any, ...], tag: Any) -> None:
-        self._core_call.start_server_batch(operations, tag)
 
     def _fail(self, error: HotrowError) -> None:
         self._lane.gate.count_failed(error.code)
@@ -229,10 +229,10 @@ class _LaneCall:
         """Start the last batch; on the lane's thread and inside the handler it also takes in the end of the call."""
         lane = self._lane
         if lane.current is self and threading.get_ident() == lane.thread_id:
-            self.start((_END_OF_CALL, *operations), self.answered)
+            self._core_call.start_server_batch((_END_OF_CALL, *operations), self.answered)
             self._ending = True
         else:
-            self.start(operations, self.answered)
+            self._core_call.start_server_batch(operations, self.answered)
 
 
 def self_test(timeout_s: float = 10.0) -> str:
@@ -258,7 +258,7 @@ def _try_call(address: str, timeout_s: float) -> str:
             )
         trailers = dict(ended.trailing_metadata())
     finally:
-        server.stop(None)
+        server.stop(timeout_s).wait()  # at once: no call is left; without a grace gRPC logs the end of the connection
         lane.close()
     right = reply == b"lane" and trailers.get("trailer") == "kept"
     return "" if right else f"grpcio {grpc.__version__}: a test call came back as {reply!r} with {trailers!r}"
