@@ -1,0 +1,247 @@
+"""Kernels run without bounds checks: they must stay within their buffers whatever they are given.
+
+Every buffer that a kernel writes is allocated between two guards here, as large as the codec asks for and not a byte
+more, and the guards are looked at after each call. Rows are read at the very end of a mapping: one byte behind them is
+a page that may not be read.
+"""
+
+import contextlib
+import ctypes
+import mmap
+import random
+
+import numpy as np
+import pytest
+from hotrow.codec import entity, pushed, response
+from hotrow.errors import HotrowError
+from hotrow.v1.feature_server_pb2 import GetOnlineFeaturesRequest
+from hotrow.v1.push_pb2 import PushFeaturesRequest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from reference.column import TYPES, column
+from reference.reply import Asked, AskedView, StoredRow, reply
+from support import strategies
+from support.codec import NOW_US, kernel_reply, plan_of, push_rows, read_keys, stored_rows
+from support.encoding import encodings, field, varint
+from support.schema import view as feature_view
+
+GUARD, PATTERN = 4096, 0xA5
+
+
+class Guarded:
+    """NumPy as the codecs see it, whose new arrays stand between guards."""
+
+    def __init__(self):
+        self.whole = []
+
+    def __getattr__(self, name):
+        return getattr(np, name)
+
+    def empty(self, shape, dtype):
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        whole = np.full(size + 2 * GUARD, PATTERN, np.uint8)
+        self.whole.append(whole)
+        return whole[GUARD : GUARD + size].view(dtype).reshape(shape)
+
+    def zeros(self, shape, dtype):
+        array = self.empty(shape, dtype)
+        array[...] = 0
+        return array
+
+    def check(self):
+        for whole in self.whole:
+            assert np.all(whole[:GUARD] == PATTERN)
+            assert np.all(whole[-GUARD:] == PATTERN)
+        self.whole.clear()
+
+
+@pytest.fixture(scope="module")
+def guarded():
+    """Guards around what entity, pushed and response allocate; a thread keeps no buffers between replies."""
+    shim, patch = Guarded(), pytest.MonkeyPatch()
+    for module in (entity, pushed, response):
+        patch.setattr(module, "np", shim)
+    patch.setattr(response, "_KEPT_BYTES", -1)
+    patch.setattr(response._buffers, "scratch", np.empty(0, np.int64))
+    patch.setattr(response._buffers, "out", np.empty(0, np.uint8))
+    yield shim
+    patch.undo()
+
+
+def pushes(view, data, guarded):
+    try:
+        return push_rows(view, data)
+    except HotrowError:
+        return None
+    finally:
+        guarded.check()
+
+
+def test_the_guards_see_a_write_outside():
+    """Else all of this would pass for nothing: a buffer that is too small by far is written past its end."""
+    short = Guarded()
+    short.empty = lambda shape, dtype: Guarded.empty(short, 100 if dtype is np.uint8 else shape, dtype)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(entity, "np", short)
+        read_keys({"k": "bytes"}, GetOnlineFeaturesRequest(entities=[column("k", "bytes", [b"\0" * 200])]))
+        with pytest.raises(AssertionError):
+            short.check()
+
+
+WORST = {
+    "zeros": ({"k": "bytes"}, {"x": "bool"}, "bytes", [b"\0" * 239] * 50),
+    "long keys": ({"k": "bytes"}, {"x": "bool"}, "bytes", [b"\0" * 480, b"x" * 480, b"\0" * 481] * 20),
+    "texts": ({"k": "string"}, {"x": "bool"}, "string", ["\0" * 100 + "é" * 50] * 50),
+}
+
+
+@pytest.mark.parametrize("case", WORST)
+def test_keys_that_grow_most(guarded, case):
+    """A zero byte of a key takes two; keys that turn out to be too long were written by then."""
+    keys, schema, type_, values = WORST[case]
+    columns = [column("k", type_, values), column("x", "bool", [True] * len(values))]
+    pushes(feature_view(keys, schema), PushFeaturesRequest(rows=columns), guarded)
+    for some in (values, values[:1], values[-1:]):
+        with contextlib.suppress(HotrowError):
+            read_keys(keys, GetOnlineFeaturesRequest(entities=[column("k", type_, some)]))
+        assert guarded.whole
+        guarded.check()
+
+
+@pytest.mark.parametrize("wanted", [type_ for type_ in TYPES if type_.endswith("_list")])
+@pytest.mark.parametrize("length", [0, 1, 3, 1000])
+def test_lists_that_grow_most(guarded, wanted, length):
+    """Of every type that may be given for another, all of it in one row, and spread over many."""
+    element = {"string": "", "bytes": b"", "bool": True}.get(wanted.removesuffix("_list"), 1)
+    for source in {wanted, "int32_list", "float32_list", "int64_list", "float64_list"}:
+        one = element if source == wanted else 1
+        for rows in ([[one] * length], [[one] * length, None, [], [one]], [[one]] * length):
+            columns = [column("k", "bool", [True] * len(rows)), column("l", source, rows)]
+            pushes(feature_view({"k": "bool"}, {"l": wanted}), PushFeaturesRequest(rows=columns), guarded)
+
+
+def test_rows_that_are_refused_or_null_write_within_the_buffer(guarded):
+    """Their bytes are written, and given up, before the next row."""
+    view = feature_view({"k": "bytes"}, {"l": "int32_list", "s": "string", "t": "string_list"})
+    columns = [
+        column("k", "bytes", [b"\0" * 480, b"", b"\0" * 240, None] * 5),
+        column("l", "int64_list", [[1] * 99 + [2**40], None, [2**40], [1]] * 5),
+        column("s", "string", ["x" * 300, "y" * 300, "", "z"] * 5, statuses=[2, 1, 2, 1] * 5),
+        column("t", "string_list", [["x"] * 50, None, ["", "yy"], []] * 5),
+    ]
+    for extra in ([], [NOW_US + 10**7] * 20):
+        assert pushes(view, PushFeaturesRequest(rows=columns, event_time_us=extra), guarded) is not None
+
+
+def test_many_defaults(guarded):
+    """A push that leaves everything out writes far more than it sent."""
+    schema = {f"f{i}": type_ for i, type_ in enumerate(TYPES)}
+    one = {"string": "é" * 99, "bytes": b"\0" * 99, "bool": True}
+    defaults = {
+        name: [one.get(type_.removesuffix("_list"), 7)] * 50 if type_.endswith("_list") else one.get(type_, 7)
+        for name, type_ in schema.items()
+    }
+    view = feature_view({"k": "bool"}, schema, defaults=defaults)
+    assert pushes(view, PushFeaturesRequest(rows=[column("k", "bool", [True] * 100)]), guarded) is not None
+    rows = [StoredRow({"gone": 1}, NOW_US, schema={"gone": "int64"})] * 20
+    stored = AskedView("a", schema, rows, defaults=defaults)
+    read = Asked([(name, stored, name) for name in schema], "s", NOW_US)
+    assert kernel_reply(read) == reply(read)
+    guarded.check()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@given(data=st.data())
+def test_any_push_in_any_encoding(guarded, data):
+    """With columns that agree with the view or not, and bytes changed here and there."""
+    schema = data.draw(strategies.schemas)
+    n = data.draw(st.integers(0, 4))
+    message = PushFeaturesRequest(event_time_us=data.draw(st.sampled_from([[], list(range(n)), [1, 2]])))
+    message.rows.add().CopyFrom(column("k_", "bytes", [b"\0" * (100 * row) for row in range(n)]))
+    for name, type_ in schema.items():
+        sent = data.draw(st.just(type_) | strategies.types)
+        message.rows.append(column(name, sent, [data.draw(strategies.nullable(sent)) for _ in range(n)]))
+    encoded = bytearray(data.draw(encodings(message)))
+    for at in data.draw(st.lists(st.integers(0, max(0, len(encoded) - 1)), max_size=3)):
+        encoded[at : at + 1] = data.draw(st.sampled_from([b"\xff", b"\x80", b"\0", b"", varint(2**63), varint(-1)]))
+    pushes(feature_view({"k_": "bytes"}, schema), bytes(encoded), guarded)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@given(data=st.data())
+def test_any_reply_fits(guarded, data):
+    """Strings of lengths around which varints grow; nulls; matrices; the buffer is as large as the codec computes."""
+    schema = data.draw(strategies.schemas)
+    rows = [StoredRow(one, NOW_US) for one in data.draw(strategies.rows_of(schema, data.draw(st.integers(0, 4))))]
+    view = AskedView("a", schema, rows, units=dict.fromkeys(schema, "°" * 32))
+    read = Asked([(name, view, name) for name in schema], "s" * 64, NOW_US, event_timestamps=True)
+    assert kernel_reply(read) == reply(read)
+    guarded.check()
+
+
+def test_columns_whose_counts_disagree(guarded):
+    """More columns than the view, fewer values than rows, lengths that promise more than there is."""
+    chance = random.Random(3)
+    view = feature_view({"k": "int64"}, {"a": "int64_list", "s": "string_list", "x": "float32", "t": "string"})
+    for _ in range(500):
+        n = chance.randrange(4)
+        parts = [field(1, bytes(8 * chance.choice([n, 0, 100]))), field(2, b"".join(_lengths(chance, n)))]
+        texts = b"".join(field(1, b"x" * chance.randrange(3)) for _ in range(n))
+        whole = [
+            field(4, field(1, b"k") + field(4, field(1, bytes(8 * n)))),
+            field(4, field(1, b"a") + field(12, b"".join(parts)) + field(19, b"\1" * chance.choice([0, n, 99]))),
+            field(4, field(1, b"s") + field(16, texts + parts[1])),
+            field(4, field(1, b"x") + field(3, field(1, bytes(4 * chance.choice([n, n, 0]))))),
+            field(4, field(1, b"t") + field(7, texts)),
+            field(5, bytes(8 * chance.choice([0, n, 1, 50]))),
+        ]
+        pushes(view, b"".join(chance.sample(whole, chance.randrange(1, 7))), guarded)
+
+
+def _lengths(chance, n):
+    return [varint(chance.choice([0, 1, n, 2**31, 2**32 - 1, 2**63, 2**64 - 1])) for _ in range(n)]
+
+
+@pytest.fixture
+def at_the_end_of_a_page():
+    """Gives arrays behind whose last byte lies a page that may not be read."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    page = mmap.PAGESIZE
+    region = mmap.mmap(-1, 17 * page)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(region))
+    assert libc.mprotect(start + 16 * page, page, mmap.PROT_READ & 0) == 0
+    whole = np.frombuffer(region, np.uint8)
+
+    def place(data: bytes):
+        there = whole[16 * page - len(data) : 16 * page]
+        there[:] = np.frombuffer(data, np.uint8)
+        return there
+
+    yield place
+    assert libc.mprotect(start + 16 * page, page, mmap.PROT_READ | mmap.PROT_WRITE) == 0
+
+
+def test_broken_rows_are_not_read_past_their_end(at_the_end_of_a_page, monkeypatch):
+    """Rows cut off anywhere, lengths that lie, frames that are sound around nonsense."""
+    schema = {f"f{i}": type_ for i, type_ in enumerate(TYPES)}
+    one = {"string": "é", "bytes": b"\0", "bool": True}
+    values = {
+        name: [one.get(type_.removesuffix("_list"), 7)] * 3 if type_.endswith("_list") else one.get(type_, 7)
+        for name, type_ in schema.items()
+    }
+    view = AskedView("a", schema, [StoredRow(values, NOW_US)] * 2)
+    plan = plan_of(Asked([(name, view, name) for name in schema], "s", NOW_US))
+    first, last = stored_rows(view)
+
+    class Placing(Guarded):
+        def frombuffer(self, data, dtype):
+            return at_the_end_of_a_page(data)
+
+    monkeypatch.setattr(response, "np", Placing())
+    for cut in range(len(last)):
+        for stated in (len(last), cut, 2**32 - 1, 2**31, 36, len(last) + 1):
+            broken = (stated.to_bytes(4, "little") + last[4:])[:cut]
+            with pytest.raises(response.RowFaultError):
+                response.write_response(plan, [first, broken], 2, NOW_US)
+    assert response.write_response(plan, [first, last], 2, NOW_US)
