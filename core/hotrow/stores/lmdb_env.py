@@ -36,7 +36,7 @@ _ID = b"id"
 
 @dataclass(frozen=True, slots=True)
 class Databases:
-    """Handles of the named databases. `rows`: view id and entity key to row; `meta`: b"id" to the store's id;
+    """Handles of the named databases. `rows`: entity key and view id to row; `meta`: b"id" to the store's id;
     `schemas`: fingerprint to schema; `watermarks`: view id to i64; the marks are `hotrow.stores.lmdb_mark`'s.
     """
 

@@ -6,15 +6,15 @@ _ENTRIES = 1000
 _BYTES = 1 << 20
 
 
-def chunk(txn: Txn, database: Database, start: bytes, prefix: bytes = b"") -> list[tuple[bytes, bytes]]:
-    """Some entries from key `start` on that have the prefix, in order; empty at the end. Go on at `after` the last."""
+def chunk(txn: Txn, database: Database, start: bytes) -> list[tuple[bytes, bytes]]:
+    """Some entries from key `start` on, in order; empty at the end. Go on at `after` the last."""
     entries: list[tuple[bytes, bytes]] = []
     room_bytes = _BYTES
     with txn.cursor(database) as cursor:
         if not (cursor.set_range(start) if start else cursor.first()):
             return entries
         for key, value in cursor:
-            if room_bytes <= 0 or len(entries) == _ENTRIES or not key.startswith(prefix):
+            if room_bytes <= 0 or len(entries) == _ENTRIES:
                 break
             entries.append((key, value))
             room_bytes -= len(value)

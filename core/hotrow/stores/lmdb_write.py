@@ -54,7 +54,7 @@ def _put_rows(txn: Txn, write: Write) -> bytes:
     view_id, get, put = write.view_id, txn.get, txn.put
     outcomes = bytearray()
     for key, row in zip(write.keys, write.rows, strict=True):
-        name = view_id + key
+        name = key + view_id
         if get(name, ABSENT)[VERSION] < row[VERSION]:
             put(name, row)
             outcomes.append(WRITTEN)

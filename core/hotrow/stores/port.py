@@ -128,7 +128,10 @@ class OnlineStore(Protocol):
         """The last watermark written for the view."""
 
     def scan(self, view_id: bytes | None = None) -> Iterator[StoredRow]:
-        """Every row, or every row of a view, in key order, tombstones included. Bounded memory; not one snapshot."""
+        """Every row, or every row of a view, tombstones included, in an order of the store's own.
+
+        Takes bounded memory; what is written meanwhile may or may not be among it.
+        """
 
     def remove(self, rows: Sequence[StoredRow]) -> int:
         """Remove rows that are still as given; returns how many were."""
