@@ -59,6 +59,10 @@ class Recorder:
 
         return call
 
+    def line(self) -> str:
+        """What the page would have to say."""
+        return " > ".join(self.files)
+
     @contextmanager
     def recording(self):
         self.files = []
@@ -151,7 +155,7 @@ def test_a_push_goes_where_the_page_says(root, recorder, start):
         stub.PushFeatures(_push(1), timeout=30)
         with recorder.recording():
             assert stub.PushFeatures(_push(2), timeout=30).written == 1
-    assert sorted(recorder.files) == sorted(_documented(root, "PUSH"))
+    assert sorted(recorder.files) == sorted(_documented(root, "PUSH")), recorder.line()
 
 
 def test_a_read_goes_where_the_page_says(root, recorder, start):
@@ -164,7 +168,7 @@ def test_a_read_goes_where_the_page_says(root, recorder, start):
         with recorder.recording():
             reply = stub.GetOnlineFeatures(_read(), timeout=30)
     assert list(reply.columns[0].float64.values) == [0.5]
-    assert recorder.files == _documented(root, "READ")
+    assert recorder.files == _documented(root, "READ"), recorder.line()
 
 
 def test_a_push_is_handed_on_as_the_page_says(root, recorder, start):
@@ -179,4 +183,4 @@ def test_a_push_is_handed_on_as_the_page_says(root, recorder, start):
         with recorder.recording():
             assert stub.PushFeatures(_push(2), timeout=30).written == 1
     frames.stop(1)
-    assert sorted(recorder.files) == sorted(_documented(root, "HANDED ON"))
+    assert sorted(recorder.files) == sorted(_documented(root, "HANDED ON")), recorder.line()
