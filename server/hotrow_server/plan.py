@@ -126,7 +126,9 @@ def _feature(snapshot: Snapshot, name: str) -> FeatureRef:
     view = snapshot.views.get(view_name)
     if view is None:
         raise not_found("feature view", view_name, snapshot.views, field="features.names")
-    view.field(feature)
+    known = [field.name for field in view.fields]
+    if feature not in known:
+        raise not_found("feature", name, [f"{view_name}:{one}" for one in known], field="features.names")
     return FeatureRef(view_name, feature)
 
 
