@@ -3,6 +3,7 @@
 import math
 import threading
 from collections.abc import Callable, Mapping
+from concurrent import futures
 
 import grpc
 
@@ -19,9 +20,11 @@ class Door(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in its 
     A call that is answered later keeps its thread until it is answered or its caller goes away.
     """
 
-    def __init__(self, methods: Mapping[str, Handler], gate: Gate) -> None:
+    def __init__(self, methods: Mapping[str, Handler], gate: Gate, threads: int) -> None:
+        """`threads` are the door's own: calls that wait for their answer do not keep health checks waiting."""
+        self._pool = futures.ThreadPoolExecutor(threads, thread_name_prefix="hotrow-door")
         self._handlers = {
-            path: grpc.unary_unary_rpc_method_handler(_behaviour(path, handler, gate))
+            path: grpc.unary_unary_rpc_method_handler(_behaviour(path, handler, gate, self._pool))
             for path, handler in methods.items()
         }
 
@@ -29,12 +32,15 @@ class Door(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in its 
         return self._handlers.get(handler_call_details.method)
 
 
-def _behaviour(path: str, handler: Handler, gate: Gate) -> Callable[[bytes, grpc.ServicerContext], bytes]:
+def _behaviour(
+    path: str, handler: Handler, gate: Gate, pool: futures.ThreadPoolExecutor
+) -> Callable[[bytes, grpc.ServicerContext], bytes]:
     def behaviour(request: bytes, context: grpc.ServicerContext) -> bytes:
         call = _DoorCall(path, gate, context)
         gate.admit(handler, request, call)
         return call.finish()
 
+    behaviour.experimental_thread_pool = pool  # type: ignore[attr-defined]  # grpcio's way to say it
     return behaviour
 
 

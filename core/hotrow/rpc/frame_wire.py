@@ -26,6 +26,8 @@ MAX_MESSAGE_BYTES = 64 << 20
 HEAD_BYTES = 1 << 20  # a head is a few hundred bytes; this is where a frame is malformed
 TICK_S = 1  # how often a reader looks at what has expired
 
+_TEXT_BYTES = 4096  # of a failure's message and field, which may hold a name of megabytes that a caller made up
+
 _PREFIX = struct.Struct("<II")
 _CHUNK_BYTES = 256 << 10
 _PATH_BYTES = 100  # of a socket's path; the system's limit is 108 on Linux, 104 elsewhere
@@ -71,9 +73,13 @@ Head = Request | Answer | Failure
 
 
 def failure_from_error(number: int, error: HotrowError) -> Failure:
-    """The failure of call `number`; what UTF-8 cannot say of a message is replaced."""
-    message, field = (text.encode(errors="replace").decode() for text in (error.message, error.field))
+    """The failure of call `number`; what UTF-8 cannot say of a message is replaced, and what is too long is cut off."""
+    message, field = (_sent(text) for text in (error.message, error.field))
     return Failure(number, error.code.value, message, field, error.retry_after_s)
+
+
+def _sent(text: str) -> str:
+    return text[:_TEXT_BYTES].encode(errors="replace")[:_TEXT_BYTES].decode(errors="ignore")
 
 
 def error_from_failure(failure: Failure) -> HotrowError:

@@ -18,6 +18,7 @@ from hotrow.rpc.tls import TlsSettings, server_credentials
 
 _ANSWER_S = 1.0  # how long callers have to take the answers that a drain cut short
 _END_S = 5.0
+_HEALTH_THREADS = 2  # reflection and the ordinary door have their own
 
 _log = log.logger(__name__)
 
@@ -35,7 +36,8 @@ class Endpoint:
 class ListenerOptions:
     """How to listen.
 
-    `lane` is "auto" or "off". `threads` serve the ordinary door. `share_port` lets several workers listen on one
+    `lane` is "auto" or "off". `threads` serve the ordinary door: as many calls as that can wait for an answer at once
+    (an empty call costs an eighth more with 16 than with 2). `share_port` lets several workers listen on one
     port. A connection is closed after `max_connection_age_s` (0: never), so that callers spread over the workers.
     """
 
@@ -97,7 +99,7 @@ def serve(
     """
     options = options or ListenerOptions()
     credentials = _credentials(endpoint)
-    pool = futures.ThreadPoolExecutor(options.threads, thread_name_prefix="hotrow-door")
+    pool = futures.ThreadPoolExecutor(_HEALTH_THREADS, thread_name_prefix="hotrow-health")
     server = grpc.server(pool, options=channel_args(options))
     services = sorted({path.split("/")[1] for path in methods})
     health = Health(server, services)
@@ -145,7 +147,7 @@ def _open_lane(server: grpc.Server, methods: Mapping[str, Handler], gate: Gate, 
         if not why:
             return Lane(server, methods, gate)
         _log.warning("the fast lane is off: its self-test failed; calls cost three times as much", reason=why)
-    server.add_generic_rpc_handlers((Door(methods, gate),))
+    server.add_generic_rpc_handlers((Door(methods, gate, options.threads),))
     return why
 
 

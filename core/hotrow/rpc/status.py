@@ -58,18 +58,18 @@ class WireStatus:
 
 def status_from_error(error: HotrowError) -> WireStatus:
     """The status of an error: a retry hint becomes `google.rpc.RetryInfo`, a field `google.rpc.BadRequest`."""
-    return _wire_status(error.code, error.message, error.field, error.retry_after_s)
+    message, field = _cut(error.message, _MESSAGE_BYTES), _cut(error.field, _FIELD_BYTES)
+    return _wire_status(error.code, message, field, error.retry_after_s)
 
 
-@functools.lru_cache(maxsize=256)  # a server under load gives one answer many times
+@functools.lru_cache(maxsize=256)  # a server under load gives one answer many times; texts come cut, and keep little
 def _wire_status(code: Code, message: str, field: str, retry_after_s: float | None) -> WireStatus:
     status = STATUS[code]
-    message = _cut(message, _MESSAGE_BYTES)
     if not field and retry_after_s is None:
         return WireStatus(status, message, ())
     details = Status(code=status.value[0], message=message)
     if field:
-        violation = BadRequest.FieldViolation(field=_cut(field, _FIELD_BYTES), description=message)
+        violation = BadRequest.FieldViolation(field=field, description=message)
         details.details.add().Pack(BadRequest(field_violations=[violation]))
     if retry_after_s is not None:
         delay = Duration()

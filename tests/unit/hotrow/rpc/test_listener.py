@@ -95,6 +95,15 @@ def test_reflection_shows_services_and_their_messages(door):
     listener.stop(0)
 
 
+def test_calls_that_wait_do_not_keep_health_waiting(serving, door, wait_until):
+    with serving(door, options={"threads": 2}) as server:
+        held = [server.unary("hold").future(b"", timeout=10) for _ in range(20)]
+        wait_until(lambda: len(server.methods.held) >= 2)
+        assert _health(server.channel) == SERVING
+        for future in held:
+            future.cancel()
+
+
 @pytest.mark.parametrize("version", ["v1", "v1alpha"])
 def test_idle_reflection_streams_do_not_keep_health_waiting(version):
     """A graphical tool keeps its stream open; a hundred of them do not hold the threads of anything else."""
