@@ -22,12 +22,14 @@ from hotrow.codec.kernel_scan import (
     scan,
 )
 from hotrow.errors import invalid
+from hotrow.v1.column_pb2 import Column
 
 Table = npt.NDArray[np.int64]
 Octets = npt.NDArray[np.uint8]
 M = TypeVar("M", bound=Message)
 
 FEW_COLUMNS, MANY_COLUMNS = 64, 4096
+_STATUSES_END = 0x80  # of those that the scan takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,10 @@ def scan_request(data: bytes, shape: Shape) -> Scanned:
     name = shape.message.DESCRIPTOR.name
     if found == TOO_MANY:
         raise invalid(f"the {name} has more than {MANY_COLUMNS} columns; send fewer")
+    column = _with_odd_status(data, shape)
+    if column is not None:
+        message = f"a status of column {column!r} is none of hotrow.v1.Status; send PRESENT or NULL_VALUE"
+        raise invalid(message, field=column)
     raise invalid(f"not a valid {name}; generate stubs from hotrow's protos and let them encode it")
 
 
@@ -136,6 +142,16 @@ def _scan(data: bytes, shape: Shape) -> Scanned | int:
         count = scan(data, shape.columns, volatile, tables.head, many)
         return Scanned(data, tables.head.tolist(), many[:count]) if count >= 0 else count
     return Scanned(data, tables.head.tolist(), tables.columns[:count]) if count >= 0 else int(count)
+
+
+def _with_odd_status(data: bytes, shape: Shape) -> str | None:
+    """The name of a column with a status that a byte does not hold, which is why a canonical request was not taken."""
+    for field, value in shape.message.FromString(data).ListFields():
+        if field.message_type is Column.DESCRIPTOR:
+            for column in value:
+                if any(not 0 <= status < _STATUSES_END for status in column.statuses):
+                    return str(column.name)
+    return None
 
 
 def _canonical(data: bytes, shape: Shape) -> bytes:
