@@ -51,6 +51,8 @@ clean:  ## Remove the virtual environment and every cache
 $(VENV)/.ready-run: $(INPUTS) | $(PY)
 	@echo "installing hotrow into $(VENV)" >&2
 	@$(PY) -m pip install -q -c constraints.txt -e '.[server]'
+	@echo "compiling the kernels, once: half a minute, or a little more" >&2
+	@$(BIN)/hotrow warm >&2
 	@touch $@
 
 $(VENV)/.ready-dev: $(INPUTS) | $(PY)

@@ -3,11 +3,15 @@
 Kernels have explicit signatures, so importing a kernel module compiles it, or loads it from the cache: nothing is ever
 compiled in a request. The cache is a folder named by a hash of every kernel's source, of the versions of Numba and
 LLVM, and of the CPU: Numba's own check looks at one file's time stamp, which gives a stale result when only a callee
-in another file changed, and which a copy into a container image alters. A cache that is complete may be read-only.
+in another file changed, and which a copy into a container image alters. A cache that `hotrow warm` has filled may be
+read-only, and another user's; one that is neither filled nor writable gives way to a folder of this user's own.
 """
 
 import hashlib
+import importlib
+import os
 import pathlib
+import tempfile
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +19,7 @@ import llvmlite.binding as llvm
 import numba
 from numba.core import caching
 
+from hotrow.errors import Code, HotrowError
 from hotrow.settings import kernel_cache_folder
 
 _FOLDER = pathlib.Path(__file__).parent
@@ -34,7 +39,38 @@ def _cache_name() -> str:
     return digest.hexdigest()[:16]
 
 
-CACHE = kernel_cache_folder() / _cache_name()
+def _usable(folder: pathlib.Path) -> bool:
+    if (folder / _FILLED).exists():
+        return True
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
+
+
+def _cache() -> pathlib.Path:
+    name = _cache_name()
+    preferred = kernel_cache_folder() / name
+    return preferred if _usable(preferred) else _own_folder() / name
+
+
+def _own_folder() -> pathlib.Path:
+    """A folder that only this user can write: what lies in a cache is run."""
+    folder = pathlib.Path(tempfile.gettempdir(), f"hotrow-kernels-{os.getuid()}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    if status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise HotrowError(
+            Code.FAILED_PRECONDITION,
+            f"{folder} is not this user's alone, so no kernels are kept there; set HOTROW_KERNEL_CACHE to a folder "
+            "that this user can write",
+        )
+    return folder
+
+
+_FILLED = "filled"
+CACHE = _cache()
 
 
 class _Locator(caching._CacheLocator):  # noqa: SLF001 - the extension point has no public name
@@ -62,6 +98,16 @@ class _Locator(caching._CacheLocator):  # noqa: SLF001 - the extension point has
 
 
 caching.CacheImpl._locator_classes.insert(0, _Locator)  # noqa: SLF001
+
+
+def warm() -> pathlib.Path:
+    """Compile every kernel into the cache, and say there that it is filled; returns the cache's folder."""
+    for source in sorted(_FOLDER.glob("kernel_*.py")):
+        importlib.import_module(f"{__package__}.{source.stem}")
+    filled = CACHE / _FILLED
+    if not filled.exists():
+        filled.touch()
+    return CACHE
 
 
 def kernel(signature: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
