@@ -1,80 +1,61 @@
-"""The kernel cache: filled ahead, read-only, another user's, or nobody's."""
+"""Kernels are compiled once, and kept by what they were made of."""
 
-import os
-import stat
+import importlib
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+from hotrow.codec import compile as policy
 
-SHOW = "import hotrow.codec.compile as c; print(c.CACHE)"
-USE = "import hotrow.codec.kernel_memory, hotrow.codec.kernel_decode as k; print(k.check_row(b'short'))"
-CAN_MOUNT = (
-    os.getuid() == 0
-    and subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode == 0
-)
-
-
-def run(code, *, cache, temp, shell=()):
-    """The output of Python code in a process of its own, with the cache and the temp folder given."""
-    environment = dict(os.environ, HOTROW_KERNEL_CACHE=str(cache), TMPDIR=str(temp))
-    command = [*shell, sys.executable, "-c", code]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or done.stderr.strip().splitlines()[-1]
-
-
-@pytest.fixture
-def temp(tmp_path):
-    folder = tmp_path / "temp"
-    folder.mkdir()
-    folder.chmod(0o777)
-    tmp_path.chmod(0o755)
-    return folder
+KERNELS = {
+    "kernel_scan": ["scan"],
+    "kernel_key": ["encode_keys"],
+    "kernel_row": ["encode_rows", "stamp"],
+    "kernel_decode": ["check_row"],
+    "kernel_reply": ["respond"],
+}
+SECOND = f"""
+import importlib
+for module, names in {KERNELS!r}.items():
+    loaded = importlib.import_module("hotrow.codec." + module)
+    for name in names:
+        stats = getattr(loaded, name).stats
+        assert sum(stats.cache_hits.values()) == 1 and not stats.cache_misses, (name, stats)
+"""
 
 
-def test_a_writable_cache_is_used(tmp_path, temp):
-    """The folder is named by a hash, inside the one that the environment names."""
-    assert Path(run(SHOW, cache=tmp_path / "cache", temp=temp)).parent == tmp_path / "cache"
+def test_another_process_compiles_nothing():
+    """What this process has loaded or compiled, the next one finds in the cache."""
+    for module in KERNELS:
+        importlib.import_module(f"hotrow.codec.{module}")
+    done = subprocess.run([sys.executable, "-c", SECOND], capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
 
 
-def test_a_cache_that_cannot_be_made_gives_way_to_a_private_folder(tmp_path, temp):
-    """A file stands in its place: kernels go to a folder that only this user can read."""
-    (tmp_path / "cache").write_text("a file")
-    cache = Path(run(SHOW, cache=tmp_path / "cache", temp=temp))
-    assert cache.parent == temp / f"hotrow-kernels-{os.getuid()}"
-    assert stat.S_IMODE(cache.parent.stat().st_mode) == 0o700
+def test_the_kernels_are_all_listed_above():
+    """A kernel that is added is held to the cache, too."""
+    folder = Path(policy.__file__).parent
+    found = {
+        path.stem: path.read_text(encoding="utf-8").count("\n@kernel(")
+        for path in folder.glob("kernel_*.py")
+        if "\n@kernel(" in path.read_text(encoding="utf-8")
+    }
+    assert found == {module: len(names) for module, names in KERNELS.items()}
 
 
-def test_a_folder_that_others_can_write_is_refused(tmp_path, temp):
-    """What lies in a cache is run, so a folder that somebody else may have filled is not used."""
-    (tmp_path / "cache").write_text("a file")
-    (temp / f"hotrow-kernels-{os.getuid()}").mkdir()
-    (temp / f"hotrow-kernels-{os.getuid()}").chmod(0o777)
-    assert "is not this user's alone" in run(SHOW, cache=tmp_path / "cache", temp=temp)
+def test_the_cache_is_named_by_every_kernels_source(tmp_path, monkeypatch):
+    """A change of one file, a callee included, is another cache."""
+    for path in [*policy._FOLDER.glob("kernel_*.py"), policy._FOLDER / "compile.py"]:
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    monkeypatch.setattr(policy, "_FOLDER", tmp_path)
+    assert policy._cache_name() == policy.CACHE.name
+    names = {policy.CACHE.name}
+    for path in sorted(tmp_path.iterdir()):
+        path.write_text(path.read_text(encoding="utf-8") + "\n# changed", encoding="utf-8")
+        names.add(policy._cache_name())
+    assert len(names) == 1 + len(list(tmp_path.iterdir()))
 
 
-@pytest.mark.skipif(not CAN_MOUNT, reason="a read-only mount takes root and unshare")
-def test_a_filled_cache_may_be_read_only(tmp_path, temp):
-    """As in a container image: kernels load from the cache, and nothing is written anywhere."""
-    cache = tmp_path / "cache"
-    assert run(USE, cache=cache, temp=temp) == "-51"
-    (Path(run(SHOW, cache=cache, temp=temp)) / "filled").touch()
-    before = sorted(path.name for path in cache.rglob("*"))
-    read_only = f"mount --bind {cache} {cache} && mount -o remount,ro,bind {cache} && exec "
-    shell = ["unshare", "--mount", "sh", "-c", read_only + '"$0" "$@"']
-    assert Path(run(SHOW, cache=cache, temp=temp, shell=shell)).parent == cache
-    assert run(USE, cache=cache, temp=temp, shell=shell) == "-51"
-    assert sorted(path.name for path in cache.rglob("*")) == before
-    assert list(temp.iterdir()) == []
-
-
-@pytest.mark.skipif(not CAN_MOUNT, reason="a read-only mount takes root and unshare")
-def test_a_read_only_cache_that_lacks_the_kernels_gives_way(tmp_path, temp):
-    """An image that was built on another kind of CPU: kernels are compiled again, into a folder of this user's."""
-    cache = tmp_path / "cache"
-    cache.mkdir()
-    read_only = f"mount --bind {cache} {cache} && mount -o remount,ro,bind {cache} && exec "
-    shell = ["unshare", "--mount", "sh", "-c", read_only + '"$0" "$@"']
-    assert run(USE, cache=cache, temp=temp, shell=shell) == "-51"
-    assert list((temp / f"hotrow-kernels-{os.getuid()}").rglob("*.nbi"))
+def test_functions_elsewhere_are_kept_as_numba_does():
+    """The locator is for kernels alone."""
+    assert policy._Locator.from_function(test_functions_elsewhere_are_kept_as_numba_does, __file__) is None
