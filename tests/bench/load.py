@@ -1,22 +1,24 @@
 """The load generator, a process of its own: sends ready-made bytes and does not decode replies.
 
-It keeps `callers` calls in flight for some seconds: each reply's callback sends the next request. Commands come as
-pickles on its standard input and results go back on its standard output.
+It keeps `callers` calls in flight for some seconds, spread over a few connections: a thread a connection drives
+gRPC's core directly and sends the next request when a reply has come. (grpcio's own client costs more than hotrow's
+answer, and so would limit the rate: on two cores the server would then mostly be woken for one call at a time.)
+Commands come as pickles on its standard input and results go back on its standard output.
 """
 
+import itertools
 import pickle
 import subprocess
 import sys
-import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
-import grpc
 import numpy as np
+from grpc._cython import cygrpc
 from hotrow import clock
 
-CHANNELS = 4  # connections, so that the workers who share a port all get some
+CHANNELS = 2  # connections
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,62 +72,78 @@ class LoadGenerator:
         self._process.wait(10)
 
 
-class _Run:
-    def __init__(self, burst: Burst, stubs: list[Any]) -> None:
-        self._burst = burst
-        self._stubs = stubs
-        self._sent = 0
-        self._running = burst.callers
-        self._lock = threading.Lock()
-        self._done = threading.Event()
-        self._latencies: list[int] = []
-        self._failed: Counter[str] = Counter()
+_OPTIONS = (("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1))
+_TIMEOUT_S = 60.0
 
-    def run(self) -> Outcome:
-        started = clock.monotonic_ns()
-        self._end = started + int(self._burst.seconds * 1e9)
-        for caller in range(self._burst.callers):
-            self._send(self._stubs[caller % len(self._stubs)])
-        self._done.wait(self._burst.seconds + 60)
-        seconds = (clock.monotonic_ns() - started) / 1e9
-        latencies = np.array(self._latencies or [0]) / 1e3
-        p50, p99, p999 = np.percentile(latencies, [50, 99, 99.9])
-        return Outcome(len(self._latencies), dict(self._failed), seconds, float(p50), float(p99), float(p999))
 
-    def _send(self, stub: Any) -> None:
-        request = self._burst.requests[self._sent % len(self._burst.requests)]
-        self._sent += 1
-        begun = clock.monotonic_ns()
+class _Channel:
+    """One connection and the thread that keeps its share of the callers busy. Lives for the whole benchmark."""
 
-        def ended(call: Any) -> None:
-            now = clock.monotonic_ns()
-            if call.code() is grpc.StatusCode.OK:
-                self._latencies.append(now - begun)
+    def __init__(self, target: str) -> None:
+        self._core = cygrpc.Channel(target.encode(), _OPTIONS, None)
+
+    def run(self, burst: Burst, callers: int, end_ns: int) -> tuple[list[int], Counter[str]]:
+        """Send until `end_ns`; latencies in nanoseconds, and what failed."""
+        core, method, requests = self._core, burst.method.encode(), itertools.cycle(burst.requests)
+        handle = core.get_registered_call_handle(method)
+        now_ns = clock.monotonic_ns
+        latencies: list[int] = []
+        failed: Counter[str] = Counter()
+
+        def send() -> None:
+            operations = (
+                cygrpc.SendInitialMetadataOperation((), 0),
+                cygrpc.SendMessageOperation(next(requests), 0),
+                cygrpc.SendCloseFromClientOperation(0),
+                cygrpc.ReceiveInitialMetadataOperation(0),
+                cygrpc.ReceiveMessageOperation(0),
+                cygrpc.ReceiveStatusOnClientOperation(0),
+            )
+            deadline_s = clock.now_s() + _TIMEOUT_S
+            core.integrated_call(0, method, None, deadline_s, (), None, ((operations, now_ns()),), None, handle)
+
+        for _ in range(callers):
+            send()
+        while callers:
+            event = core.next_call_event()
+            if event.completion_type == cygrpc.CompletionType.queue_timeout:
+                continue
+            now = now_ns()
+            status = event.batch_operations[-1]
+            if status.code() == cygrpc.StatusCode.ok:
+                latencies.append(now - event.tag)
             else:
-                self._failed[f"{call.code().name}: {call.details()}"] += 1
-            if now < self._end:
-                self._send(stub)
-                return
-            with self._lock:
-                self._running -= 1
-                if not self._running:
-                    self._done.set()
+                failed[f"{status.code()}: {status.details()}"] += 1
+            if now < end_ns:
+                send()
+            else:
+                callers -= 1
+        return latencies, failed
 
-        stub.future(request, timeout=60).add_done_callback(ended)
+
+def _run(burst: Burst, channels: list[_Channel]) -> Outcome:
+    begun = clock.monotonic_ns()
+    end_ns = begun + int(burst.seconds * 1e9)
+    share = [len(range(number, burst.callers, len(channels))) for number in range(len(channels))]
+    with ThreadPoolExecutor(len(channels)) as pool:
+        runs = list(pool.map(lambda pair: pair[0].run(burst, pair[1], end_ns), zip(channels, share, strict=True)))
+    seconds = (clock.monotonic_ns() - begun) / 1e9
+    latencies = np.array([one for run in runs for one in run[0]] or [0]) / 1e3
+    p50, p99, p999 = np.percentile(latencies, [50, 99, 99.9])
+    failed = sum((run[1] for run in runs), Counter[str]())
+    return Outcome(sum(len(run[0]) for run in runs), dict(failed), seconds, float(p50), float(p99), float(p999))
 
 
 def main() -> None:
-    channels: dict[str, list[Any]] = {}
+    channels: dict[str, list[_Channel]] = {}
     while True:
         try:
             burst: Burst = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
         if burst.target not in channels:
-            options = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1)]
-            channels[burst.target] = [grpc.insecure_channel(burst.target, options) for _ in range(CHANNELS)]
-        stubs = [channel.unary_unary(burst.method) for channel in channels[burst.target]]
-        pickle.dump(_Run(burst, stubs).run(), sys.stdout.buffer)
+            channels[burst.target] = [_Channel(burst.target) for _ in range(CHANNELS)]
+        pickle.dump(_run(burst, channels[burst.target]), sys.stdout.buffer)
         sys.stdout.buffer.flush()
 
 
