@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable
 
 from hotrow import clock, log
-from hotrow.errors import HotrowError
+from hotrow.errors import Code, HotrowError
 from hotrow.registry.registry import Registry
 from hotrow.rpc.address import lock_address
 from hotrow.settings import Settings
@@ -61,8 +61,8 @@ class Supervisor:
         """Supervise until stopped and drained.
 
         Raises HotrowError: FAILED_PRECONDITION when another process has the store or an address, or when nothing has
-        been applied; the reason of a worker that fails START_ATTEMPTS times before it has ever served; INTERNAL when a
-        worker did not drain.
+        been applied; the reason of a worker that fails START_ATTEMPTS times before it has ever served (once, where it
+        is FAILED_PRECONDITION); INTERNAL when a worker did not drain.
         """
         with contextlib.ExitStack() as stack:
             stack.callback(self._selector.close)
@@ -157,7 +157,7 @@ class Supervisor:
                 self._shutdown.note(slot, error)
             return
         why = error.message if error is not None else "it exited"
-        if error is not None and not slot.served and slot.failures >= START_ATTEMPTS:
+        if error is not None and not slot.served and slot.failures >= _attempts(error):
             raise HotrowError(error.code, f"{slot.name} cannot start: {why}", field=error.field)
         _log.warning("worker died", worker=slot.name, worker_pid=child.pid, why=why, again_in_s=wait_s)
         if was_ready:
@@ -220,3 +220,8 @@ class Supervisor:
         except OSError as error:  # a full disk must not end the workers; the next change writes it
             _log.error("the state of the workers cannot be written", why=str(error))
         self._written = state
+
+
+def _attempts(error: HotrowError) -> int:
+    """How often to try a start that fails so: a store or an address that is not to be had will not be had soon."""
+    return 1 if error.code is Code.FAILED_PRECONDITION else START_ATTEMPTS
