@@ -21,6 +21,7 @@ from hotrow_server.wait import SequenceWaiter
 ENTITIES, REQUEST_DATA, MIN_TOKEN = 4, 5, 8
 READ = Shape(GetOnlineFeaturesRequest, columns=bits(ENTITIES, REQUEST_DATA), volatile=bits(MIN_TOKEN))
 MAX_PLANS = 1024
+MAX_VALUES = 1 << 24  # of one read: each takes 40 bytes while the reply is made
 _FINGERPRINT = slice(8, 16)
 
 
@@ -93,6 +94,12 @@ class ReadService:
         """Find the plan and encode the keys; raises HotrowError for a request that cannot be answered."""
         selection = request.selection
         plan = self._plan(selection)
+        if request.rows * plan.response.n_columns > MAX_VALUES:
+            raise invalid(
+                f"{request.rows} rows of {plan.response.n_columns} features are more than {MAX_VALUES} values; "
+                "read them in several requests",
+                field="entities",
+            )
         sets = keys_from_request(plan.keys, request, ENTITIES)
         if request.has_group(REQUEST_DATA):
             raise invalid("no transform of these features takes request_data; leave it out", field="request_data")

@@ -22,11 +22,13 @@ from hotrow.codec.kernel_row import (
 )
 from hotrow.codec.layout import Constants, layout_from_schema, stored_value
 from hotrow.codec.wire import Octets, Scanned, Table
+from hotrow.errors import invalid
 from hotrow.schema.default import DefaultValue
 from hotrow.schema.field import Field
 from hotrow.schema.view import FeatureView
 
 EVENT_TIME, CREATED_TIME = 5, 6
+_MAX_BYTES = 1 << 29  # of the rows of one request, strings and lists not counted: defaults take none of the request
 _NUMBER_BYTES = 12  # at most, of a join key or a field of fixed width, tag included
 
 
@@ -121,6 +123,11 @@ def rows_from_request(plan: RowPlan, request: Scanned, times: Times) -> EncodedR
     event_at, event_bytes = request.field(EVENT_TIME)
     created_at, created_bytes = request.field(CREATED_TIME) if times.with_created else (0, 0)
     most = max(request.rows, event_bytes // 8, 1)
+    if most * plan.row_bytes > _MAX_BYTES:
+        raise invalid(
+            f"{plan.expected.where}: {most} rows of at least {plan.row_bytes} bytes are more than {_MAX_BYTES >> 20} "
+            "MiB; send them in several requests"
+        )
     where = np.array(
         [
             event_at if event_bytes else -1,

@@ -29,6 +29,9 @@ Octets = npt.NDArray[np.uint8]
 M = TypeVar("M", bound=Message)
 
 FEW_COLUMNS, MANY_COLUMNS = 64, 4096
+MAX_ROWS = 1 << 20
+"""Of one request. A row can be a byte of it, and takes hundreds where it is worked on: 64 MiB of bools would take all
+memory."""
 _STATUSES_END = 0x80  # of those that the scan takes
 
 
@@ -103,19 +106,20 @@ _tables = _Tables()
 
 
 def scan_request(data: bytes, shape: Shape) -> Scanned:
-    """Find the columns of a request; raises INVALID for bytes that are no such message.
+    """Find the columns of a request; raises INVALID for bytes that are no such message, or for too many rows.
 
     A message in another valid encoding than the canonical one (split or unpacked fields, fields in odd places) is
     rewritten by protobuf first, so that there is one reader of columns.
     """
     found = _scan(data, shape)
-    if isinstance(found, Scanned):
-        return found
-    data = _canonical(data, shape)
-    found = _scan(data, shape)
-    if isinstance(found, Scanned):
-        return found
+    if not isinstance(found, Scanned):
+        data = _canonical(data, shape)
+        found = _scan(data, shape)
     name = shape.message.DESCRIPTOR.name
+    if isinstance(found, Scanned):
+        if found.head[LARGEST] > MAX_ROWS:
+            raise invalid(f"the {name} has {found.rows} rows, more than {MAX_ROWS}; send them in several requests")
+        return found
     if found == TOO_MANY:
         raise invalid(f"the {name} has more than {MANY_COLUMNS} columns; send fewer")
     column = _with_odd_status(data, shape)

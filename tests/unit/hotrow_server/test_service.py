@@ -207,6 +207,20 @@ def test_rows_of_a_schema_with_another_unit_are_refused(worlds):
     assert caught.value.code is Code.FAILED_PRECONDITION
 
 
+def test_a_read_of_more_values_than_memory_holds_is_refused(worlds):
+    """Rows times features; many of either alone are read."""
+    fields = tuple(Field(f"f{number}", Int64) for number in range(200))
+    world = worlds(snapshot_of(stats_view(fields=fields)))
+    few = [column("driver_id", "int64", [7] * 50)]
+    many = [column("driver_id", "int64", [7] * 100_000)]
+    names = [f"stats:f{number}" for number in range(200)]
+    assert len(world.read(asked(*names, entities=few)).columns) == 200
+    assert len(world.read(asked(names[0], entities=many)).columns[0].statuses) == 100_000
+    with pytest.raises(HotrowError, match="100000 rows of 200 features are more than 16777216 values") as caught:
+        world.read(asked(*names, entities=many))
+    assert (caught.value.code, caught.value.field) == (Code.INVALID, "entities")
+
+
 def test_a_new_head_is_read_at_once(world):
     """Plans of what was served before are not used again."""
     assert world.read(asked("state:open")).snapshot == world.head.id

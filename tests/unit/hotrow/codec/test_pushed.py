@@ -256,6 +256,14 @@ def test_a_view_without_entities_has_one_row():
     assert_as_the_twin(view, PushFeaturesRequest(event_time_us=[1, 2]))
 
 
+def test_a_push_that_would_fill_the_memory_is_refused():
+    """Defaults write far more than the request has."""
+    view = feature_view({"id": "bool"}, {"x": "bytes"}, defaults={"x": b"x" * 4096})
+    request = PushFeaturesRequest(rows=[column("id", "bool", [True] * 200_000)])
+    with pytest.raises(HotrowError, match=r"view 'stats': 200000 rows of at least \d+ bytes are more than 512 MiB"):
+        push_rows(view, request)
+
+
 def test_a_column_of_every_scalar_in_many_rows():
     """Two thousand rows, with strings around the lengths at which varints grow."""
     n = 2_000

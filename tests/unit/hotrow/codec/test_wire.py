@@ -4,7 +4,7 @@ import random
 
 import pytest
 from google.protobuf.message import DecodeError
-from hotrow.codec.wire import parse_message, scan_request
+from hotrow.codec.wire import MAX_ROWS, parse_message, scan_request
 from hotrow.errors import Code, HotrowError
 from hotrow.v1.column_pb2 import Column
 from hotrow.v1.feature_server_pb2 import GetOnlineFeaturesRequest
@@ -205,6 +205,17 @@ def test_a_request_may_have_4096_columns():
     with pytest.raises(HotrowError, match="PushFeaturesRequest has more than 4096 columns") as caught:
         scan_request(PushFeaturesRequest(rows=columns + columns[:904]).SerializeToString(), PUSH)
     assert caught.value.code is Code.INVALID
+
+
+def test_a_request_may_have_a_million_rows():
+    """A row can be a byte of the request, and takes far more where it is worked on."""
+    for rows, fits in ((MAX_ROWS, True), (MAX_ROWS + 1, False)):
+        data = field(4, field(1, b"k") + field(6, field(1, b"\1" * rows)))
+        if fits:
+            assert scan_request(data, PUSH).rows == MAX_ROWS
+        else:
+            with pytest.raises(HotrowError, match=f"PushFeaturesRequest has {rows} rows, more than {MAX_ROWS}"):
+                scan_request(data, PUSH)
 
 
 def test_bytes_that_are_no_message_are_refused_by_name():
