@@ -9,6 +9,7 @@ from hotrow.stores.lmdb_mark import Marks
 from hotrow.stores.port import ABSENT, SKIPPED_STALE, VERSION, WRITTEN, Write, Written
 
 WATERMARK = struct.Struct(">q")
+_LARGE_BYTES = 1024  # less than any row that has pages of its own
 
 
 class Writing:
@@ -55,7 +56,12 @@ def _put_rows(txn: Txn, write: Write) -> bytes:
     outcomes = bytearray()
     for key, row in zip(write.keys, write.rows, strict=True):
         name = key + view_id
-        if get(name, ABSENT)[VERSION] < row[VERSION]:
+        stored = get(name, ABSENT)
+        if stored[VERSION] < row[VERSION]:
+            if len(row) < len(stored) > _LARGE_BYTES:
+                # Over a row of the same transaction LMDB writes a smaller one in place, and keeps all of its pages:
+                # they would be of no use until the row is written again, and a lost page to whoever checks the file.
+                txn.delete(name)
             put(name, row)
             outcomes.append(WRITTEN)
         else:
