@@ -11,6 +11,7 @@ from hotrow.errors import Code, HotrowError
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _NO_ROOM_BYTES = 4 << 20
 _MAP_FULL = "the store at {path} is full; raise online_store.size_gib and restart, or remove rows: `hotrow store gc`"
+_DISK_FULL = "the disk of the store at {path} is full; make space on it, or in the store: `hotrow store gc`"
 _RESIZED = "the store at {path} has outgrown what this process maps of it; restart this process"
 _TRANSACTION_FULL = "too many rows for one transaction of the store at {path}; send them in smaller batches"
 _READERS_FULL = "too many reads of the store at {path} at once"
@@ -18,7 +19,7 @@ _KEY = "an entity key is too long for the store at {path}; shorten the join key"
 _DAMAGED = "the store at {path} is damaged ({error}); run `hotrow store verify`, then `hotrow store rebuild`"
 _READ_ONLY = "this process has the store at {path} open for reading only; send writes to the ingest worker"
 _TOLD: tuple[tuple[type[lmdb.Error], Code, str, float | None], ...] = (
-    (lmdb.MapFullError, Code.EXHAUSTED, _MAP_FULL, 5.0),
+    (lmdb.MapFullError, Code.EXHAUSTED, _MAP_FULL, None),
     (lmdb.MapResizedError, Code.UNAVAILABLE, _RESIZED, None),
     (lmdb.TxnFullError, Code.EXHAUSTED, _TRANSACTION_FULL, None),
     (lmdb.ReadersFullError, Code.EXHAUSTED, _READERS_FULL, 0.1),
@@ -29,10 +30,12 @@ _TOLD: tuple[tuple[type[lmdb.Error], Code, str, float | None], ...] = (
 
 
 def failed(path: Path, error: lmdb.Error) -> HotrowError:
-    """The error of a read or write that LMDB refused; nothing of the write is kept."""
+    """The error of a read or write that LMDB refused; nothing of the write is kept.
+
+    A hint to come back is given only where time alone may help: a full store or disk takes somebody to make room.
+    """
     if disk_full(path, error.code):
-        message = f"the disk of the store at {path} is full; make space on it"
-        return HotrowError(Code.EXHAUSTED, message, retry_after_s=5.0)
+        return HotrowError(Code.EXHAUSTED, _DISK_FULL.format(path=path))
     if error.code in {errno.EACCES, errno.EROFS}:
         return HotrowError(Code.FAILED_PRECONDITION, _READ_ONLY.format(path=path))
     for kind, code, message, retry_after_s in _TOLD:
@@ -43,7 +46,7 @@ def failed(path: Path, error: lmdb.Error) -> HotrowError:
 
 def store_full(path: Path) -> HotrowError:
     """The error of a write that takes the store over its size."""
-    return HotrowError(Code.EXHAUSTED, _MAP_FULL.format(path=path), retry_after_s=5.0)
+    return HotrowError(Code.EXHAUSTED, _MAP_FULL.format(path=path))
 
 
 def failed_open(path: Path, error: lmdb.Error) -> HotrowError:

@@ -93,5 +93,5 @@ def refused(file: Path, error: OSError) -> HotrowError:
         message = f"{file}: permission denied to user {os.geteuid()}; give that user read and write access to the store"
         return HotrowError(Code.FAILED_PRECONDITION, message)
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return HotrowError(Code.EXHAUSTED, f"{file}: the disk is full; make space on it", retry_after_s=5.0)
+        return HotrowError(Code.EXHAUSTED, f"{file}: the disk is full; make space on it")
     return HotrowError(Code.UNAVAILABLE, f"{file}: {error.strerror}; check the disk and the path of the store")

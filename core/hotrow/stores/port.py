@@ -94,7 +94,8 @@ class OnlineStore(Protocol):
     """One online store, opened in one process. Readers may be many processes; one process at a time writes.
 
     Every method raises `HotrowError`: UNAVAILABLE when the store cannot be reached, EXHAUSTED when it is full
-    (nothing of the failed call is then kept), FAILED_PRECONDITION when what is at its place is not such a store.
+    (nothing of the failed call is then kept; without a retry hint, for it does not pass by itself),
+    FAILED_PRECONDITION when what is at its place is not such a store.
     """
 
     @property

@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hotrow.cli.materialize import quiet, read_watermarks
 from hotrow.cli.workspace import open_workspace
+from hotrow.offline.delivery import PATIENCE_S
 
 TIMEOUT_S = 100
 
@@ -20,6 +22,20 @@ def _run(repo, *arguments):
     """In a process of its own, which may start a worker."""
     command = [sys.executable, "-m", "hotrow.cli.main", *arguments, "-C", str(repo)]
     return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+
+
+def put_source(repo, rows):
+    """A source of as many drivers, in the first second of 1970."""
+    table = pa.table(
+        {
+            "driver_id": pa.array(range(rows)),
+            "conv_rate": pa.array([0.5] * rows),
+            "avg_daily_trips": pa.array([1] * rows),
+            "event_timestamp": pa.array(range(rows), pa.timestamp("us")),
+            "created": pa.array([0] * rows, pa.timestamp("us")),
+        }
+    )
+    pq.write_table(table, repo / "data" / "driver_stats.parquet")
 
 
 def test_without_a_server_a_worker_is_started_for_the_run(hotrow, rides):
@@ -54,19 +70,24 @@ def test_the_watermark_is_the_stores(served):
     assert read_watermarks(settings, workspace.snapshot(), ["driver_hourly_stats"])["driver_hourly_stats"] > 0
 
 
+def test_a_full_store_is_told_at_once(hotrow, rides):
+    """With what to do about it: it does not pass by itself, and trying again for a minute would waste that."""
+    put_source(rides, 40_000)
+    settings = rides / "hotrow.toml"
+    settings.write_text(settings.read_text().replace("[online_store]", "[online_store]\nsize_gib = 0.001"))
+    hotrow("apply", "-C", rides)
+    began_s = time.monotonic()
+    outcome = _run(rides, "materialize", "1970-01-01", "now")
+    assert outcome.returncode == 1
+    assert time.monotonic() - began_s < PATIENCE_S / 2
+    assert "is full; raise online_store.size_gib" in outcome.stderr
+    assert "hotrow store gc" in outcome.stderr
+
+
 def test_an_interrupt_is_clean_and_the_rest_comes_later(hotrow, rides):
     """Ctrl-C reaches the whole group, the worker too; then the same command completes the work."""
     rows = 400_000
-    table = pa.table(
-        {
-            "driver_id": pa.array(range(rows)),
-            "conv_rate": pa.array([0.5] * rows),
-            "avg_daily_trips": pa.array([1] * rows),
-            "event_timestamp": pa.array(range(rows), pa.timestamp("us")),
-            "created": pa.array([0] * rows, pa.timestamp("us")),
-        }
-    )
-    pq.write_table(table, rides / "data" / "driver_stats.parquet")
+    put_source(rides, rows)
     hotrow("apply", "-C", rides)
     command = [sys.executable, "-m", "hotrow.cli.main", "materialize", "1970-01-01", "now", "-C", str(rides)]
     process = subprocess.Popen(

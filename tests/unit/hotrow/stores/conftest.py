@@ -27,7 +27,7 @@ def attempt(act):
     try:
         return act() and "done"
     except HotrowError as error:
-        return error.code.name + ": " + error.message
+        return error.code.name + (": " if error.retry_after_s is None else ", later: ") + error.message
 """
 
 

@@ -124,7 +124,8 @@ def test_a_full_map_refuses_writes_and_loses_nothing(make_store, make_row, run):
 
     with pytest.raises(HotrowError, match="size_gib") as refusal:
         fill()
-    assert refusal.value.code is Code.EXHAUSTED
+    assert (refusal.value.code, refusal.value.retry_after_s) == (Code.EXHAUSTED, None)
+    assert "hotrow store gc" in refusal.value.message
     assert len(rows) > 500
     for _ in range(3):
         with pytest.raises(HotrowError):
@@ -214,17 +215,17 @@ def mounting():
 
 @pytest.mark.parametrize("durability", ["fsync", "os"])
 def test_a_full_disk_refuses_writes_and_loses_nothing(tmp_path, durability, run, mounting):
-    """EXHAUSTED, the process lives, reads go on, and writes do when there is space again."""
+    """EXHAUSTED without a retry hint, the process lives, reads go on, and writes do when there is space again."""
     said = run(FULL_DISK.replace("DURABILITY", repr(durability)), path=tmp_path, prefix=mounting)
     (first, rows, same), refusals, still, while_full, after, reopened = said
-    assert first.startswith("EXHAUSTED")
+    assert first.startswith("EXHAUSTED:")
     assert "disk" in first
     assert rows > 500
     assert same
     assert still
-    assert all(refusal.startswith("EXHAUSTED") for refusal in refusals)
+    assert all(refusal.startswith("EXHAUSTED:") for refusal in refusals)
     assert while_full[:2] == [True, True]  # both kinds of process open the store on a full disk
-    assert while_full[2].startswith("EXHAUSTED")
+    assert while_full[2].startswith("EXHAUSTED:")
     assert after == ["done"] * 3 + [True, []]
     assert reopened == [True, []]
 
