@@ -18,7 +18,7 @@ import numpy as np
 from grpc._cython import cygrpc
 from hotrow import clock
 
-CHANNELS = 2  # connections
+CHANNELS = 4  # connections
 
 
 @dataclass(frozen=True, slots=True)

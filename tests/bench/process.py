@@ -13,6 +13,7 @@ from pathlib import Path
 
 import grpc
 from hotrow import clock
+from hotrow.settings import worker_environment
 
 from tests.bench.dataset import fill_requests, make_repository
 
@@ -76,12 +77,12 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running(command: list[str], *, ready: str, cwd: Path | None = None) -> Iterator[subprocess.Popen[str]]:
+def running(
+    command: list[str], *, ready: str, cwd: Path | None = None, env: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
     """Run a command, wait for the word that says that it is ready, and end it afterwards."""
     with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=cwd, env=dict(os.environ)
-        )
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=cwd, env=env)
         try:
             assert process.stdout is not None
             for line in process.stdout:
@@ -125,7 +126,8 @@ def yardstick(kind: str, sizes: str) -> Iterator[Target]:
     """One of the servers of `tests.bench.yardstick`."""
     port = free_port()
     command = [sys.executable, "-m", "tests.bench.yardstick", kind, str(port), sizes]
-    with running(command, ready="ready") as process:
+    env = worker_environment() if kind == "lane" else None  # the lane as workers have it, grpcio as it comes
+    with running(command, ready="ready", env=env) as process:
         yield Target(f"127.0.0.1:{port}", process.pid)
 
 

@@ -157,7 +157,7 @@ def test_dry_run_atomic_and_delete(client):
     ("call", "code", "complaint"),
     [
         (lambda c: c.read("stat:fare", {"driver_id": [1]}), Code.NOT_FOUND, "did you mean stats"),
-        (lambda c: c.read("stats:fair", {"driver_id": [1]}), Code.NOT_FOUND, "did you mean fare"),
+        (lambda c: c.read("stats:fair", {"driver_id": [1]}), Code.NOT_FOUND, "known: stats:fare, stats:trips"),
         (lambda c: c.read(feature_service="active"), Code.NOT_FOUND, "activity"),
         (lambda c: c.read("stats:fare", {"driver_id": ["1"]}), Code.INVALID, "driver_id"),
         (lambda c: c.read("stats:fare"), Code.INVALID, "driver_id"),

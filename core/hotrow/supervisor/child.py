@@ -12,7 +12,7 @@ import msgspec
 
 from hotrow import log
 from hotrow.errors import Code, HotrowError
-from hotrow.settings import Settings, encode_settings
+from hotrow.settings import Settings, encode_settings, worker_environment
 from hotrow.supervisor.control import (
     Failed,
     FromWorker,
@@ -154,5 +154,6 @@ def _spawn(program: tuple[str, ...], settings: Settings, control: socket.socket,
         [*program, *arguments],
         stdin=subprocess.DEVNULL,
         pass_fds=(fd,),
+        env=worker_environment(),
         process_group=0,  # a terminal's Ctrl-C reaches the supervisor alone, which drains the workers in order
     )
