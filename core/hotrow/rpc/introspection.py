@@ -2,7 +2,7 @@
 load balancers need no file.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures
 from typing import Any
 
@@ -21,41 +21,67 @@ REFLECTION = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.Se
 _REFLECTION_THREADS = 8
 
 
-class Health:
-    """Health of a server as a whole (the name "") and of each of its services."""
+class _Health(health.HealthServicer):
+    """Knows who watches: a watch ends when its caller ends it, and a drain cannot wait for that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._watches: set[Callable[[object], None]] = set()
+
+    def Watch(  # noqa: N802 - of the protocol
+        self, request: Any, context: grpc.ServicerContext, send_response_callback: Any = None
+    ) -> Any:
+        if send_response_callback is not None:
+            self._watches.add(send_response_callback)
+            context.add_callback(lambda: self._watches.discard(send_response_callback))
+        return super().Watch(request, context, send_response_callback)
+
+    def end(self) -> None:
+        self.enter_graceful_shutdown()
+        for watch in list(self._watches):
+            watch(None)
+
+
+class Introspection:
+    """Health, of a server as a whole (the name "") and of each of its services, and reflection of their descriptors."""
 
     def __init__(self, server: grpc.Server, services: Iterable[str]) -> None:
+        services = tuple(services)
         self._services = ("", *services)
-        self._servicer = health.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
+        self._health = _Health()
+        self._reflecting: set[grpc.ServicerContext] = set()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        self._add_reflection(server, (*services, HEALTH, *REFLECTION))
         self.set(serving=False)
 
     def set(self, *, serving: bool) -> None:
         """Say SERVING or NOT_SERVING to those who ask and those who watch."""
         response = health_pb2.HealthCheckResponse
         for service in self._services:
-            self._servicer.set(service, response.SERVING if serving else response.NOT_SERVING)
+            self._health.set(service, response.SERVING if serving else response.NOT_SERVING)
 
     def end(self) -> None:
-        """NOT_SERVING for good."""
-        self._servicer.enter_graceful_shutdown()
+        """NOT_SERVING for good; streams that callers keep open end, so that no drain waits for them."""
+        self._health.end()
+        for context in list(self._reflecting):
+            context.cancel()  # type: ignore[no-untyped-call]
 
+    def _add_reflection(self, server: grpc.Server, services: Iterable[str]) -> None:
+        pool = futures.ThreadPoolExecutor(_REFLECTION_THREADS, thread_name_prefix="hotrow-reflection")
+        servicer: Any = reflection.ReflectionServicer(services)
 
-def add_reflection(server: grpc.Server, services: Iterable[str]) -> None:
-    """Serve the descriptors of `services`, of health and of reflection itself."""
-    pool = futures.ThreadPoolExecutor(_REFLECTION_THREADS, thread_name_prefix="hotrow-reflection")
-    servicer: Any = reflection.ReflectionServicer((*services, HEALTH, *REFLECTION))
+        def behaviour(requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
+            self._reflecting.add(context)
+            context.add_callback(lambda: self._reflecting.discard(context))
+            streamed: Iterator[Any] = servicer.ServerReflectionInfo(requests, context)
+            return streamed
 
-    def behaviour(requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
-        streamed: Iterator[Any] = servicer.ServerReflectionInfo(requests, context)
-        return streamed
-
-    behaviour.experimental_thread_pool = pool  # type: ignore[attr-defined]  # grpcio's way to say it
-    method = grpc.stream_stream_rpc_method_handler(
-        behaviour,
-        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
-        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
-    )
-    server.add_generic_rpc_handlers(
-        tuple(grpc.method_handlers_generic_handler(name, {"ServerReflectionInfo": method}) for name in REFLECTION)
-    )
+        behaviour.experimental_thread_pool = pool  # type: ignore[attr-defined]  # grpcio's way to say it
+        method = grpc.stream_stream_rpc_method_handler(
+            behaviour,
+            request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+            response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+        )
+        server.add_generic_rpc_handlers(
+            tuple(grpc.method_handlers_generic_handler(name, {"ServerReflectionInfo": method}) for name in REFLECTION)
+        )

@@ -12,7 +12,7 @@ from hotrow.rpc.address import parse_address
 from hotrow.rpc.call import Handler
 from hotrow.rpc.door import Door
 from hotrow.rpc.gate import Gate
-from hotrow.rpc.introspection import Health, add_reflection
+from hotrow.rpc.introspection import Introspection
 from hotrow.rpc.lane import Lane, self_test
 from hotrow.rpc.tls import TlsSettings, server_credentials
 
@@ -51,10 +51,12 @@ class ListenerOptions:
 class Listener:
     """What `serve` returns. It serves, and says so to health checks, until `stop`."""
 
-    def __init__(self, server: grpc.Server, port: int, lane: Lane | str, health: Health, gate: Gate) -> None:
+    def __init__(
+        self, server: grpc.Server, port: int, lane: Lane | str, introspection: Introspection, gate: Gate
+    ) -> None:
         self._server = server
         self._lane = lane
-        self._health = health
+        self._introspection = introspection
         self._gate = gate
         self._port = port
 
@@ -70,14 +72,14 @@ class Listener:
 
     def set_serving(self, *, serving: bool) -> None:
         """What health checks are told."""
-        self._health.set(serving=serving)
+        self._introspection.set(serving=serving)
 
     def stop(self, grace_s: float) -> bool:
         """Drain: NOT_SERVING, no new calls, those that run have `grace_s` to end; then they are answered UNAVAILABLE.
 
         Returns whether all of them ended by themselves. May be called again.
         """
-        self._health.end()
+        self._introspection.end()
         ended = self._server.stop(grace_s + _ANSWER_S)
         drained = ended.wait(grace_s)
         if not drained:
@@ -102,15 +104,14 @@ def serve(
     pool = futures.ThreadPoolExecutor(_HEALTH_THREADS, thread_name_prefix="hotrow-health")
     server = grpc.server(pool, options=channel_args(options))
     services = sorted({path.split("/")[1] for path in methods})
-    health = Health(server, services)
-    add_reflection(server, services)
+    introspection = Introspection(server, services)
     lane = _open_lane(server, methods, gate, options)
     port = _bind(server, endpoint.address, credentials)
     server.start()
     if isinstance(lane, Lane):
         lane.start()
-    health.set(serving=True)
-    return Listener(server, port, lane, health, gate)
+    introspection.set(serving=True)
+    return Listener(server, port, lane, introspection, gate)
 
 
 def channel_args(options: ListenerOptions) -> tuple[tuple[str, int], ...]:
