@@ -18,7 +18,7 @@ from hotrow.rpc.gate import Gate
 from hotrow.rpc.listener import Endpoint, Listener, ListenerOptions, serve
 from hotrow.rpc.remote import RemoteClient
 from hotrow.rpc.tls import ChannelTls
-from hotrow.settings import IngestSettings, Settings
+from hotrow.settings import Settings
 from hotrow.stores.open import open_store
 from hotrow.stores.port import OnlineStore
 from hotrow.supervisor.control import Ready, Refs, Serving, Start
@@ -79,7 +79,7 @@ def build_worker(start: Start) -> ServerWorker:
     registry = open_registry(settings.registry)
     serving = serve_first(served, start.refs, registry)
     service = ReadService(store, served, _about(settings))
-    ingest = _ingest_client(start.socket, settings.ingest, insecure=start.insecure)
+    ingest = _ingest_client(start.socket, settings, insecure=start.insecure)
     listener = _listen(settings, methods(service, ingest), insecure=start.insecure)
     service.set_lane(listener.lane)
     message = Ready(serving, address=settings.server.address, lane=listener.lane)
@@ -116,9 +116,10 @@ def _listen(settings: Settings, handlers: Mapping[str, Handler], *, insecure: bo
     return serve(Endpoint(server.address, server.tls, insecure), handlers, gate=Gate(), options=options)
 
 
-def _ingest_client(socket: str, ingest: IngestSettings, *, insecure: bool) -> IngestClient:
+def _ingest_client(socket: str, settings: Settings, *, insecure: bool) -> IngestClient:
+    ingest = settings.ingest
     if socket:
-        client = FrameClient(Path(socket))
+        client = FrameClient(Path(socket), max_message_bytes=settings.server.max_message_mib << 20)
         client.wait_connected(_CONNECT_WAIT_S)  # else the first push would be told to come again
         return client
     trust = ingest.caller_tls

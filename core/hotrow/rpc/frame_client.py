@@ -14,6 +14,7 @@ from hotrow.rpc.gate import passed_on
 from hotrow.rpc.outbox import Outbox
 
 _OUTBOX_BYTES = 128 << 20
+_ANSWER_BYTES = 1 << 30  # an answer says of each row why it was refused, and can be longer than any request may be
 _RETRY_AFTER_S = 0.5
 _RECONNECT_S = (0.02, 0.5)  # the first wait and the longest
 
@@ -21,7 +22,10 @@ _log = log.logger(__name__)
 
 
 class FrameClient:
-    """Hands calls to the `FrameServer` at the socket file `path`, all over one connection that is kept and renewed."""
+    """Hands calls to the `FrameServer` at the socket file `path`, all over one connection that is kept and renewed.
+
+    A request longer than `max_message_bytes` is refused here: the server would close the connection of all calls.
+    """
 
     def __init__(self, path: Path, *, max_message_bytes: int = wire.MAX_MESSAGE_BYTES) -> None:
         self._path = path
@@ -74,7 +78,7 @@ class FrameClient:
             self._connected.set()
             if self._closing.is_set():
                 link.shut()
-            link.read(self._max_message_bytes)
+            link.read()
             self._connected.clear()
             self._link = None
             link.end()
@@ -117,10 +121,10 @@ class _Link:
         elif self._ended and self._waiting.pop(number, None) is not None:
             call.fail(_unavailable("has ended"))
 
-    def read(self, max_message_bytes: int) -> None:
+    def read(self) -> None:
         """Answer calls until the connection breaks."""
         try:
-            wire.read_frames(self._socket, max_message_bytes, self._answer, self._sweep)
+            wire.read_frames(self._socket, _ANSWER_BYTES, self._answer, self._sweep)
         except OSError:
             pass
         except Exception:  # noqa: BLE001 - logged, and the connection is renewed
@@ -134,9 +138,10 @@ class _Link:
         """Fail what waits."""
         self._ended = True
         self._outbox.close()
-        while self._waiting:
-            _, call = self._waiting.popitem()
-            call.fail(_unavailable("has ended"))
+        for number in list(self._waiting):
+            call = self._waiting.pop(number, None)  # None: `send` has just failed it
+            if call is not None:
+                call.fail(_unavailable("has ended"))
         self._socket.close()
 
     def _answer(self, head: wire.Head, body: bytes) -> None:

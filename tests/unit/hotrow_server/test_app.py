@@ -8,12 +8,16 @@ import grpc
 import msgspec
 import pytest
 from hotrow import Entity, FeatureView, Field, Float64, Int64
+from hotrow.clock import now_s
 from hotrow.errors import Code, HotrowError
 from hotrow.registry.open import open_registry
 from hotrow.registry.snapshot import Snapshot
+from hotrow.rpc.call import Call
 from hotrow.rpc.frame_client import FrameClient
+from hotrow.rpc.frame_server import FrameServer
+from hotrow.rpc.gate import Gate
 from hotrow.rpc.remote import RemoteClient
-from hotrow.settings import IngestSettings, Settings, encode_settings, settings_from_file
+from hotrow.settings import Settings, encode_settings, settings_from_file
 from hotrow.stores.open import open_store
 from hotrow.supervisor.control import Refs, Start
 from hotrow.v1.column_pb2 import NOT_FOUND, Column, Int64s
@@ -21,6 +25,7 @@ from hotrow.v1.feature_server_pb2 import FeatureNames, GetOnlineFeaturesRequest,
 from hotrow.v1.feature_server_pb2_grpc import FeatureServerStub
 from hotrow.v1.push_pb2 import PushFeaturesRequest
 from hotrow_server import app
+from support.world import RecordingCall
 
 
 @pytest.fixture
@@ -76,10 +81,39 @@ def test_without_a_store_it_says_so(settings: Settings, monkeypatch: pytest.Monk
 
 
 def test_pushes_go_on_by_frames_on_this_machine_and_by_grpc_to_another(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app, "_CONNECT_WAIT_S", 0.01)
     for socket_file, kind in ((str(tmp_path / "s"), FrameClient), ("", RemoteClient)):
-        client = app._ingest_client(socket_file, IngestSettings(), insecure=False)
+        client = app._ingest_client(socket_file, settings, insecure=False)
         assert isinstance(client, kind)
         client.close()
+
+
+def test_what_the_server_takes_it_hands_on(settings: Settings, tmp_path: Path) -> None:
+    """A push that the listener lets in is not too long for the frames behind it, and a longer one is."""
+    settings = msgspec.structs.replace(settings, server=msgspec.structs.replace(settings.server, max_message_mib=65))
+    taken: list[int] = []
+
+    def take(request: bytes, call: Call) -> None:
+        taken.append(len(request))
+        call.reply(b"")
+
+    frames = FrameServer(tmp_path / "s", {app.INGEST_PUSH: take}, Gate(), max_message_bytes=66 << 20)
+    client = app._ingest_client(str(tmp_path / "s"), settings, insecure=False)
+    assert frames_answer(client, bytes(65 << 20)) == b""
+    refused = frames_answer(client, bytes((65 << 20) + 1))
+    assert isinstance(refused, HotrowError)
+    assert refused.code is Code.EXHAUSTED
+    assert taken == [65 << 20]
+    client.close()
+    frames.stop(1)
+
+
+def frames_answer(client: app.IngestClient, request: bytes) -> bytes | HotrowError:
+    call = RecordingCall(deadline_s=now_s() + 10)
+    client.forward(app.INGEST_PUSH, request, call)
+    try:
+        return bytes(call.result())
+    except HotrowError as error:
+        return error

@@ -266,6 +266,19 @@ def test_a_request_over_the_limit_is_refused_and_the_connection_stays(path, kept
     worker.server.stop(0)
 
 
+def test_an_answer_may_be_longer_than_any_request(path, kept_call, wait_until):
+    """It names every row that was refused; the connection is that of other calls too."""
+    worker, client = Worker(path), FrameClient(path, max_message_bytes=1000)
+    assert client.wait_connected(5)
+    call = kept_call(HOLD)
+    client.forward(HOLD, b"", call)
+    wait_until(lambda: worker.held)
+    worker.held[0].reply(bytes(wire.HEAD_BYTES + 1001))
+    assert len(call.wait()) == wire.HEAD_BYTES + 1001
+    client.close()
+    worker.server.stop(0)
+
+
 def test_a_worker_that_does_not_read_holds_nobody_up(path, kept_call):
     """The sender returns at once, and is refused when too much waits; all fail when the connection ends."""
     with socket.socket(socket.AF_UNIX) as deaf:
