@@ -1,6 +1,7 @@
 """SIGTERM: health says NOT_SERVING, running calls finish, queued pushes are committed, and all exit with 0."""
 
 import os
+import queue
 import signal
 import time
 from collections.abc import Callable
@@ -8,6 +9,8 @@ from collections.abc import Callable
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
+from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 from hotrow.codec.token import Token, encode_token
 from hotrow.v1.feature_server_pb2 import GetOnlineFeaturesReply, GetOnlineFeaturesRequest
 from hotrow.v1.push_pb2 import PushFeaturesReply
@@ -26,7 +29,9 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 def test_running_calls_finish_and_queued_pushes_are_committed(repository: Repository, serve: Start) -> None:
-    """Large pushes on both listeners, and a read that waits for the last of their commits, are under way."""
+    """Large pushes on both listeners and a read that waits for their commits are under way. Streams that callers keep
+    open, of health and reflection, end with it.
+    """
     settings = repository.settings
     running = serve(repository).ready()
     pids = running.pids()
@@ -40,6 +45,10 @@ def test_running_calls_finish_and_queued_pushes_are_committed(repository: Reposi
         ]
         for watch in watches:
             assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+        asked: queue.SimpleQueue[ServerReflectionRequest | None] = queue.SimpleQueue()
+        asked.put(ServerReflectionRequest(list_services=""))
+        reflection = ServerReflectionStub(channel).ServerReflectionInfo(iter(asked.get, None), timeout=60)
+        assert next(reflection).list_services_response.service
         requests = [trip.push_bytes(keys_of(batch), 8) for batch in range(BATCHES)]
         pushes = [push, direct.unary_unary(INGEST_PUSH, None, None)]
         later = Token(store.id, store.epoch, store.sequence() + 2)
@@ -50,12 +59,15 @@ def test_running_calls_finish_and_queued_pushes_are_committed(repository: Reposi
         calls[0].result()
         answered = sum(call.done() for call in calls)
         running.signal(signal.SIGTERM)
+        signalled_s = time.monotonic()
         for watch in watches:
             assert next(watch).status == NOT_SERVING
         for call in calls:
             assert PushFeaturesReply.FromString(call.result()).written == BATCH
         assert GetOnlineFeaturesReply.FromString(read.result()).columns
+        asked.put(None)
         assert running.wait() == 0
+        assert time.monotonic() - signalled_s < repository.settings.server.drain_s  # watches do not hold it up
         assert answered < BATCHES
         with pytest.raises(grpc.RpcError) as refused:
             push(trip.push_bytes([1], 12), timeout=10)

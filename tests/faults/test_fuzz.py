@@ -15,8 +15,10 @@ from hotrow.v1.feature_server_pb2 import FeatureNames, GetOnlineFeaturesRequest,
 from hotrow.v1.push_pb2 import PushFeaturesReply
 
 from .definitions import SNAPSHOT, VIEWS
-from .inputs import ANY, NOT_FOUND, OK, REFUSED, Input, Inputs, materialize_inputs, push_inputs, read_inputs
+from .inputs import ANY, NOT_FOUND, OK, REFUSED, Input, Inputs
 from .load import INGEST_PUSH, PUSH, READ, dial
+from .read_inputs import read_inputs
+from .row_inputs import materialize_inputs, push_inputs
 from .serving import Repository, Serve, digest
 
 MATERIALIZE = "/hotrow.v1.FeatureIngest/MaterializeRows"
