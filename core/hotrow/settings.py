@@ -107,7 +107,7 @@ class IngestSettings(_Section, frozen=True):
     max_future_s: Annotated[float, msgspec.Meta(ge=0)] = 300.0
     queue_rows: Count = 500_000
     max_batch_rows: Count = 100_000
-    gc_interval_s: Annotated[float, msgspec.Meta(ge=0)] = 3600.0
+    gc_interval_s: Annotated[float, msgspec.Meta(ge=0, le=366 * 86400)] = 3600.0
     max_message_mib: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 64
     max_connection_age_s: Annotated[float, msgspec.Meta(ge=1)] = 300.0
     drain_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 20.0

@@ -21,6 +21,7 @@ from hotrow.supervisor.control import Ready, Refs, Serving, Start
 from hotrow.supervisor.serving import serve_first, serve_next
 
 from hotrow_ingest.batcher import Batcher
+from hotrow_ingest.collect import Collector
 from hotrow_ingest.pipeline import Pipeline
 
 SERVICE = "/hotrow.v1.FeatureIngest/"
@@ -38,6 +39,7 @@ class IngestWorker:
     served: ServedSet[Snapshot]
     registry: Registry
     batcher: Batcher
+    collector: Collector
     frames: FrameServer
     listener: Listener | None
     message: Ready
@@ -54,14 +56,16 @@ class IngestWorker:
     def drain(self, grace_s: float) -> None:
         """Calls end first, and their rows are committed by that; then nothing can come, and the store closes."""
         end_s = clock.monotonic_s() + grace_s
+        alone = self.collector.stop(_COMMIT_S)
         ended = self.listener is None or self.listener.stop(grace_s)
         ended &= self.frames.stop(max(0.0, end_s - clock.monotonic_s()))
         if not ended:
             _log.warning("pushes did not end in time and were answered UNAVAILABLE", grace_s=grace_s)
         if not self.batcher.drain(max(_COMMIT_S, end_s - clock.monotonic_s())):
             _log.error("rows that wait are not committed, and their producers have no answer")
-            return  # the store is in use
-        self.store.close()
+            alone = False
+        if alone:
+            self.store.close()
 
 
 def build_worker(start: Start) -> IngestWorker:
@@ -95,7 +99,8 @@ def build_worker(start: Start) -> IngestWorker:
         socket=start.socket,
         lane=listener.lane if listener else "",
     )
-    return IngestWorker(store, served, registry, batcher, frames, listener, message)
+    collector = Collector(store, served, interval_s=settings.ingest.gc_interval_s)
+    return IngestWorker(store, served, registry, batcher, collector, frames, listener, message)
 
 
 def methods(pipeline: Pipeline) -> dict[str, Handler]:

@@ -79,6 +79,10 @@ class ServedSet(Generic[T]):
             raise HotrowError(Code.FAILED_PRECONDITION, _not_served(state, ref), field="snapshot")
         return found
 
+    def compiled(self) -> list[T]:
+        """All that is served, the head first."""
+        return list(self._state.by_id.values())
+
     def listing(self) -> list[tuple[str, tuple[str, ...]]]:
         """Every served snapshot id, the head first, with its names: "head", branches, pins."""
         return list(self._state.names.items())

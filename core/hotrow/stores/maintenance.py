@@ -5,10 +5,11 @@ the command line on a store it could open for writing, which is where no worker 
 do with a reader's store.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from hotrow.codec.row import event_time_us, is_tombstone
+from hotrow.registry.snapshot import Snapshot
 from hotrow.stores.port import OnlineStore, StoredRow
 
 GRACE_US = 24 * 3600 * 1_000_000
@@ -61,10 +62,11 @@ def gc(store: OnlineStore, rules: GcRules, *, now_us: int) -> GcReport:
     return report
 
 
-def gc_batches(store: OnlineStore, rules: GcRules, *, now_us: int) -> Iterator[GcReport]:
-    """As `gc`, yielding the report after every batch, a transaction each, so that the caller may rest or stop.
+def gc_batches(store: OnlineStore, rules: GcRules, *, now_us: int, batch_rows: int = BATCH_ROWS) -> Iterator[GcReport]:
+    """As `gc`, yielding the report after every batch, so that the caller may rest or stop.
 
-    A row that is written anew between being looked at and the batch's end stays.
+    A batch is one transaction that removes `batch_rows` at most, of ten times as many looked at. A row that is written
+    anew between being looked at and the batch's end stays.
     """
     report = GcReport()
     batch: list[StoredRow] = []
@@ -72,12 +74,23 @@ def gc_batches(store: OnlineStore, rules: GcRules, *, now_us: int) -> Iterator[G
         report.scanned += 1
         if _may_go(stored, rules, now_us, report):
             batch.append(stored)
-        if len(batch) == BATCH_ROWS or report.scanned % (10 * BATCH_ROWS) == 0:
+        if len(batch) == batch_rows or report.scanned % (10 * batch_rows) == 0:
             report.removed += store.remove(batch) if batch else 0
             batch = []
             yield report
     report.removed += store.remove(batch) if batch else 0
     yield report
+
+
+def longest_ttls(snapshots: Iterable[Snapshot]) -> dict[bytes, int | None]:
+    """The ttl of every view id in use, for `GcRules`: where snapshots differ the longest, None being for ever."""
+    ttls: dict[bytes, int | None] = {}
+    for snapshot in snapshots:
+        for name, view in snapshot.views.items():
+            view_id = snapshot.view_id(name)
+            known = ttls.setdefault(view_id, view.ttl_us)
+            ttls[view_id] = None if known is None or view.ttl_us is None else max(known, view.ttl_us)
+    return ttls
 
 
 def count_rows(store: OnlineStore) -> dict[bytes, ViewCount]:

@@ -56,6 +56,7 @@ def test_by_every_ref(snapshots, loader):
     problems = served.update(Refs((ids[1], ids[0]), {"b": branch}, {"stable": ids[0], "old": ids[2]}), loader)
     assert problems == []
     assert served.head_id == ids[1]
+    assert [one.id for one in served.compiled()] == [ids[1], ids[0], branch, ids[2]]
     for ref, expected in [
         ("", ids[1]),
         ("head", ids[1]),

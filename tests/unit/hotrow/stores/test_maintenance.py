@@ -95,11 +95,11 @@ def test_batches_are_bounded(store, make_row, monkeypatch):
     assert keys(store) == []
 
 
-def test_progress_is_told_where_nothing_goes(store, make_row, monkeypatch):
+def test_progress_is_told_where_nothing_goes(store, make_row):
     """A caller hears of rows that stay as well."""
-    monkeypatch.setattr("hotrow.stores.maintenance.BATCH_ROWS", 10)
     put(store, {b"%06d" % i: make_row(NOW_US) for i in range(250)})
-    scanned = [report.scanned for report in gc_batches(store, GcRules({HORSES: None}), now_us=NOW_US)]
+    rules = GcRules({HORSES: None})
+    scanned = [report.scanned for report in gc_batches(store, rules, now_us=NOW_US, batch_rows=10)]
     assert scanned == [100, 200, 250]
 
 
