@@ -116,7 +116,12 @@ def _features(snapshot: Snapshot, request: GetOnlineFeaturesRequest) -> tuple[Fe
         return service.features
     if which is None or not request.features.names:
         raise invalid('nothing is selected; name features ("view:feature") or a feature_service', field="features")
-    return tuple(_feature(snapshot, name) for name in request.features.names)
+    # Each name is looked up once: a request can repeat one millions of times, and would hold up the others for seconds.
+    features = tuple(_feature(snapshot, name) for name in dict.fromkeys(request.features.names))
+    if len(features) < len(request.features.names):
+        name, times = Counter(request.features.names).most_common(1)[0]
+        raise invalid(f"feature {name!r} is asked {times} times; ask it once", field="features.names")
+    return features
 
 
 def _feature(snapshot: Snapshot, name: str) -> FeatureRef:
@@ -143,9 +148,6 @@ def _check_signature(snapshot: Snapshot, request: GetOnlineFeaturesRequest, feat
 
 
 def _column_names(features: Sequence[FeatureRef], request: GetOnlineFeaturesRequest) -> tuple[str, ...]:
-    for reference, times in Counter(features).items():
-        if times > 1:
-            raise invalid(f"feature '{reference}' is asked {times} times; ask it once", field="features.names")
     if request.options.full_names:
         return tuple(f"{reference.view}__{reference.feature}" for reference in features)
     by_name: dict[str, FeatureRef] = {}
