@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +12,8 @@ from hotrow.cli.workspace import Workspace, open_workspace
 from hotrow.errors import Code, HotrowError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hotrow.offline.parquet import Interval
     from hotrow.registry.snapshot import Snapshot
     from hotrow.stores.maintenance import GcReport, ViewCount
@@ -99,26 +101,31 @@ def verify(*, repo: option.Repo = None, json: option.Json = False) -> None:
 
 
 def gc(*, repo: option.Repo = None, json: option.Json = False) -> None:
-    """Remove what nobody can read any more: rows a day past their ttl, and rows of views that are not served.
+    """Remove what nobody can read any more: rows a day past their ttl, rows of views that are not served, and older
+    stores that a `hotrow store rebuild` which came to its end has replaced.
 
-    A running ingest worker is the store's only writer, and then this refuses: stop `hotrow serve` first.
+    A running ingest worker removes rows past their ttl itself, every ingest.gc_interval_s. It is the store's only
+    writer, and this refuses beside it: for the rest, stop `hotrow serve` first.
     """
     from hotrow import clock  # noqa: PLC0415
-    from hotrow.stores.maintenance import GcRules  # noqa: PLC0415
+    from hotrow.stores.lmdb_old import remove_replaced  # noqa: PLC0415
+    from hotrow.stores.maintenance import GcRules, longest_ttls  # noqa: PLC0415
     from hotrow.stores.maintenance import gc as collect  # noqa: PLC0415
 
     workspace = open_workspace(repo)
-    served, unserved = _view_ids(workspace)
-    rules = GcRules({view_id: snapshot.view(name).ttl_us for view_id, (snapshot, name) in served.items()}, unserved)
+    registry, refs = workspace.registry, workspace.registry.refs(workspace.project)
+    _, unserved = _view_ids(workspace)
+    rules = GcRules(longest_ttls(map(registry.snapshot, refs.served())), unserved)
     store = _open(workspace, writable=True)
     try:
+        removed = remove_replaced(workspace.settings.online_store.path)
         report = collect(store, rules, now_us=clock.now_us())
     finally:
         store.close()
-    _print_gc(report, json=json)
+    _print_gc(report, removed, json=json)
 
 
-def _print_gc(report: GcReport, *, json: bool) -> None:
+def _print_gc(report: GcReport, old_stores: Sequence[Path], *, json: bool) -> None:
     counts = {
         "scanned": report.scanned,
         "removed": report.removed,
@@ -126,6 +133,7 @@ def _print_gc(report: GcReport, *, json: bool) -> None:
         "tombstones": report.tombstones,
         "unserved": report.unserved,
         "unknown": report.unknown,
+        "old_stores": len(old_stores),
     }
     if json:
         render.print_json(counts)
@@ -137,16 +145,20 @@ def _print_gc(report: GcReport, *, json: bool) -> None:
             print(f"  {rows:,} {reason}")
     if report.unknown:
         print(f"  {report.unknown:,} left alone: no snapshot of project in this registry has their views")
+    for folder in old_stores:
+        print(f"removed the older store {folder}")
 
 
 def rebuild(*, repo: option.Repo = None, json: option.Json = False) -> None:
     """Put the store aside and load every view with a source anew, from the beginning to where it had come.
 
     For a store that is damaged or refused. Nothing may have it open: stop `hotrow serve` first. Rows that were only
-    pushed are not rebuilt: there is no log of pushed rows yet. The old store stays beside the new one.
+    pushed are not rebuilt: there is no log of pushed rows yet. The old store stays beside the new one, in a folder
+    old-N, until the `hotrow store gc` after a rebuild that came to its end.
     """
     from hotrow.cli import materialize  # noqa: PLC0415
     from hotrow.stores.lmdb import create_fresh  # noqa: PLC0415
+    from hotrow.stores.lmdb_old import note_replaced  # noqa: PLC0415
 
     workspace = open_workspace(repo)
     branches = ["", *workspace.registry.refs(workspace.project).branches]
@@ -155,7 +167,8 @@ def rebuild(*, repo: option.Repo = None, json: option.Json = False) -> None:
     for snapshot in snapshots.values():
         materialize.open_sources(workspace, snapshot)  # says what is wrong while the old store is still there
     aside = create_fresh(workspace.settings.online_store.path, wait_s=1.0)
-    render.note(f"the old store is in {aside}" if aside else "there was no store")
+    kept = f"the old store is in {aside}; once this has come to its end, `hotrow store gc` removes it"
+    render.note(kept if aside else "there was no store")
     reports = []
     try:
         for branch, end_us in ends.items():
@@ -163,6 +176,7 @@ def rebuild(*, repo: option.Repo = None, json: option.Json = False) -> None:
     except BaseException:
         render.warn("the new store is not complete; put right what is said next and run `hotrow store rebuild` again")
         raise
+    note_replaced(workspace.settings.online_store.path)
     materialize.print_reports(reports, json=json)
     pushed = sorted({name for s in snapshots.values() for name, view in s.views.items() if view.source is None})
     if pushed:

@@ -4,7 +4,7 @@
     data.mdb        LMDB's data          lock.mdb    LMDB's table of readers, of no value when nobody has it open
     writer.lock     users.lock           (see `hotrow.stores.lmdb_lock`)
     new/            a store being made, complete before its data.mdb is moved up
-    old-N/          the store of epoch N, which a rebuild put aside; not needed any more
+    old-N/          the store of epoch N, which a rebuild put aside (see `hotrow.stores.lmdb_old`)
 
 Everything stays inside the folder, which may be the root of a volume. A step that is cut short is finished, or begun
 again, by the next writer.

@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+from hotrow.stores.lmdb import LmdbStore
+
 TIMEOUT_S = 100
 
 
@@ -61,3 +63,22 @@ def test_rebuild_of_a_damaged_store(hotrow, rides):
     assert "rows that were only pushed are not rebuilt" in rebuilt.stderr
     assert hotrow("store", "verify", "-C", rides).out == "sound: 5 rows\n"
     assert json.loads(hotrow("store", "info", "--json", "-C", rides).out)["epoch"] > 1
+    (old,) = data.parent.glob("old-*")
+    assert (old / "data.mdb").stat().st_size == 8192
+    assert json.loads(hotrow("store", "gc", "--json", "-C", rides).out)["old_stores"] == 1
+    assert not old.exists()
+    assert hotrow("store", "verify", "-C", rides).out == "sound: 5 rows\n"
+
+
+def test_a_rebuild_that_fails_keeps_the_old_store(hotrow, rides):
+    """What it put aside may be all there is."""
+    hotrow("apply", "-C", rides)
+    online = rides / "data" / "online"
+    LmdbStore(online, writable=True).close()
+    settings = rides / "hotrow.toml"
+    settings.write_text(settings.read_text().replace("[online_store]", "[online_store]\nsize_gib = 0.000001"))
+    failed = _run(rides, "store", "rebuild")
+    assert failed.returncode == 1
+    assert "the new store is not complete" in failed.stderr
+    assert json.loads(hotrow("store", "gc", "--json", "-C", rides).out)["old_stores"] == 0
+    assert (online / "old-1" / "data.mdb").exists()
