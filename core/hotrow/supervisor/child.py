@@ -129,10 +129,17 @@ class Child:
 
 
 def start_child(fleet: Fleet, settings: Settings, refs: Refs, *, role: str, index: int) -> Child:
-    """Start a worker. The process inherits its end of the control socket, the standard streams and nothing else."""
+    """Start a worker. The process inherits its end of the control socket, the standard streams and nothing else.
+
+    Raises OSError where the system gives no process.
+    """
     control, theirs = control_pair(send_timeout_s=_SEND_TIMEOUT_S)
     with theirs:
-        process = _spawn(fleet.programs[role], settings, theirs, index)
+        try:
+            process = _spawn(fleet.programs[role], settings, theirs, index)
+        except OSError:
+            control.close()
+            raise
     child = Child(process, control, refs)
     child.send(
         Start(

@@ -45,7 +45,9 @@ class Slot:
         self._ready_s = clock.monotonic_s()
 
     def empty(self) -> float:
-        """Its worker has died; returns the seconds until the next is due: 0 after a worker that served for a while."""
+        """Its worker has died, or could not be started; returns the seconds until the next is due: 0 after one that
+        served for a while.
+        """
         now_s = clock.monotonic_s()
         settled = self.ready and now_s - self._ready_s >= _SETTLED_S
         self.failures = 0 if settled else self.failures + 1

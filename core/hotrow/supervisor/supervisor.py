@@ -124,9 +124,20 @@ class Supervisor:
     def _fill_due(self) -> None:
         for slot in self._slots:
             if slot.child is None and self._may_start(slot) and slot.due_s <= clock.monotonic_s():
-                child = start_child(self._fleet, self._settings, self._refs, role=slot.role, index=slot.index)
-                slot.fill(child)
-                self._selector.register(child.control, selectors.EVENT_READ, slot)
+                try:
+                    child = start_child(self._fleet, self._settings, self._refs, role=slot.role, index=slot.index)
+                except OSError as error:
+                    self._leave_empty(slot, error)
+                else:
+                    slot.fill(child)
+                    self._selector.register(child.control, selectors.EVENT_READ, slot)
+
+    def _leave_empty(self, slot: Slot, error: OSError) -> None:
+        """The system gave no process, perhaps for want of memory. That must not end the workers that serve."""
+        wait_s = slot.empty()
+        if not slot.served and slot.failures >= START_ATTEMPTS:
+            raise HotrowError(Code.UNAVAILABLE, f"{slot.name} cannot start: {error}") from error
+        _log.error("worker cannot be started", worker=slot.name, why=str(error), again_in_s=wait_s)
 
     def _hear(self, slot: Slot) -> None:
         child = slot.child

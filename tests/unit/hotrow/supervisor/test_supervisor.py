@@ -2,7 +2,9 @@
 
 import os
 import signal
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hotrow.errors import Code, HotrowError
@@ -123,6 +125,34 @@ def test_a_worker_that_dies_without_a_word_ends_it_too(settings: Settings, super
     error = supervise(ingest=program("ingest", "--die-unheard")).wait_end()
     assert isinstance(error, HotrowError)
     assert error.message == "the ingest worker cannot start: exited with 7; its log says why"
+
+
+def test_a_process_that_cannot_be_had_later_ends_no_other(
+    settings: Settings, supervise: Supervise, tmp_path: Path
+) -> None:
+    """The others serve on, and it is started once it can be."""
+    apply(settings, "a")
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o700)
+    running = supervise(servers=1, server=(str(python), *program("server")[1:]))
+    ingest, server = running.wait_ready().workers
+    python.rename(tmp_path / "away")
+    os.kill(server.pid, signal.SIGKILL)
+    until(lambda: running.state().workers[1].status == "waiting")
+    assert running.state().workers[0] == ingest
+    (tmp_path / "away").rename(python)
+    until(lambda: running.state().workers[1].status == "ready")
+    assert running.state().workers[0].pid == ingest.pid
+
+
+def test_a_process_that_cannot_be_had_at_first_ends_it(settings: Settings, supervise: Supervise) -> None:
+    apply(settings, "a")
+    error = supervise(server=("/nowhere/python",)).wait_end()
+    assert isinstance(error, HotrowError)
+    assert error.message.startswith("server worker 0 cannot start: ")
+    assert "/nowhere/python" in error.message
+    assert read_state(settings).supervisors == ()
 
 
 def test_nothing_starts_before_the_first_apply(settings: Settings, supervise: Supervise) -> None:
