@@ -102,14 +102,19 @@ class Waiting:
         self._ended.set()
 
 
+def worker_is_remote(settings: Settings) -> bool:
+    """Whether `ingest_link` goes to a worker at ingest.address whose store is not the one here."""
+    from hotrow.supervisor.state import read_state  # noqa: PLC0415
+
+    return read_state(settings).ingest_socket() is None and _listens(settings.ingest.address)
+
+
 @contextlib.contextmanager
 def ingest_link(settings: Settings) -> Iterator[Submit]:
     """Requests to the ingest worker: the one on this store, the one that listens at ingest.address, or one started
     for the time of the block. Raises HotrowError where none can be reached or started.
     """
-    from hotrow.supervisor.state import read_state  # noqa: PLC0415
-
-    if read_state(settings).ingest_socket() is None and _listens(settings.ingest.address):
+    if worker_is_remote(settings):
         from hotrow.rpc.remote import RemoteClient  # noqa: PLC0415
 
         yield from _submitting(RemoteClient(settings.ingest.address, _channel_tls(settings.ingest.caller_tls)))

@@ -11,7 +11,7 @@ import typer
 from hotrow.cli import link, option, render
 from hotrow.cli.value import time_us_option
 from hotrow.cli.workspace import Workspace, open_workspace
-from hotrow.errors import HotrowError, invalid
+from hotrow.errors import Code, HotrowError, invalid
 
 if TYPE_CHECKING:
     from hotrow.offline.delivery import Submit
@@ -72,6 +72,8 @@ def materialize_incremental(
 ) -> None:
     """Load what came since the last time: for each view from where it stopped (else the beginning) up to END.
 
+    Where it stopped is in the store, so this runs on the machine that has it.
+
     \b
     Examples:
       hotrow materialize-incremental now
@@ -98,8 +100,8 @@ def run(
 ) -> list[Report]:
     """Check every source, reach or start the ingest worker, and load one view after another.
 
-    `interval_of` is given a view's name and its stored watermark (None: there is none yet). Where the store is on
-    another machine and its watermarks cannot be read, they are left as they are; `since_stored`: that is an error.
+    `interval_of` is given a view's name and its stored watermark (None: there is none yet). Where the ingest worker
+    is remote, the watermarks of its store cannot be read and are left as they are; `since_stored`: that is an error.
     """
     from hotrow import log  # noqa: PLC0415
 
@@ -109,10 +111,13 @@ def run(
         render.note("no feature view has a source: there is nothing to materialize")
         return []
     settings = quiet(workspace.settings)
+    remote = link.worker_is_remote(settings)
+    if remote:
+        _without_watermarks(settings, needed=since_stored)
     log.configure_log(level=settings.log.level, json=settings.log.json)
     with link.ingest_link(settings) as submit:
         try:
-            stored = _stored(settings, snapshot, sources, needed=since_stored)
+            stored = {} if remote else _stored(settings, snapshot, sources, needed=since_stored)
             pieces = [
                 Piece(source, interval_of(source.view.name, stored.get(source.view.name)), stored) for source in sources
             ]
@@ -174,6 +179,18 @@ def _stored(
             raise
         render.warn(f"where loading stopped before cannot be read here, and is not changed: {error.message}")
         return {}
+
+
+def _without_watermarks(settings: Settings, *, needed: bool) -> None:
+    """A store that may lie here is not the remote worker's, and its watermarks would leave rows out."""
+    what = (
+        f"the ingest worker at {settings.ingest.address} is remote, and only its own store, which is not "
+        f"{settings.online_store.path}, tells where loading stopped before"
+    )
+    if needed:
+        remedy = "run `hotrow materialize-incremental` on its machine, or name both times: `hotrow materialize`"
+        raise HotrowError(Code.FAILED_PRECONDITION, f"{what}; {remedy}")
+    render.warn(f"{what}; that is not changed")
 
 
 def read_watermarks(settings: Settings, snapshot: Snapshot, views: Sequence[str]) -> dict[str, int | None]:

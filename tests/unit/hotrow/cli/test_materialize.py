@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ import pytest
 from hotrow.cli.materialize import quiet, read_watermarks
 from hotrow.cli.workspace import open_workspace
 from hotrow.offline.delivery import PATIENCE_S
+from hotrow.stores.lmdb import LmdbStore
 
 TIMEOUT_S = 100
 
@@ -82,6 +84,23 @@ def test_a_full_store_is_told_at_once(hotrow, rides):
     assert time.monotonic() - began_s < PATIENCE_S / 2
     assert "is full; raise online_store.size_gib" in outcome.stderr
     assert "hotrow store gc" in outcome.stderr
+
+
+def test_a_remote_worker_keeps_its_watermarks_to_itself(hotrow, rides):
+    """A store that lies here is not asked, and nothing is sent; the remedy is told."""
+    hotrow("apply", "-C", rides)
+    LmdbStore(rides / "data" / "online", writable=True).close()
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        settings = rides / "hotrow.toml"
+        ours = open_workspace(rides).settings.ingest.address
+        settings.write_text(settings.read_text().replace(ours, address))
+        outcome = hotrow("materialize-incremental", "now", "-C", rides)
+    assert outcome.code == 1
+    assert f"the ingest worker at {address} is remote" in outcome.err
+    assert "on its machine, or name both times: `hotrow materialize`" in outcome.err
 
 
 def test_an_interrupt_is_clean_and_the_rest_comes_later(hotrow, rides):
