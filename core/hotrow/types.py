@@ -9,9 +9,6 @@ from dataclasses import dataclass
 FLOAT64, FLOAT32, INT64, INT32, BOOL, STRING, BYTES, TIMESTAMP = range(1, 9)
 LIST = 8  # added to the kind of the element
 
-KIND_WIDTHS = (0, 8, 4, 8, 4, 1, 0, 0, 8)
-"""Bytes of one value of a scalar kind; 0 where it varies. Indexed by kind; of a list, by the kind of its element."""
-
 WIRE_NAMES = ("", "float64", "float32", "int64", "int32", "bool", "string", "bytes", "timestamp_us")
 """Name of a scalar kind's field in `hotrow.v1.Column`; that of a list is the same with `_list`."""
 

@@ -21,8 +21,6 @@ A null takes the place of a zero in the fixed block and none in the variable blo
 the schema that the fingerprint stands for, so that fields may be added to a view and removed from it.
 """
 
-HEADER_BYTES = 32
-SMALLEST_BYTES = HEADER_BYTES + 4
 _FLAGS, _TOMBSTONE = 5, 1
 _FINGERPRINT = slice(8, 16)
 _SIGN = 1 << 63

@@ -14,7 +14,7 @@ import pyarrow as pa
 from hotrow import types
 from hotrow.codec.protowire import length_delimited, varint
 from hotrow.offline.conversion import Converted
-from hotrow.types import KIND_WIDTHS, NUMPY_NAMES, ValueType
+from hotrow.types import NUMPY_NAMES, ValueType
 
 _PRESENT, _NULL_VALUE = 1, 2
 _NAME, _UNIT, _STATUSES = 1, 18, 19
@@ -129,8 +129,3 @@ def encode_request(target: Target, rows: bytes = b"", watermark_us: int | None =
     if watermark_us is not None:
         out += varint(_REQUEST_WATERMARK << 3 | 1) + watermark_us.to_bytes(8, "little", signed=True)
     return out
-
-
-def fixed_bytes_per_row(kinds: list[int]) -> int:
-    """A lower bound of a row's size on the wire, for choosing how many rows to read at once."""
-    return 16 + sum(KIND_WIDTHS[kind] if kind <= types.LIST else 8 for kind in kinds)
