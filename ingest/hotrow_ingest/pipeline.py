@@ -8,6 +8,7 @@ from hotrow.codec.pushed import EncodedRows, RowPlan, Times, no_rows, plan_rows,
 from hotrow.codec.token import Token
 from hotrow.codec.wire import Scanned, Shape, bits, parse_message, scan_request
 from hotrow.errors import Code, HotrowError, invalid, not_found
+from hotrow.registry.derived import Derived
 from hotrow.registry.served import ServedSet
 from hotrow.registry.snapshot import Snapshot
 from hotrow.rpc.call import Call
@@ -24,7 +25,6 @@ PUSH = Shape(PushFeaturesRequest, columns=bits(ROWS), volatile=bits(EVENT_TIME, 
 MATERIALIZE = Shape(
     MaterializeRowsRequest, columns=bits(ROWS), volatile=bits(EVENT_TIME, CREATED_TIME), fixed=bits(WATERMARK)
 )
-MAX_PLANS = 1024
 MAX_REQUEST_ID_BYTES = 256
 _NO_LIMIT = (1 << 63) - 1
 
@@ -52,8 +52,7 @@ class Pipeline:
         self._batcher = batcher
         self._project = project
         self._max_future_us = max_future_us
-        self._targets: dict[tuple[Shape, bytes], Target] = {}
-        self._generation: object = None
+        self._targets: Derived[Target] = Derived(served)
 
     def push_features(self, request: bytes, call: Call) -> None:
         """`hotrow.v1.FeatureIngest/PushFeatures`; answered when the rows are durable."""
@@ -152,17 +151,8 @@ class Pipeline:
         return Token(self._store.id, self._store.epoch, sequence)
 
     def _target(self, request: Scanned, shape: Shape) -> Target:
-        generation = self._served.generation
-        if self._generation is not generation:
-            self._generation, self._targets = generation, {}
         selection = request.selection
-        target = self._targets.get((shape, selection))
-        if target is None:
-            target = self._compile(selection, shape)
-            if len(self._targets) >= MAX_PLANS:
-                self._targets = {}
-            self._targets[shape, selection] = target
-        return target
+        return self._targets.get((shape, selection), self._compile, selection, shape)
 
     def _compile(self, selection: bytes, shape: Shape) -> Target:
         request = parse_message(shape.message, selection)

@@ -10,6 +10,7 @@ from hotrow.codec.response import RowFaultError, write_response
 from hotrow.codec.token import decode_token
 from hotrow.codec.wire import Scanned, Shape, bits, parse_message, scan_request
 from hotrow.errors import Code, HotrowError, invalid, not_found
+from hotrow.registry.derived import Derived
 from hotrow.registry.served import ServedSet
 from hotrow.rpc.call import Call
 from hotrow.stores.port import OnlineStore
@@ -20,7 +21,6 @@ from hotrow_server.wait import SequenceWaiter
 
 ENTITIES, REQUEST_DATA, MIN_TOKEN = 4, 5, 8
 READ = Shape(GetOnlineFeaturesRequest, columns=bits(ENTITIES, REQUEST_DATA), volatile=bits(MIN_TOKEN))
-MAX_PLANS = 1024
 MAX_VALUES = 1 << 24  # of one read: each takes 40 bytes while the reply is made
 _FINGERPRINT = slice(8, 16)
 
@@ -37,9 +37,9 @@ class About:
     started_us: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Read:
-    """A request between its two halves: what to ask the store for, and what to make of it."""
+    """A request between its two halves: what to ask the store for, and what to make of it. Not to be changed."""
 
     selection: bytes
     plan: ReadPlan
@@ -54,8 +54,7 @@ class ReadService:
         self._store = store
         self._served = served
         self._about = about
-        self._plans: dict[bytes, ReadPlan] = {}
-        self._generation: object = None
+        self._plans: Derived[ReadPlan] = Derived(served)
         self._waiter = SequenceWaiter(store)
 
     def set_lane(self, lane: str) -> None:
@@ -93,7 +92,7 @@ class ReadService:
     def begin(self, request: Scanned) -> Read:
         """Find the plan and encode the keys; raises HotrowError for a request that cannot be answered."""
         selection = request.selection
-        plan = self._plan(selection)
+        plan = self._plans.get(selection, self._compile, selection)
         if request.rows * plan.response.n_columns > MAX_VALUES:
             raise invalid(
                 f"{request.rows} rows of {plan.response.n_columns} features are more than {MAX_VALUES} values; "
@@ -115,24 +114,13 @@ class ReadService:
                 row = rows[fault.view * read.n + fault.row]
                 if not fault.unknown_schema:
                     raise self._undecodable(read, fault) from None
-                plan = with_layout(plan, fault.view, row[_FINGERPRINT], self._store.schemas())
-                self._plans[read.selection] = plan
+                wider = with_layout(plan, fault.view, row[_FINGERPRINT], self._store.schemas())
+                self._plans.improve(read.selection, plan, wider)
+                plan = wider
 
     def _answer(self, read: Read, call: Call) -> None:
         rows = self._store.read(read.plan.view_ids, read.keys)
         call.reply(self.finish(read, rows))
-
-    def _plan(self, selection: bytes) -> ReadPlan:
-        generation = self._served.generation
-        if self._generation is not generation:
-            self._generation, self._plans = generation, {}
-        plan = self._plans.get(selection)
-        if plan is None:
-            plan = self._compile(selection)
-            if len(self._plans) >= MAX_PLANS:
-                self._plans = {}
-            self._plans[selection] = plan
-        return plan
 
     def _compile(self, selection: bytes) -> ReadPlan:
         request = parse_message(GetOnlineFeaturesRequest, selection)

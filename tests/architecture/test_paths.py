@@ -8,7 +8,6 @@ name is given a stand-in that notes the call.
 import importlib
 import pkgutil
 import re
-import socket
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +25,7 @@ from hotrow.settings import encode_settings, settings_from_file
 from hotrow.supervisor.control import Refs, Start
 from hotrow.v1 import column_pb2, feature_ingest_pb2_grpc, feature_server_pb2, feature_server_pb2_grpc, push_pb2
 from numba.core.dispatcher import Dispatcher
+from support.ports import free_ports
 
 LINE = re.compile(r"^(READ|PUSH|HANDED ON):((?:[ \n]+\S+\.py(?: >)?)+)", re.MULTILINE)
 PUSH = "/hotrow.v1.FeatureIngest/PushFeatures"
@@ -103,7 +103,7 @@ def snapshot():
 @pytest.fixture
 def start(tmp_path, snapshot):
     """Makes the message that starts a worker of a repository to which the snapshot has been applied."""
-    ports = [_free_port(), _free_port()]
+    ports = free_ports(2)
     (tmp_path / "hotrow.toml").write_text(
         f'project = "paths"\n[online_store]\nsize_gib = 0.1\n[server]\naddress = "127.0.0.1:{ports[0]}"\n'
         f'[ingest]\naddress = "127.0.0.1:{ports[1]}"\n'
@@ -111,12 +111,6 @@ def start(tmp_path, snapshot):
     settings = settings_from_file(tmp_path, {})
     head = open_registry(settings.registry).apply(snapshot, expected_head=None, author="test")
     return Start(msgspec.Raw(encode_settings(settings)), Refs((head,)), socket=str(tmp_path / "ingest.sock"))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from hotrow import clock
 from hotrow.settings import worker_environment
 
 from tests.bench.dataset import fill_requests, make_repository
+from tests.support.ports import free_ports
 
 READY_S = 180.0
 PUSH = "/hotrow.v1.FeatureIngest/PushFeatures"
@@ -70,12 +70,6 @@ def _anonymous_kib(pid: int) -> int:
     return 0
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextlib.contextmanager
 def running(
     command: list[str], *, ready: str, cwd: Path | None = None, env: dict[str, str] | None = None
@@ -102,7 +96,7 @@ def hotrow(
     folder: Path, *, durability: str, lane: str = "auto", workers: int = 1, drivers: int = 10_000
 ) -> Iterator[Target]:
     """`hotrow serve` as it ships, in a repository of its own, with every driver's rows in the store."""
-    server_port, ingest_port = free_port(), free_port()
+    server_port, ingest_port = free_ports(2)
     settings = {"server_port": server_port, "ingest_port": ingest_port}
     make_repository(folder, **settings, workers=workers, lane=lane, durability=durability)
     cli = [sys.executable, "-m", "hotrow.cli.main"]
@@ -124,7 +118,7 @@ def fill(ingest: str, drivers: int) -> None:
 @contextlib.contextmanager
 def yardstick(kind: str, sizes: str) -> Iterator[Target]:
     """One of the servers of `tests.bench.yardstick`."""
-    port = free_port()
+    (port,) = free_ports(1)
     command = [sys.executable, "-m", "tests.bench.yardstick", kind, str(port), sizes]
     env = worker_environment() if kind == "lane" else None  # the lane as workers have it, grpcio as it comes
     with running(command, ready="ready", env=env) as process:

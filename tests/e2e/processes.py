@@ -3,7 +3,6 @@
 import os
 import queue
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -29,18 +28,9 @@ from hotrow.v1.feature_server_pb2 import (
 )
 from hotrow.v1.feature_server_pb2_grpc import FeatureServerStub
 from hotrow.v1.push_pb2 import PushFeaturesReply, PushFeaturesRequest
+from support.ports import free_ports
 
 READY_S = 100.0
-
-
-def free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 def until(holds: Callable[[], object], timeout_s: float = 30.0) -> None:

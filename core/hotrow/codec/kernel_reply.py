@@ -37,6 +37,7 @@ from hotrow.codec.kernel_memory import (
     word,
     write_varint,
 )
+from hotrow.codec.kernel_scan import REQUEST
 
 # Steps of a program, in reverse order of the bytes: step, two arguments, and where a tag stands in the constants.
 CONSTANT, OPEN, CLOSE, VALUES, TEXTS, LENGTHS, STATUSES, TIMES, MATRIX, ROWS = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
@@ -193,7 +194,7 @@ def _run(rows, table, consts, n, lengths, times, marks, scratch, out, size):
     return pos
 
 
-@kernel(numba.int64(U8_READ, I64_READ, U8_READ, numba.int64, numba.int64, I64, U8))
+@kernel(numba.int64(REQUEST, I64_READ, U8_READ, numba.int64, numba.int64, I64, U8))
 def respond(rows, table, consts, n, now_us, scratch, out):
     """Decode `n` rows of each view of the plan and write the reply at the end of `out`; returns where it starts.
 

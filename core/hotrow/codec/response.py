@@ -93,7 +93,7 @@ _buffers = _Buffers()
 
 def write_response(plan: ResponsePlan, rows: list[bytes], n: int, now_us: int) -> bytes:
     """The reply's bytes from `n` rows of each view, view by view; raises RowFaultError."""
-    data = np.frombuffer(b"".join([*rows, plan.defaults] if plan.defaults else rows) or b"\0", np.uint8)
+    data = b"".join([*rows, plan.defaults] if plan.defaults else rows)
     scratch, out = _buffers.scratch, _buffers.out
     places = (2 * plan.n_columns + plan.n_views) * n + k.DEPTH
     room = plan.n_columns * n * 24 + n * (len(plan.defaults) + 8 * plan.n_views) + len(data) + plan.slack

@@ -3,7 +3,6 @@
 import contextlib
 import io
 import signal
-import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from hotrow.cli.main import main
+from support.ports import free_ports
 
 START_S = 100
 
@@ -37,17 +37,10 @@ def hotrow():
     return _hotrow
 
 
-def _free_ports():
-    with socket.socket() as first, socket.socket() as second:
-        first.bind(("127.0.0.1", 0))
-        second.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1]
-
-
 def _make_repo(folder, template):
     assert _hotrow("init", folder, "--template", template).code == 0
     settings = folder / "hotrow.toml"
-    server, ingest = _free_ports()
+    server, ingest = free_ports(2)
     text = settings.read_text().replace(":6565", f":{server}").replace(":6566", f":{ingest}")
     settings.write_text(text.replace("workers = 2", "workers = 1"))
     return folder

@@ -1,6 +1,5 @@
 """A feature repository with its registry, and a supervisor of fake workers in a thread."""
 
-import socket
 import sys
 import threading
 import time
@@ -15,14 +14,9 @@ from hotrow.settings import Settings, settings_from_file
 from hotrow.supervisor.child import Fleet
 from hotrow.supervisor.state import SupervisorState, read_state
 from hotrow.supervisor.supervisor import Supervisor
+from support.ports import free_ports
 
 FAKE_WORKER = str(Path(__file__).with_name("fake_worker.py"))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def program(*arguments: str) -> tuple[str, ...]:
@@ -38,9 +32,10 @@ def until(holds: Callable[[], object], timeout_s: float = 10.0) -> None:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
+    server, ingest = free_ports(2)
     (tmp_path / "hotrow.toml").write_text(
-        f'project = "rides"\n[server]\naddress = "127.0.0.1:{free_port()}"\ndrain_s = 1\n'
-        f'[ingest]\naddress = "127.0.0.1:{free_port()}"\ndrain_s = 1\n'
+        f'project = "rides"\n[server]\naddress = "127.0.0.1:{server}"\ndrain_s = 1\n'
+        f'[ingest]\naddress = "127.0.0.1:{ingest}"\ndrain_s = 1\n'
     )
     return settings_from_file(tmp_path, {})
 
