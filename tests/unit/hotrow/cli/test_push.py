@@ -66,6 +66,21 @@ def test_files(hotrow, served, tmp_path):
     assert _read(hotrow, served.repo, 205)["value"] == 0.25
 
 
+@pytest.mark.parametrize(
+    ("keys", "says"), [([208, None], "driver_id is null"), ([*range(30_000)], "one request, 20,000 rows")]
+)
+def test_an_atomic_file_is_one_request_or_none(hotrow, served, tmp_path, keys, says):
+    """A row that cannot be sent, or more rows than a request takes, and nothing is written."""
+    columns = {"driver_id": pa.array(keys, pa.int64()), "conv_rate": [0.5] * len(keys), "avg_daily_trips": keys}
+    table = pa.table(columns | {"event_timestamp": pa.array([datetime.now(tz=UTC)] * len(keys))})
+    pq.write_table(table, tmp_path / "rows.parquet")
+    outcome = hotrow("push", SOURCE, "-f", tmp_path / "rows.parquet", "--atomic", "-C", served.repo)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "--atomic" in outcome.err
+    assert says in outcome.err
+    assert _read(hotrow, served.repo, 208)["status"] == "NOT_FOUND"
+
+
 def test_delete_and_dry_run(hotrow, served):
     """A dry run writes nothing; a delete takes the keys alone."""
     hotrow("push", SOURCE, "driver_id=206", "conv_rate=0.9", "avg_daily_trips=12", "-C", served.repo)
