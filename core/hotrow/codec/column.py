@@ -24,7 +24,18 @@ from hotrow.types import BY_NAME, BYTES, NUMPY_NAMES, STRING, TIMESTAMP, ValueTy
 from hotrow.v1 import column_pb2
 from hotrow.v1.column_pb2 import Column as ColumnMessage
 
-__all__ = ["NULL_VALUE", "PRESENT", "ColumnTypeError", "DecodedColumn", "decode_column", "encode_column"]
+__all__ = [
+    "NULL_VALUE",
+    "PRESENT",
+    "ColumnTypeError",
+    "DecodedColumn",
+    "column_bytes",
+    "column_from_message",
+    "decode_column",
+    "encode_column",
+    "packed_varints",
+    "varint_table",
+]
 
 PRESENT, NULL_VALUE = int(column_pb2.PRESENT), int(column_pb2.NULL_VALUE)
 _LAST_STATUS: Final = max(column_pb2.Status.values())
@@ -83,14 +94,22 @@ def encode_column(
     """
     given = None if statuses is None else _checked_statuses(name, statuses)
     dense = dense_values(name, values, type, None if given is None else given != PRESENT)
-    parts = [length_delimited(_NAME, _text(name, name))] if name else []
-    parts.append(length_delimited(dense.type.kind + 1, _block(dense)))
-    if unit:
-        parts.append(length_delimited(_UNIT, _text(name, unit)))
+    statuses_bytes = b""
     if dense.absent is not None:
         codes = np.full(dense.rows, PRESENT, dtype=np.uint8) if given is None else given.copy()
         codes[dense.absent & (codes == PRESENT)] = NULL_VALUE
-        parts.append(length_delimited(_STATUSES, codes.tobytes()))
+        statuses_bytes = codes.tobytes()
+    return column_bytes(_text(name, name), dense.type.kind, _block(dense), _text(name, unit), statuses_bytes)
+
+
+def column_bytes(name: bytes, kind: int, block: bytes, unit: bytes, statuses: bytes) -> bytes:
+    """A column from its parts: `block` is the message of the values, `statuses` a byte a row, empty for all PRESENT."""
+    parts = [length_delimited(_NAME, name)] if name else []
+    parts.append(length_delimited(kind + 1, block))
+    if unit:
+        parts.append(length_delimited(_UNIT, unit))
+    if statuses:
+        parts.append(length_delimited(_STATUSES, statuses))
     return b"".join(parts)
 
 
@@ -134,11 +153,29 @@ def _block(dense: Dense) -> bytes:
     elif dense.values.size:
         parts.append(length_delimited(1, dense.values.tobytes()))
     if dense.lengths is not None and dense.lengths.size:
-        lengths = dense.lengths
-        short = lengths.max() < 0x80
-        packed = lengths.astype(np.uint8).tobytes() if short else b"".join(map(varint, lengths.tolist()))
-        parts.append(length_delimited(2, packed))
+        parts.append(length_delimited(2, packed_varints(dense.lengths)))
     return b"".join(parts)
+
+
+def packed_varints(numbers: npt.NDArray[np.uint32]) -> bytes:
+    """The packed form of a repeated uint32 field: the varints one after another."""
+    if not len(numbers) or int(numbers.max()) < 0x80:
+        return numbers.astype(np.uint8).tobytes()
+    table, sizes = varint_table(numbers.astype(np.uint64))
+    return table[np.arange(5) < sizes[:, None]].tobytes()
+
+
+def varint_table(numbers: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """Varints of many numbers below 2**35 as a table of five bytes a row, and how many of each row count."""
+    sizes = np.ones(len(numbers), np.int64)
+    table = np.empty((len(numbers), 5), np.uint8)
+    for place in range(5):
+        rest = numbers >> np.uint64(7 * (place + 1))
+        more = rest > 0
+        low = (numbers >> np.uint64(7 * place)) & np.uint64(0x7F)
+        table[:, place] = low | (more.astype(np.uint64) << np.uint64(7))
+        sizes += more
+    return table, sizes
 
 
 def _read_statuses(message: ColumnMessage) -> npt.NDArray[np.uint8]:

@@ -12,12 +12,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from hotrow import types
+from hotrow.codec.column import NULL_VALUE, PRESENT, column_bytes, packed_varints, varint_table
 from hotrow.codec.protowire import length_delimited, varint
 from hotrow.offline.conversion import Converted
 from hotrow.types import NUMPY_NAMES, ValueType
 
-_PRESENT, _NULL_VALUE = 1, 2
-_NAME, _UNIT, _STATUSES = 1, 18, 19
 _VALUES, _LENGTHS = 1, 2
 _REQUEST_PROJECT, _REQUEST_VIEW, _REQUEST_ROWS = 1, 3, 4
 _REQUEST_EVENT_TIMES, _REQUEST_CREATED_TIMES, _REQUEST_SNAPSHOT, _REQUEST_WATERMARK = 5, 6, 11, 12
@@ -34,27 +33,6 @@ class Target:
     snapshot: str
 
 
-def _varints(numbers: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Varints of many numbers below 2**35 as a table of five bytes a row, and how many of each row count."""
-    sizes = np.ones(len(numbers), np.int64)
-    table = np.empty((len(numbers), 5), np.uint8)
-    for place in range(5):
-        rest = numbers >> np.uint64(7 * (place + 1))
-        more = rest > 0
-        low = (numbers >> np.uint64(7 * place)) & np.uint64(0x7F)
-        table[:, place] = low | (more.astype(np.uint64) << np.uint64(7))
-        sizes += more
-    return table, sizes
-
-
-def packed_varints(numbers: npt.NDArray[np.uint32]) -> bytes:
-    """The packed form of a repeated uint32 field: the varints one after another."""
-    if not len(numbers) or int(numbers.max()) < 0x80:
-        return numbers.astype(np.uint8).tobytes()
-    table, sizes = _varints(numbers.astype(np.uint64))
-    return table[np.arange(5) < sizes[:, None]].tobytes()
-
-
 def repeated_blobs(number: int, values: pa.Array) -> bytes:
     """Field `number`, repeated, once a slot of a `large_string` or `large_binary` array without nulls."""
     count = len(values)
@@ -65,7 +43,7 @@ def repeated_blobs(number: int, values: pa.Array) -> bytes:
     data = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None else np.empty(0, np.uint8)
     data = data[offsets[0] : offsets[-1]]
     lengths = np.diff(offsets)
-    table, sizes = _varints(lengths.astype(np.uint64))
+    table, sizes = varint_table(lengths.astype(np.uint64))
     ends = np.cumsum(1 + sizes + lengths)
     heads = ends - lengths - sizes - 1
     out = np.empty(int(ends[-1]), np.uint8)
@@ -96,13 +74,10 @@ def encode_column(name: str, column: Converted, declared: ValueType, unit: str) 
     block = _values_block(column.values, declared.element_kind)
     if column.lengths is not None and len(column.lengths):
         block += length_delimited(_LENGTHS, packed_varints(column.lengths))
-    out = length_delimited(_NAME, name.encode()) + length_delimited(declared.kind + 1, block)
-    if unit:
-        out += length_delimited(_UNIT, unit.encode())
+    statuses = b""
     if column.nulls.any():
-        statuses = np.where(column.nulls, np.uint8(_NULL_VALUE), np.uint8(_PRESENT))
-        out += length_delimited(_STATUSES, statuses.tobytes())
-    return out
+        statuses = np.where(column.nulls, np.uint8(NULL_VALUE), np.uint8(PRESENT)).tobytes()
+    return column_bytes(name.encode(), declared.kind, block, unit.encode(), statuses)
 
 
 def encode_rows(columns: list[bytes]) -> bytes:

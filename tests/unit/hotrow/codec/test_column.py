@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
 import pytest
-from hotrow.codec.column import ColumnTypeError, decode_column, encode_column
+from hotrow.codec.column import ColumnTypeError, decode_column, encode_column, packed_varints
 from hotrow.errors import HotrowError
 from hotrow.types import (
     BY_NAME,
@@ -23,7 +23,7 @@ from hotrow.types import (
     UnixTimestamp,
     ValueType,
 )
-from hotrow.v1.column_pb2 import NULL_VALUE, PRESENT, Column
+from hotrow.v1.column_pb2 import NULL_VALUE, PRESENT, Column, Float64Lists
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -335,3 +335,11 @@ def test_loads_neither_numba_nor_a_store():
         "assert not {'numba', 'lmdb', 'pyarrow', 'grpc'} & sys.modules.keys(), sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@given(st.lists(st.integers(0, 2**32 - 1), max_size=30))
+def test_packed_varints_are_protobufs(numbers):
+    """Lengths of lists, whatever their size."""
+    block = Float64Lists(lengths=numbers).SerializeToString()
+    assert block.endswith(packed_varints(np.array(numbers, np.uint32)))
+    assert len(block) == 0 or len(block) - len(packed_varints(np.array(numbers, np.uint32))) <= 4

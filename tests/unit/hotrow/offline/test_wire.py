@@ -11,11 +11,10 @@ from hotrow.offline.wire import (
     encode_request,
     encode_rows,
     encode_times,
-    packed_varints,
     repeated_blobs,
 )
 from hotrow.types import Array, Bool, Bytes, Float32, Float64, Int32, Int64, String, UnixTimestamp
-from hotrow.v1.column_pb2 import BytesValues, Column, Float64Lists
+from hotrow.v1.column_pb2 import BytesValues, Column
 from hotrow.v1.feature_ingest_pb2 import MaterializeRowsRequest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,14 +57,6 @@ def test_a_blob_whose_length_takes_three_bytes():
     """Lengths from 16,384 on take a third byte of a varint."""
     values = [b"a" * 16_383, b"b" * 16_384, b"", b"c" * 2_097_152]
     assert repeated_blobs(1, pa.array(values, pa.large_binary())) == BytesValues(values=values).SerializeToString()
-
-
-@given(st.lists(st.integers(0, 2**32 - 1), max_size=30))
-def test_packed_varints_are_protobufs(numbers):
-    """Lengths of lists, whatever their size."""
-    block = Float64Lists(lengths=numbers).SerializeToString()
-    assert block.endswith(packed_varints(np.array(numbers, np.uint32)))
-    assert len(block) == 0 or len(block) - len(packed_varints(np.array(numbers, np.uint32))) <= 4
 
 
 def test_a_request_reads_back():
