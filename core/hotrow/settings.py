@@ -325,6 +325,6 @@ def worker_environment() -> dict[str, str]:
 
     With `event_engine_listener` gRPC reads connections on threads of its own and wakes the one that serves the call;
     without it that thread reads them itself, which takes a tenth to a quarter off the CPU time of a small call
-    (`docs/adr`). gRPC reads the variable once, before anything of it is used.
+    (docs/adr/0007). gRPC reads the variable once, before anything of it is used.
     """
     return {"GRPC_EXPERIMENTS": "-event_engine_listener", **os.environ}
