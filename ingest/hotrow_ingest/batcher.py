@@ -16,7 +16,6 @@ from hotrow.failpoint import Reached, unarmed
 from hotrow.stores.port import Mark, OnlineStore, Write, Written
 
 _RETRY_AFTER_S = 0.05
-_STOPPING = HotrowError(Code.UNAVAILABLE, "the ingest worker stops; send the push again", retry_after_s=0.5)
 _FAILED = HotrowError(Code.INTERNAL, "internal error while rows were committed; none of them was written")
 
 
@@ -60,7 +59,7 @@ class Batcher:
         rows = len(pending.keys)
         with self._lock:
             if self._stopping:
-                raise _STOPPING
+                raise HotrowError(Code.UNAVAILABLE, "the ingest worker stops; send the push again", retry_after_s=0.5)
             if self._waiting_rows and self._waiting_rows + rows > self._queue_rows:
                 raise HotrowError(
                     Code.EXHAUSTED,

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-from hotrow import clock
+from hotrow import clock, log
 from hotrow.codec.pushed import EncodedRows, RowPlan, Times, no_rows, plan_rows, rows_from_request
 from hotrow.codec.token import Token
 from hotrow.codec.wire import Scanned, Shape, bits, parse_message, scan_request
@@ -27,6 +27,8 @@ MATERIALIZE = Shape(
 )
 MAX_REQUEST_ID_BYTES = 256
 _NO_LIMIT = (1 << 63) - 1
+
+_log = log.logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class Pipeline:
 
         def done(outcome: Written | HotrowError) -> None:
             if isinstance(outcome, HotrowError):
-                call.fail(outcome)
+                _fail(call, outcome)
             else:
                 call.reply(materialize_reply(filled(drafted.results, outcome.outcomes), drafted.rejections))
 
@@ -111,7 +113,7 @@ class Pipeline:
     ) -> None:
         def done(outcome: Written | HotrowError) -> None:
             if isinstance(outcome, HotrowError):
-                call.fail(outcome)
+                _fail(call, outcome)
             elif outcome.conflict:
                 call.fail(invalid("request_id was used for another payload; use a new one", field="request_id"))
             elif outcome.replayed:
@@ -191,6 +193,14 @@ def _view(snapshot: Snapshot, request: PushFeaturesRequest | MaterializeRowsRequ
     if view is None:
         raise not_found("feature view", request.view, snapshot.views, field="view")
     return view, f"view:{view.name}"
+
+
+def _fail(call: Call, error: HotrowError) -> None:
+    """Answer with the error of a commit; an unforeseen one names the request, and so does the log, by the cause."""
+    if error.code is Code.INTERNAL:
+        _log.error("a push was not committed", method=call.method, request_id=call.request_id)
+        error = HotrowError(Code.INTERNAL, f"{error.message}; request id {call.request_id}")
+    call.fail(error)
 
 
 def _chosen(keys: list[bytes], drafted: Draft) -> list[bytes]:

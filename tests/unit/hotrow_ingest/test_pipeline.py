@@ -252,3 +252,17 @@ def test_a_push_to_a_pinned_snapshot(worlds):
     assert world.push(stats([1], [1], snapshot="prod")).snapshot == old.id
     assert world.push(stats([2], [2])).snapshot == new.id
     assert trips_of(world, 1, 2) == [1, 2]
+
+
+def test_a_commit_that_fails_unforeseen_names_the_request(world, monkeypatch):
+    """INTERNAL with the request id, under which the log is to be found, and nothing of the cause."""
+
+    def fail(_writes):
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr(world.store, "write", fail)
+    with pytest.raises(HotrowError) as caught:
+        world.push(stats([1], [1]))
+    assert caught.value.code is Code.INTERNAL
+    assert caught.value.message.endswith("; request id call-1")
+    assert "secret" not in caught.value.message
