@@ -9,8 +9,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from google.rpc.error_details_pb2 import RetryInfo
-from google.rpc.status_pb2 import Status
+from hotrow.rpc.status import error_from_rpc
 from hotrow.v1.column_pb2 import BytesValues, Column, Float32Lists, Float64s, Int64s, Strings
 from hotrow.v1.feature_server_pb2 import GetOnlineFeaturesReply
 from hotrow.v1.push_pb2 import DELETE, WRITTEN, PushFeaturesReply, PushFeaturesRequest
@@ -87,12 +86,11 @@ class Writer:
 
 
 def check_refusal(error: grpc.RpcError, *words: str) -> None:
-    """RESOURCE_EXHAUSTED, what to do, and when to come again."""
+    """RESOURCE_EXHAUSTED and what to do, without a hint to come again: it does not pass by itself."""
     assert error.code() is EXHAUSTED
     for word in words:
         assert word in error.details()
-    packed = next(value for key, value in error.trailing_metadata() if key == "grpc-status-details-bin")
-    assert any(detail.Is(RetryInfo.DESCRIPTOR) for detail in Status.FromString(packed).details)
+    assert error_from_rpc(error).retry_after_s is None
 
 
 def test_a_full_map(tmp_path: Path, serve: Start) -> None:
