@@ -105,10 +105,12 @@ class _Connection:
             self._break()
 
     def drain(self, end_s: float) -> bool:
-        """Wait for the calls that run, then close."""
+        """Wait for the calls that run, then close. A peer that has gone waits for none, not even for one whose answer
+        was sent a moment ago and that is still counted.
+        """
         while self.calls and not self.closed and monotonic_s() < end_s:
             threading.Event().wait(_POLL_S)
-        drained = not self.calls and self._outbox.flush(max(0.0, end_s - monotonic_s()))
+        drained = self.closed or (not self.calls and self._outbox.flush(max(0.0, end_s - monotonic_s())))
         for call in list(self.calls):
             call.fail(_stopping())
         self._break()

@@ -17,6 +17,7 @@ from hotrow.rpc import frame_wire as wire
 from hotrow.rpc.frame_client import FrameClient
 from hotrow.rpc.frame_server import FrameServer
 from hotrow.rpc.gate import Gate
+from hotrow.rpc.outbox import Outbox
 
 ECHO, LATE, HOLD, REFUSE, CRASH, BAD = (f"/t/{name}" for name in ("echo", "late", "hold", "refuse", "crash", "bad"))
 
@@ -324,6 +325,32 @@ def test_a_drain_ends_in_time(pair, kept_call, wait_until):
     assert not worker.server.stop(0.1)
     assert running.wait().code is Code.UNAVAILABLE
     worker.held[0].reply(b"too late")
+
+
+def test_a_drain_does_not_count_a_peer_that_left_with_its_answer(pair, kept_call, wait_until):
+    """The thread that answers may be held up between sending and counting, and the peer be gone by then."""
+    worker, client = pair
+    wait_until(lambda: worker.server._connections)
+    (connection,) = worker.server._connections
+    let_go = threading.Event()
+
+    class SentAndHeldUp(Outbox):
+        def put(self, prefix, body):
+            sent = super().put(prefix, body)
+            let_go.wait(5)
+            return sent
+
+    connection._outbox.__class__ = SentAndHeldUp
+    call = kept_call(LATE)
+    client.forward(LATE, b"x", call)
+    assert call.wait() == b"late:x"
+    client.close()
+    wait_until(lambda: connection.closed)
+    assert connection.calls
+    try:
+        assert connection.drain(monotonic_s() + 5)
+    finally:
+        let_go.set()
 
 
 def test_a_call_goes_through_a_listener_and_a_frame(pair, serving, door, outcome):
