@@ -9,6 +9,7 @@ import typer
 from hotrow.cli import option, render
 from hotrow.cli.workspace import open_workspace
 from hotrow.errors import not_found
+from hotrow.registry.signature import feature_signature
 
 if TYPE_CHECKING:
     from hotrow.registry.snapshot import Snapshot
@@ -109,7 +110,7 @@ def describe(snapshot: Snapshot, name: str) -> tuple[dict[str, Any], list[dict[s
     if name in snapshot.services:
         service = snapshot.services[name]
         wanted = {str(reference) for reference in service.features}
-        return _service_document(service), [f for f in features if f["name"] in wanted]
+        return _service_document(snapshot, service), [f for f in features if f["name"] in wanted]
     if name in snapshot.entities:
         return _entity_document(snapshot, snapshot.entities[name]), []
     if name in snapshot.push_sources:
@@ -182,13 +183,14 @@ def _view_document(snapshot: Snapshot, view: FeatureView) -> dict[str, Any]:
     }
 
 
-def _service_document(service: FeatureService) -> dict[str, Any]:
+def _service_document(snapshot: Snapshot, service: FeatureService) -> dict[str, Any]:
     return {
         "kind": "feature service",
         "name": service.name,
         "description": service.description,
         "owner": service.owner,
         "tags": dict(service.tags),
+        "signature": feature_signature(snapshot, service.features),  # what a read sends to be sure of the features
     }
 
 

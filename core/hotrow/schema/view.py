@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 
-from hotrow.errors import invalid, not_found
+from hotrow.errors import Code, HotrowError, invalid, nearest
 from hotrow.schema.canonical import Document, canonical_json, without_empty
 from hotrow.schema.check import check_distinct, check_name, check_text, checked_tags
 from hotrow.schema.definition import Definition
@@ -84,7 +84,8 @@ class FeatureView(Definition):
         """The field of that name; raises NOT_FOUND with the nearest names."""
         found = self._fields_by_name.get(name)
         if found is None:
-            raise not_found(f"feature of {self.label}", name, self._fields_by_name)
+            near = nearest(name, self._fields_by_name)
+            raise HotrowError(Code.NOT_FOUND, f"{self.label}: unknown feature {name!r}{near}")
         return found
 
     def __getitem__(self, names: Sequence[str]) -> "Selection":

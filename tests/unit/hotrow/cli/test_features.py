@@ -1,6 +1,7 @@
 """People find what exists."""
 
 import json
+import re
 
 import pytest
 
@@ -70,6 +71,13 @@ def test_show_knows_every_kind(hotrow, applied, name, kind, says):
     document = json.loads(hotrow("features", "show", name, "-C", applied, "--json").out)
     assert document["name"] == name
     assert document.get("kind", "") == kind
+
+
+def test_show_has_the_signature_that_a_read_sends(hotrow, applied):
+    """Nothing else tells it."""
+    document = json.loads(hotrow("features", "show", "driver_activity", "-C", applied, "--json").out)
+    assert re.fullmatch("[0-9a-f]{64}", document["signature"])
+    assert document["signature"] in hotrow("features", "show", "driver_activity", "-C", applied).out
 
 
 @pytest.mark.parametrize(

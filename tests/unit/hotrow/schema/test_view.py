@@ -121,7 +121,7 @@ def test_field_by_name():
     """An unknown one comes with the nearest."""
     view = FeatureView("v", schema=FIELDS)
     assert view.field("clicks") is FIELDS[0]
-    with pytest.raises(HotrowError, match="unknown feature of feature view 'v' 'click'; did you mean clicks") as caught:
+    with pytest.raises(HotrowError, match="feature view 'v': unknown feature 'click'; did you mean clicks") as caught:
         view.field("click")
     assert caught.value.code is Code.NOT_FOUND
 
