@@ -97,7 +97,7 @@ class IngestSettings(_Section, frozen=True):
     """The ingest worker, the only writer of the store.
 
     `durability`: "fsync", on disk before the reply; "os", survives the process but not the power. `max_future_s`
-    bounds how far ahead of the clock an event time may lie. `queue_rows` bounds the rows that wait for a commit,
+    bounds how far ahead of the clock an event time may lie. `queue_rows` and `queue_mib` bound what waits for a commit,
     above which a push is refused; `max_batch_rows`, those that share one transaction. Every `gc_interval_s` (0: never)
     rows that are a day past their view's ttl are removed.
     """
@@ -106,6 +106,7 @@ class IngestSettings(_Section, frozen=True):
     durability: Literal["fsync", "os"] = "fsync"
     max_future_s: Annotated[float, msgspec.Meta(ge=0)] = 300.0
     queue_rows: Count = 500_000
+    queue_mib: Count = 256
     max_batch_rows: Count = 100_000
     gc_interval_s: Annotated[float, msgspec.Meta(ge=0, le=366 * 86400)] = 3600.0
     max_message_mib: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 64

@@ -18,6 +18,8 @@ from hotrow.v1.push_pb2 import PushFeaturesReply, Rejection
 OPEN, REJECTED, DUPLICATE = 0, 3, 4
 _RESULTS_TAG = b"\x2a"  # field 5 of PushFeaturesReply, packed
 _FEW = 100
+MOST_REJECTIONS = 1000
+"""Explained in a reply; every row has its result. More would not fit what a caller's gRPC takes by default, 4 MiB."""
 _COUNT_BYTES = 4
 
 
@@ -41,11 +43,12 @@ def draft(encoded: EncodedRows, keys: Sequence[bytes], expected: Expected) -> Dr
     if encoded.is_clean and len(set(keys)) == n:
         return Draft(bytes(n), None, ())
     results = bytearray(n)
-    rejections = []
+    rejections: list[Rejection] = []
     for row, fault, entry in encoded.refused():
         results[row] = REJECTED
-        name = expected.entries[entry][0] if entry >= 0 else "event_time_us"
-        rejections.append(Rejection(row=row, field=name, reason=ROW_REASONS[fault]))
+        if len(rejections) < MOST_REJECTIONS:
+            name = expected.entries[entry][0] if entry >= 0 else "event_time_us"
+            rejections.append(Rejection(row=row, field=name, reason=ROW_REASONS[fault]))
     rows = encoded.rows()
     best: dict[bytes, int] = {}
     for row in range(n):

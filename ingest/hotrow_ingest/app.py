@@ -85,6 +85,7 @@ def build_worker(start: Start) -> IngestWorker:
     batcher = Batcher(
         store,
         queue_rows=settings.ingest.queue_rows,
+        queue_bytes=settings.ingest.queue_mib << 20,
         max_batch_rows=settings.ingest.max_batch_rows,
         reached=reached,
     )

@@ -38,16 +38,30 @@ class Pending:
 
 
 class Batcher:
-    """Commits what is submitted. `queue_rows` bounds the rows that wait, `max_batch_rows` those of one commit."""
+    """Commits what is submitted.
 
-    def __init__(self, store: OnlineStore, *, queue_rows: int, max_batch_rows: int, reached: Reached = unarmed) -> None:
+    `queue_rows` and `queue_bytes` bound what waits, but a single batch is always taken; `max_batch_rows` bounds the
+    rows of one commit.
+    """
+
+    def __init__(
+        self,
+        store: OnlineStore,
+        *,
+        queue_rows: int,
+        max_batch_rows: int,
+        queue_bytes: int = 256 << 20,
+        reached: Reached = unarmed,
+    ) -> None:
         self._store = store
         self._queue_rows = queue_rows
+        self._queue_bytes = queue_bytes
         self._max_batch_rows = max_batch_rows
         self._reached = reached
         self._queue: SimpleQueue[Pending | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._waiting_rows = 0
+        self._waiting_bytes = 0
         self._stopping = False
         self._created_us = 0
         self._log = log.logger(__name__)
@@ -56,7 +70,7 @@ class Batcher:
 
     def submit(self, pending: Pending) -> None:
         """Queue a batch; raises EXHAUSTED when too many rows wait, UNAVAILABLE when the worker stops."""
-        rows = len(pending.keys)
+        rows, size = len(pending.keys), pending.encoded.buffer.nbytes
         with self._lock:
             if self._stopping:
                 raise HotrowError(Code.UNAVAILABLE, "the ingest worker stops; send the push again", retry_after_s=0.5)
@@ -66,7 +80,15 @@ class Batcher:
                     f"{self._waiting_rows} rows wait to be written, of {self._queue_rows} that may; send slower",
                     retry_after_s=_RETRY_AFTER_S,
                 )
+            if self._waiting_bytes and self._waiting_bytes + size > self._queue_bytes:
+                raise HotrowError(
+                    Code.EXHAUSTED,
+                    f"{self._waiting_bytes >> 20} MiB of rows wait to be written, of {self._queue_bytes >> 20} that "
+                    "may; send slower",
+                    retry_after_s=_RETRY_AFTER_S,
+                )
             self._waiting_rows += rows
+            self._waiting_bytes += size
             self._queue.put(pending)  # within the lock: behind the end that `drain` puts there, nobody would take it
 
     def drain(self, timeout_s: float) -> bool:
@@ -94,6 +116,7 @@ class Batcher:
                 self._commit(batch)
                 with self._lock:
                     self._waiting_rows -= rows
+                    self._waiting_bytes -= sum(item.encoded.buffer.nbytes for item in batch)
 
     def _commit(self, batch: list[Pending]) -> None:
         try:

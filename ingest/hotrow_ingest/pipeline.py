@@ -8,14 +8,15 @@ from hotrow.codec.pushed import EncodedRows, RowPlan, Times, no_rows, plan_rows,
 from hotrow.codec.token import Token
 from hotrow.codec.wire import Scanned, Shape, bits, parse_message, scan_request
 from hotrow.errors import Code, HotrowError, invalid, not_found
-from hotrow.registry.derived import Derived
+from hotrow.registry.derived import LARGEST_KEY_BYTES, Derived
 from hotrow.registry.served import ServedSet
 from hotrow.registry.snapshot import Snapshot
 from hotrow.rpc.call import Call
+from hotrow.rpc.timing import ASKED, StageTimer
 from hotrow.schema.view import FeatureView
 from hotrow.stores.port import SKIPPED_STALE, VERSION, WRITTEN, Mark, OnlineStore, Written
 from hotrow.v1.feature_ingest_pb2 import MaterializeRowsRequest
-from hotrow.v1.push_pb2 import DELETE, ONLINE, UPSERT, PushFeaturesReply, PushFeaturesRequest
+from hotrow.v1.push_pb2 import DELETE, ONLINE, UPSERT, Destination, PushFeaturesReply, PushFeaturesRequest
 
 from hotrow_ingest.answer import Draft, draft, filled, materialize_reply, push_reply, reply_from_note
 from hotrow_ingest.batcher import Batcher, Pending
@@ -58,6 +59,7 @@ class Pipeline:
 
     def push_features(self, request: bytes, call: Call) -> None:
         """`hotrow.v1.FeatureIngest/PushFeatures`; answered when the rows are durable."""
+        timer = StageTimer() if ASKED in call.metadata else None
         scanned = scan_request(request, PUSH)
         target = self._target(scanned, PUSH)
         now_us = clock.now_us()
@@ -69,14 +71,24 @@ class Pipeline:
             raise invalid(
                 f"row {first.row}: {first.field}: {first.reason} (atomic: no row was written)", field=first.field
             )
+        mark = self._mark(scanned, target, drafted, call)
+        if timer is not None:
+            timer.ended("encode")
         if target.dry_run:
             outcomes = self._compare(target, encoded.stamped(now_us), keys, drafted)
             call.reply(push_reply(filled(drafted.results, outcomes), _rest(drafted, target), None))
         elif drafted.chosen is not None and not drafted.chosen:
             call.reply(push_reply(drafted.results, _rest(drafted, target), self._token(self._store.sequence())))
         else:
-            mark = self._mark(scanned, target, drafted, call)
-            self._submit(target, encoded, keys, drafted, mark, call)
+            pending = Pending(
+                view_id=target.view_id,
+                keys=_chosen(keys, drafted),
+                encoded=encoded,
+                done=lambda outcome: self._answer(outcome, target, drafted, call, timer),
+                chosen=drafted.chosen,
+                mark=mark,
+            )
+            self._batcher.submit(pending)
 
     def materialize_rows(self, request: bytes, call: Call) -> None:
         """`hotrow.v1.FeatureIngest/MaterializeRows`: rows of a source, with created times of their own."""
@@ -108,23 +120,25 @@ class Pipeline:
             )
         )
 
-    def _submit(
-        self, target: Target, encoded: EncodedRows, keys: list[bytes], drafted: Draft, mark: Mark | None, call: Call
+    def _answer(
+        self, outcome: Written | HotrowError, target: Target, drafted: Draft, call: Call, timer: StageTimer | None
     ) -> None:
-        def done(outcome: Written | HotrowError) -> None:
-            if isinstance(outcome, HotrowError):
-                _fail(call, outcome)
-            elif outcome.conflict:
-                call.fail(invalid("request_id was used for another payload; use a new one", field="request_id"))
-            elif outcome.replayed:
-                call.reply(reply_from_note(outcome.note, outcome.outcomes, self._token(outcome.sequence)))
-            else:
-                results = filled(drafted.results, outcome.outcomes)
-                call.reply(push_reply(results, _rest(drafted, target), self._token(outcome.sequence)))
-
-        self._batcher.submit(
-            Pending(target.view_id, _chosen(keys, drafted), encoded, done, chosen=drafted.chosen, mark=mark)
-        )
+        if isinstance(outcome, HotrowError):
+            _fail(call, outcome)
+            return
+        if outcome.conflict:
+            call.fail(invalid("request_id was used for another payload; use a new one", field="request_id"))
+            return
+        token = self._token(outcome.sequence)
+        if outcome.replayed:
+            reply = reply_from_note(outcome.note, outcome.outcomes, token)
+        else:
+            reply = push_reply(filled(drafted.results, outcome.outcomes), _rest(drafted, target), token)
+        if timer is None:
+            call.reply(reply)
+        else:
+            timer.ended("commit")
+            call.reply(reply, timer.trailers())
 
     def _compare(self, target: Target, encoded: EncodedRows, keys: list[bytes], drafted: Draft) -> bytes:
         """The outcomes that a write would have now."""
@@ -154,6 +168,8 @@ class Pipeline:
 
     def _target(self, request: Scanned, shape: Shape) -> Target:
         selection = request.selection
+        if len(selection) > LARGEST_KEY_BYTES:
+            return self._compile(selection, shape)
         return self._targets.get((shape, selection), self._compile, selection, shape)
 
     def _compile(self, selection: bytes, shape: Shape) -> Target:
@@ -164,6 +180,8 @@ class Pipeline:
         snapshot = self._served.get(request.snapshot)
         push = request if isinstance(request, PushFeaturesRequest) else PushFeaturesRequest()
         view, target = _view(snapshot, request)
+        if push.to not in Destination.values():
+            raise invalid(f"to {push.to} is not known; send ONLINE", field="to")
         if push.to != ONLINE:
             raise HotrowError(
                 Code.UNIMPLEMENTED, "to: this version has no log of pushed rows; push to ONLINE", field="to"

@@ -10,9 +10,10 @@ from hotrow.codec.response import RowFaultError, write_response
 from hotrow.codec.token import decode_token
 from hotrow.codec.wire import Scanned, Shape, bits, parse_message, scan_request
 from hotrow.errors import Code, HotrowError, invalid, not_found
-from hotrow.registry.derived import Derived
+from hotrow.registry.derived import LARGEST_KEY_BYTES, Derived
 from hotrow.registry.served import ServedSet
 from hotrow.rpc.call import Call
+from hotrow.rpc.timing import ASKED, StageTimer
 from hotrow.stores.port import OnlineStore
 from hotrow.v1.feature_server_pb2 import GetOnlineFeaturesRequest, GetServerInfoReply, ServedSnapshot
 
@@ -45,6 +46,7 @@ class Read:
     plan: ReadPlan
     keys: list[list[bytes]]
     n: int
+    timer: StageTimer | None = None
 
 
 class ReadService:
@@ -63,8 +65,14 @@ class ReadService:
 
     def get_online_features(self, request: bytes, call: Call) -> None:
         """`hotrow.v1.FeatureServer/GetOnlineFeatures`."""
+        timer = StageTimer() if ASKED in call.metadata else None
         scanned = scan_request(request, READ)
+        if timer is not None:
+            timer.ended("parse")
         read = self.begin(scanned)
+        read.timer = timer
+        if timer is not None:
+            timer.ended("plan")
         token = scanned.bytes_field(MIN_TOKEN)
         if token:
             wanted = decode_token(token, store_id=self._store.id, epoch=self._store.epoch)
@@ -92,7 +100,10 @@ class ReadService:
     def begin(self, request: Scanned) -> Read:
         """Find the plan and encode the keys; raises HotrowError for a request that cannot be answered."""
         selection = request.selection
-        plan = self._plans.get(selection, self._compile, selection)
+        if len(selection) > LARGEST_KEY_BYTES:
+            plan = self._compile(selection)
+        else:
+            plan = self._plans.get(selection, self._compile, selection)
         if request.rows * plan.response.n_columns > MAX_VALUES:
             raise invalid(
                 f"{request.rows} rows of {plan.response.n_columns} features are more than {MAX_VALUES} values; "
@@ -119,8 +130,15 @@ class ReadService:
                 plan = wider
 
     def _answer(self, read: Read, call: Call) -> None:
+        timer = read.timer
         rows = self._store.read(read.plan.view_ids, read.keys)
-        call.reply(self.finish(read, rows))
+        if timer is None:
+            call.reply(self.finish(read, rows))
+            return
+        timer.ended("store")
+        reply = self.finish(read, rows)
+        timer.ended("encode")
+        call.reply(reply, timer.trailers())
 
     def _compile(self, selection: bytes) -> ReadPlan:
         request = parse_message(GetOnlineFeaturesRequest, selection)

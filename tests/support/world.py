@@ -40,6 +40,7 @@ class RecordingCall:
     def __init__(self, *, deadline_s: float = math.inf, caller: str = ""):
         self.deadline_s, self.caller, self.request_id = deadline_s, caller, "call-1"
         self.answers: list[bytes | HotrowError] = []
+        self.trailers = ()
         self.gone = False
         self._ended = threading.Event()
 
@@ -48,6 +49,7 @@ class RecordingCall:
 
     def reply(self, message: bytes, trailers=()) -> None:
         self.answers.append(message)
+        self.trailers = trailers
         self._ended.set()
 
     def fail(self, error: HotrowError) -> None:

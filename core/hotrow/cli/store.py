@@ -272,6 +272,9 @@ def _view_ids(workspace: Workspace) -> tuple[dict[bytes, tuple[Snapshot, str]], 
             served.setdefault(snapshot.view_id(name), (snapshot, name))
     past: set[bytes] = set()
     for snapshot_id in {entry.id for entry in registry.log(project)}:
-        snapshot = registry.snapshot(snapshot_id)
+        try:
+            snapshot = registry.snapshot(snapshot_id)
+        except HotrowError:
+            continue  # damaged, and served no more: rows of views that it alone has count as unknown, and are kept
         past.update(snapshot.view_id(name) for name in snapshot.views)
     return served, past - served.keys()

@@ -8,6 +8,8 @@ from hotrow.registry.served import ServedSet
 T = TypeVar("T")
 
 MOST = 1024
+LARGEST_KEY_BYTES = 64 << 10
+"""A caller chooses the keys: larger ones are not to be kept, or a thousand of them would take all memory."""
 
 
 class Derived(Generic[T]):

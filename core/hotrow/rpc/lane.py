@@ -191,15 +191,17 @@ class _LaneCall:
         lane = self._lane
         message = event.batch_operations[0].message()
         lane.current = self
-        if message is None:
-            lane.gate.count_abandoned()
-            self._send_error(_NO_MESSAGE)
-        else:
-            lane.gate.admit(self._method.handler, message, self)
-        lane.current = None
-        if not self._ending:
-            self._ending = True
-            self._core_call.start_server_batch((cygrpc.ReceiveCloseOnServerOperation(0),), self.ended)
+        try:
+            if message is None:
+                lane.gate.count_abandoned()
+                self._send_error(_NO_MESSAGE)
+            else:
+                lane.gate.admit(self._method.handler, message, self)
+        finally:  # whatever was raised, the call's end is waited for, or the lane could never be closed
+            lane.current = None
+            if not self._ending:
+                self._ending = True
+                self._core_call.start_server_batch((cygrpc.ReceiveCloseOnServerOperation(0),), self.ended)
 
     def ended(self, event: Any) -> None:
         """A call whose handler returned without an answer is over, with or without one."""

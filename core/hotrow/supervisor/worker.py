@@ -96,12 +96,19 @@ def _obey(worker: Worker, control: WorkerEnd, inbox: "queue.SimpleQueue[ToWorker
             case Publish(refs):
                 control.send_message(worker.publish(refs))
             case ClearReaders():
-                worker.clear_readers()
+                _clear_readers(worker)
             case Drain(grace_s):
                 worker.drain(grace_s)
                 return
             case Start():
                 raise TypeError("a worker is started once")
+
+
+def _clear_readers(worker: Worker) -> None:
+    try:
+        worker.clear_readers()
+    except HotrowError as error:  # a slot in the table of readers is no reason to end a worker that serves
+        _log.warning("readers that died were not cleared", reason=error.message)
 
 
 def _fail(control: WorkerEnd, error: Exception) -> None:

@@ -29,7 +29,7 @@ class _DestinationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Destinati
     ONLINE: _Destination.ValueType  # 0
     """the online store"""
     OFFLINE: _Destination.ValueType  # 1
-    """the log of pushed rows"""
+    """the log of pushed rows; UNIMPLEMENTED in this version, and so is BOTH"""
     BOTH: _Destination.ValueType  # 2
 
 class Destination(_Destination, metaclass=_DestinationEnumTypeWrapper): ...
@@ -37,7 +37,7 @@ class Destination(_Destination, metaclass=_DestinationEnumTypeWrapper): ...
 ONLINE: Destination.ValueType  # 0
 """the online store"""
 OFFLINE: Destination.ValueType  # 1
-"""the log of pushed rows"""
+"""the log of pushed rows; UNIMPLEMENTED in this version, and so is BOTH"""
 BOTH: Destination.ValueType  # 2
 Global___Destination: _TypeAlias = Destination  # noqa: Y015
 
@@ -198,7 +198,9 @@ class PushFeaturesReply(_message.Message):
         """one a row of the request"""
 
     @_builtins.property
-    def rejections(self) -> _containers.RepeatedCompositeFieldContainer[Global___Rejection]: ...
+    def rejections(self) -> _containers.RepeatedCompositeFieldContainer[Global___Rejection]:
+        """the first thousand; results has every row"""
+
     def __init__(
         self,
         *,

@@ -124,6 +124,21 @@ def test_a_commit_has_a_bound_of_rows(started):
     assert store.commits == [1, 2, 2, 1]
 
 
+def test_a_queue_full_of_bytes_refuses_at_once(started):
+    """Few rows may be large; one batch alone is taken whatever its size."""
+    store, outcomes = GatedStore(), Outcomes()
+    size = pending(outcomes.of(9), 1, 2).encoded.buffer.nbytes
+    batcher = started(store, queue_bytes=size)
+    hold(store, batcher, outcomes, 1, 2)
+    with pytest.raises(HotrowError, match="MiB of rows wait to be written") as caught:
+        batcher.submit(pending(outcomes.of(0), 3))
+    assert (caught.value.code, caught.value.retry_after_s is not None) == (Code.EXHAUSTED, True)
+    store.open()
+    outcomes.wait(1)
+    batcher.submit(pending(outcomes.of(1), 3))
+    outcomes.wait(2)
+
+
 def test_a_full_queue_refuses_at_once(started):
     """EXHAUSTED with a hint; what waits is still written, and then there is room again."""
     store, outcomes = GatedStore(), Outcomes()

@@ -266,3 +266,45 @@ def test_a_commit_that_fails_unforeseen_names_the_request(world, monkeypatch):
     assert caught.value.code is Code.INTERNAL
     assert caught.value.message.endswith("; request id call-1")
     assert "secret" not in caught.value.message
+
+
+def test_a_push_tells_its_stages_when_asked(world):
+    """In the trailer, in milliseconds; nothing is sent to those who do not ask."""
+    call = RecordingCall()
+    call.metadata = (("user-agent", "x"), ("hotrow-timing", "1"))
+    world.pipeline.push_features(stats([1], [10]).SerializeToString(), call)
+    call.result()
+    [(name, text)] = call.trailers
+    assert name == "server-timing"
+    assert [stage.partition(";dur=")[0] for stage in text.split(", ")] == ["encode", "commit"]
+    assert all(float(stage.partition(";dur=")[2]) >= 0 for stage in text.split(", "))
+    silent = RecordingCall()
+    world.pipeline.push_features(stats([2], [10]).SerializeToString(), silent)
+    silent.result()
+    assert silent.trailers == ()
+
+
+def test_a_reply_explains_a_bounded_number_of_rows(world):
+    """Every row has its result; a batch of nanoseconds in place of microseconds does not make a reply of megabytes."""
+    n = 5000
+    reply = world.push(stats(list(range(n)), [1] * n, event_time_us=[clock.now_us() * 1000] * n))
+    assert (reply.rejected, list(reply.results)) == (n, [REJECTED] * n)
+    assert len(reply.rejections) == 1000
+
+
+def test_a_selection_of_any_size_is_not_kept(world):
+    """A caller may pad what names a push with unknown fields; such a target is made for one request."""
+    request = stats([1], [10]).SerializeToString()
+    padded = request + b"\x7a\x80\x80\x40" + bytes(1 << 20)  # field 15, unknown
+    before = len(world.pipeline._targets._kept[1])
+    call = RecordingCall()
+    world.pipeline.push_features(padded, call)
+    call.result()
+    assert len(world.pipeline._targets._kept[1]) == before
+
+
+def test_an_unknown_destination_is_refused(world):
+    """A number that this version has no name for is not taken for one that it has."""
+    with pytest.raises(HotrowError, match="to 7 is not known") as caught:
+        world.push(stats([1], [10], to=7))
+    assert (caught.value.code, caught.value.field) == (Code.INVALID, "to")

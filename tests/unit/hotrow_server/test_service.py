@@ -282,3 +282,29 @@ def outcome(world, request):
         return world.read(request)
     except HotrowError as error:
         return error.code
+
+
+def test_a_read_tells_its_stages_when_asked(world):
+    """In the trailer, in milliseconds; nothing is sent to those who do not ask."""
+    request = asked("stats:trips", entities=[drivers(1)]).SerializeToString()
+    call = RecordingCall()
+    call.metadata = (("hotrow-timing", "1"),)
+    world.service.get_online_features(request, call)
+    [(name, text)] = call.trailers
+    assert name == "server-timing"
+    assert [stage.partition(";dur=")[0] for stage in text.split(", ")] == ["parse", "plan", "store", "encode"]
+    silent = RecordingCall()
+    world.service.get_online_features(request, silent)
+    assert silent.trailers == ()
+    assert silent.answers == call.answers
+
+
+def test_a_selection_of_any_size_is_not_kept(world):
+    """A caller may pad a selection with unknown fields; its plan is made for one request."""
+    request = asked("stats:trips", entities=[drivers(1)]).SerializeToString()
+    call = RecordingCall()
+    world.service.get_online_features(request + b"\x7a\x80\x80\x40" + bytes(1 << 20), call)
+    call.result()
+    assert not world.service._plans._kept[1]
+    world.service.get_online_features(request, RecordingCall())
+    assert len(world.service._plans._kept[1]) == 1
