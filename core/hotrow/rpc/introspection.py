@@ -14,7 +14,9 @@ from hotrow.v1 import feature_ingest_pb2, feature_server_pb2  # noqa: F401 - ref
 
 HEALTH = "grpc.health.v1.Health"
 REFLECTION = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
-"""Both versions have the same messages; newer tools ask for v1 first."""
+"""Both versions have the same messages; newer tools ask for v1 first. Listed is the one whose descriptor there is:
+`grpcurl describe` ends at a name that has none.
+"""
 
 # A reflection stream holds its thread for as long as the caller keeps it open, and graphical tools keep it open: they
 # have threads of their own, so that they cannot keep health checks waiting.
@@ -51,7 +53,7 @@ class Introspection:
         self._health = _Health()
         self._reflecting: set[grpc.ServicerContext] = set()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        self._add_reflection(server, (*services, HEALTH, *REFLECTION))
+        self._add_reflection(server, (*services, HEALTH, REFLECTION[1]))
         self.set(serving=False)
 
     def set(self, *, serving: bool) -> None:
