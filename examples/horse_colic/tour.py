@@ -64,7 +64,7 @@ def main() -> None:
         if not once:
             print(f"Serving on {address} until Ctrl-C; its log is {LOG.relative_to(FOLDER)}", flush=True)
             wait(server)
-    print("Stopped; `hotrow serve` in this folder serves it again" if once else "Stopped")
+    print(f"Stopped; `hotrow serve` in {FOLDER} serves it again" if once else "Stopped")
 
 
 def read_and_push(client: Client) -> None:
