@@ -58,7 +58,8 @@ def apply(
 
     With --branch the head stays: the snapshot is served under the branch's name and has rows of its own, until
     `hotrow registry publish` makes it the head. A change that stored rows do not fit is refused. If somebody else
-    applied in between, nothing is lost: this one says so, and you look at the plan again.
+    applies while this runs, this one says so and changes nothing. Definitions that were applied before from another
+    checkout, and are not in this one, are removed: look at `hotrow plan` first.
 
     \b
     Examples:

@@ -39,7 +39,7 @@ def request_fault(  # noqa: PLR0911 - one message a fault
     if code == k.MISSING:
         name, type_, _ = expected.entries[one]
         return invalid(
-            f"{where}: {expected.kind(one)} {name!r} is missing; send a {type_} column of that name", field=name
+            f"{where}: {expected.kind(one)} {name!r} is missing; send {_with_article(type_)} column of that name", field=name
         )
     if code == k.RAGGED_TIMES:
         name = "created_time_us" if one else "event_time_us"
@@ -65,6 +65,10 @@ def request_fault(  # noqa: PLR0911 - one message a fault
             field=name,
         )
     return invalid(f"{where}: {name!r} in row {two}: {ROW_REASONS[code]}", field=name)
+
+
+def _with_article(type_: ValueType) -> str:
+    return f"{'an' if type_.name[0] in 'AEIOU' else 'a'} {type_}"
 
 
 def _wrong_kind(name: str, wanted: ValueType, kind: int, where: str) -> HotrowError:

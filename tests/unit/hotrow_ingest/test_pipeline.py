@@ -197,7 +197,7 @@ def test_defaults_stand_in_for_columns(world):
     assert list(reply.columns[0].string.values) == ["none"]
     push = stats([1], [1])
     del push.rows[1]
-    with pytest.raises(HotrowError, match="view 'stats': feature 'trips' is missing; send a Int64 column"):
+    with pytest.raises(HotrowError, match="view 'stats': feature 'trips' is missing; send an Int64 column"):
         world.push(push)
 
 

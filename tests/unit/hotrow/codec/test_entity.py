@@ -66,7 +66,7 @@ def test_zero_rows_have_no_keys():
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ([], "join key 'a' is missing; send a Int64 column"),
+        ([], "join key 'a' is missing; send an Int64 column"),
         ([column("a", "int64", [1])], "join key 'b' is missing; send a String column"),
         ([column("a", "string", ["1"]), column("b", "string", ["x"])], "'a' is Int64, and the column has String"),
         ([column("a", "float64", [1.0]), column("b", "string", ["x"])], "'a' is Int64, and the column has Float64"),

@@ -203,7 +203,7 @@ def test_a_stamp_sets_the_created_time_and_the_checksum():
         (lambda rows: rows.append(column("y", "int64", [1, 2])), "column 'y' is not known"),
         (lambda rows: rows.append(column("x", "float64", [1, 2])), "column 'x' is there twice"),
         (lambda rows: rows.pop(), "feature 'x' is missing; send a Float64 column"),
-        (lambda rows: rows.pop(0), "join key 'id' is missing; send a Int64 column"),
+        (lambda rows: rows.pop(0), "join key 'id' is missing; send an Int64 column"),
         (lambda rows: rows[1].float64.values.append(1), "column 'x' has 3 rows"),
         (lambda rows: rows[1].statuses.append(1), "column 'x' has 2 rows"),
         (lambda rows: rows[1].statuses.extend([1, 3]), "status of 'x' in row 1"),
