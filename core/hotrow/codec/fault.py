@@ -39,7 +39,8 @@ def request_fault(  # noqa: PLR0911 - one message a fault
     if code == k.MISSING:
         name, type_, _ = expected.entries[one]
         return invalid(
-            f"{where}: {expected.kind(one)} {name!r} is missing; send {_with_article(type_)} column of that name", field=name
+            f"{where}: {expected.kind(one)} {name!r} is missing; send {_with_article(type_)} column of that name",
+            field=name,
         )
     if code == k.RAGGED_TIMES:
         name = "created_time_us" if one else "event_time_us"
