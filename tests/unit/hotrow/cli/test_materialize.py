@@ -105,7 +105,7 @@ def test_a_remote_worker_keeps_its_watermarks_to_itself(hotrow, rides):
 
 def test_an_interrupt_is_clean_and_the_rest_comes_later(hotrow, rides):
     """Ctrl-C reaches the whole group, the worker too; then the same command completes the work."""
-    rows = 400_000
+    rows = 1_500_000  # some seconds of work, so that the signal comes in the middle of it on any machine
     put_source(rides, rows)
     hotrow("apply", "-C", rides)
     command = [sys.executable, "-m", "hotrow.cli.main", "materialize", "1970-01-01", "now", "-C", str(rides)]
@@ -117,7 +117,7 @@ def test_an_interrupt_is_clean_and_the_rest_comes_later(hotrow, rides):
     deadline.start()
     try:
         while process.poll() is None and not (store.exists() and store.stat().st_size > 1 << 20):
-            threading.Event().wait(0.01)
+            threading.Event().wait(0.002)
         os.killpg(process.pid, signal.SIGINT)
         _, err = process.communicate(timeout=TIMEOUT_S)
     finally:
