@@ -21,6 +21,7 @@ from pathlib import Path
 
 import grpc
 from hotrow.stores.lmdb import LmdbStore
+from hotrow.stores.port import ABSENT
 from hotrow.v1.feature_server_pb2 import GetServerInfoReply
 from hotrow.v1.push_pb2 import DUPLICATE, SKIPPED_STALE, WRITTEN, PushFeaturesReply
 
@@ -33,7 +34,6 @@ PUSH = "/hotrow.v1.FeatureServer/PushFeatures"
 INGEST_PUSH = "/hotrow.v1.FeatureIngest/PushFeatures"
 _CHANNELS = 3  # a reader, so that it reaches every worker
 _DIAL_EVERY = 200  # calls, so that it reaches those that were started again
-_LATE_EVERY = 7
 _KEPT_REPLIES = 40
 _TIMEOUT_S = 30.0
 _COME_AGAIN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)  # the second: gRPC, of calls that meet a drain
@@ -43,7 +43,7 @@ _SEQUENCE = struct.Struct(">16xIQ")
 
 @dataclasses.dataclass
 class Job:
-    """What one process does."""
+    """What one process does. Every so many pushes a producer sends one that comes too late (`late_every`, 0: never)."""
 
     board: str
     server: str
@@ -53,6 +53,7 @@ class Job:
     producers: list[int]
     readers: int
     pause_s: float = 0.0
+    late_every: int = 7
 
 
 @dataclasses.dataclass
@@ -165,6 +166,7 @@ class Producer:
         self._number = number
         self._slot = job.first_slot + job.readers + number
         self._pause_s = job.pause_s
+        self._late_every = job.late_every
         self._store = store
         direct = number % 2 == 1
         self._channel = dial(job.ingest if direct else job.server)
@@ -175,7 +177,7 @@ class Producer:
         while not self._board.stopping:
             push += 1
             self._push(trip.stamp_of(self._number, push))
-            if push % _LATE_EVERY == 0:
+            if self._late_every and push % self._late_every == 0:
                 self._push_late(trip.stamp_of(self._number, push))
             time.sleep(self._pause_s)
         self._channel.close()
@@ -215,7 +217,7 @@ class Producer:
         the same, byte for byte, after the retry, whose reply is that of the first commit.
         """
         began = time.monotonic()
-        lost: bytes | None = None
+        lost = b""
         sequence = 0
         while True:
             try:
@@ -225,13 +227,13 @@ class Producer:
                 self._failed(error)
             if time.monotonic() > began + _PATIENCE_S:
                 raise TimeoutError(f"producer {self._number}: not answered in {_PATIENCE_S} s")
-            if ledger_key is not None and lost is None:
-                self.seen.retried += 1
+            if ledger_key is not None and len(lost) <= len(ABSENT):
+                self.seen.retried += not lost
                 sequence = self._store.sequence()
                 (lost,) = self._store.read([trip.VIEW_ID], [[trip.stored_name(ledger_key)]])
             time.sleep(0.03)
         self.seen.longest_wait_s = max(self.seen.longest_wait_s, time.monotonic() - began)
-        if lost is not None and len(lost) > 4:
+        if len(lost) > len(ABSENT):
             self.seen.replayed += 1
             (now,) = self._store.read([trip.VIEW_ID], [[trip.stored_name(ledger_key or 0)]])
             told = _SEQUENCE.unpack(PushFeaturesReply.FromString(reply).token)[1]

@@ -101,7 +101,7 @@ def exit_of(repository: Repository, *arguments: str, **environ: str) -> tuple[in
 class Load:
     """Producers and readers in processes of their own, from now until `stop`."""
 
-    def __init__(self, repository: Repository, *, readers: int, producers: int = 4, pause_s: float = 0.0) -> None:
+    def __init__(self, repository: Repository, *, readers: int, pause_s: float = 0.0, late_every: int = 7) -> None:
         settings = repository.settings
         self._board_file = repository.path / f"board-{time.monotonic_ns()}"
         self.board = Board(self._board_file)
@@ -113,9 +113,10 @@ class Load:
                 ingest=settings.ingest.address,
                 store=str(settings.online_store.path),
                 first_slot=number * _SLOTS_EACH,
-                producers=list(range(number, producers, _LOADERS)),
+                producers=list(range(number, trip.PRODUCERS, _LOADERS)),
                 readers=len(range(number, readers, _LOADERS)),
                 pause_s=pause_s,
+                late_every=late_every,
             )
             command = [sys.executable, "-m", "tests.faults.load", json.dumps(dataclasses.asdict(job))]
             self._processes.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True))

@@ -21,7 +21,7 @@ PLACES = ("after_write", "after_commit", "")
 @pytest.mark.parametrize(
     ("kills_at", "commits"),
     [
-        pytest.param((2, 2, 2), 150, id="short"),
+        pytest.param((2, 2, 2), 100, id="short"),
         pytest.param((30, 30, 40), 300, id="long", marks=[pytest.mark.slow, pytest.mark.timeout(1800)]),
     ],
 )
@@ -34,7 +34,7 @@ def test_the_ingest_worker_killed_again_and_again(
     kills = []
     for place, wanted in zip(PLACES, kills_at, strict=True):
         running = serve(repository, HOTROW_FAILPOINT=f"{place}:{commits}" if place else "").ready()
-        pushing = pushing or load(repository, readers=2, pause_s=0.005)
+        pushing = pushing or load(repository, readers=2, pause_s=0.005, late_every=0)
         while running.restarts("ingest") < wanted:
             if place:
                 time.sleep(0.05)
