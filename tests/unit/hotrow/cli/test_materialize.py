@@ -115,7 +115,8 @@ def test_an_interrupt_is_clean_and_the_rest_comes_later(hotrow, rides):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
+        # A shell's background jobs ignore it. (No thread of the tests holds a lock that the lambda would wait for.)
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     store = rides / "data" / "online" / "data.mdb"
     deadline = threading.Timer(TIMEOUT_S, process.kill)
