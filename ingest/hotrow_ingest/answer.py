@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hotrow.codec.fault import ROW_REASONS, Expected
-from hotrow.codec.layout import varint
+from hotrow.codec.protowire import varint
 from hotrow.codec.pushed import EncodedRows
 from hotrow.codec.token import Token, encode_token
 from hotrow.stores.port import SKIPPED_STALE, VERSION, WRITTEN

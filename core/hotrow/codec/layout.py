@@ -5,6 +5,7 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from hotrow.codec.protowire import varint
 from hotrow.schema.default import DefaultValue
 from hotrow.types import BOOL, BY_NAME, BYTES, FLOAT32, FLOAT64, INT32, INT64, STRING, TIMESTAMP, ValueType
 
@@ -68,16 +69,6 @@ def stored_value(type_: ValueType, value: DefaultValue) -> bytes:
     if isinstance(value, str):
         return value.encode()
     return value if isinstance(value, bytes) else struct.pack(_FORMATS[type_.kind], value)
-
-
-def varint(value: int) -> bytes:
-    """The protobuf varint of a number that is not negative."""
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
 
 
 def _entry(element: str | bytes) -> bytes:

@@ -22,7 +22,8 @@ from hotrow.codec.kernel_decode import (
     check_row,
 )
 from hotrow.codec.kernel_row import HEADER
-from hotrow.codec.layout import Constants, RowLayout, Slot, is_variable, stored_value, varint
+from hotrow.codec.layout import Constants, RowLayout, Slot, is_variable, stored_value
+from hotrow.codec.protowire import LENGTH, length_delimited, tag
 from hotrow.codec.wire import Octets, Table
 from hotrow.schema.default import DefaultValue
 from hotrow.schema.field import Field
@@ -185,14 +186,6 @@ def _kinds(views: Sequence[ViewColumns], n_columns: int) -> list[int]:
     return kinds
 
 
-def _field(number: int, data: bytes) -> bytes:
-    return _tag(number) + varint(len(data)) + data
-
-
-def _tag(number: int) -> bytes:
-    return varint(number << 3 | 2)
-
-
 class _Program:
     """Steps for the kernel, collected in the order of the bytes and given out in the reverse."""
 
@@ -205,25 +198,25 @@ class _Program:
         fields: list[Field] = [field for _, field in sorted(_placed(views), key=lambda placed: placed[0])]
         for column, (name, field) in enumerate(zip(shape.names, fields, strict=True)):
             self._begin(1)
-            self._constant(_field(1, name.encode()))
+            self._constant(length_delimited(1, name.encode()))
             if not shape.matrix:
                 self._values(column, field.type.kind)
-            self._constant(_field(18, field.unit.encode()) if field.unit else b"")
+            self._constant(length_delimited(18, field.unit.encode()) if field.unit else b"")
             self._block(19, [k.STATUSES, column, 0, 0])
             self._end()
         if shape.matrix:
             self._begin(2)
             self._block(1, [k.MATRIX, kinds_at, 0, 0])
             self._steps.append([k.ROWS, 0, 0, 0])
-            self._constant(b"".join(_field(3, name.encode()) for name in shape.names))
+            self._constant(b"".join(length_delimited(3, name.encode()) for name in shape.names))
             self._end()
         if shape.event_timestamps:
             for number, view in enumerate(views):
                 self._begin(3)
-                self._constant(_field(1, view.name.encode()))
+                self._constant(length_delimited(1, view.name.encode()))
                 self._block(2, [k.TIMES, number, 0, 0])
                 self._end()
-        self._constant(_field(4, shape.snapshot.encode()))
+        self._constant(length_delimited(4, shape.snapshot.encode()))
         return [number for step in reversed(self._steps) for number in step]
 
     def _values(self, column: int, kind: int) -> None:
@@ -238,8 +231,8 @@ class _Program:
         self._end()
 
     def _begin(self, number: int, *, omit_empty: bool = False) -> None:
-        tag = _tag(number)
-        self._steps.append([k.CLOSE, int(omit_empty), self._constants.put(tag), len(tag)])
+        before = tag(number, LENGTH)
+        self._steps.append([k.CLOSE, int(omit_empty), self._constants.put(before), len(before)])
 
     def _end(self) -> None:
         self._steps.append([k.OPEN, 0, 0, 0])

@@ -1,7 +1,8 @@
 """Where fields stand in a row follows from the schema alone."""
 
 import pytest
-from hotrow.codec.layout import Constants, is_variable, layout_from_schema, stored_value, varint
+from hotrow.codec.layout import Constants, is_variable, layout_from_schema, stored_value
+from hotrow.codec.protowire import varint
 from hypothesis import given
 from hypothesis import strategies as st
 from reference.column import TYPES
