@@ -1,6 +1,6 @@
 """The few rules of the protobuf wire format that the Python-side codecs need: varints, and fields one after another.
 
-Format: https://protobuf.dev/programming-guides/encoding/. The kernels have their own; this is for plans, answers and clients.
+Format: https://protobuf.dev/programming-guides/encoding/. For plans, answers and clients; the kernels have their own.
 """
 
 from collections.abc import Iterator
