@@ -1,15 +1,19 @@
-"""The fast lane: hot methods served by gRPC's core directly, beside an ordinary `grpc.Server` on the same port.
+"""The fast lane: hot methods served by gRPC's core directly, inside an ordinary `grpc.Server`.
 
 grpcio's server hands each call to a thread pool and spends five events and two thirds of its CPU time in Python. The
-lane registers its methods, and a completion queue of its own, with the core under the same server, and one thread
-polls that queue. An event costs some 10 us, so a call has as few as can be: the request, its message, and one batch
-that sends the answer and waits for the end. A call that is answered later has one more, its end, so that a caller
-who goes away is seen while the answer is still being made.
+lane registers its methods with the core under the same server and asks for their calls itself. Their events come by the
+server's own queue to the server's own thread, which runs whatever an event is tagged with: so one thread reads the
+connections, handles the lane's calls, and hands on all others. (A queue and a thread of the lane's own cost half as
+much again: the two threads read one another's connections and wake each other, `docs/adr/0008`.) An event costs
+some 5 us, so a call has as few as can be: the request, its message, and one batch that sends the answer and waits for
+the end. A call that is answered later has one more, its end, so that a caller who goes away is seen while the answer
+is still being made.
 
 This is grpcio's private interface. No other module imports it; `self_test` says whether it works here, and where it
 does not the same handlers are served by the ordinary door.
 """
 
+import contextlib
 import math
 import tempfile
 import threading
@@ -29,7 +33,10 @@ from hotrow.rpc.gate import Gate
 from hotrow.rpc.status import status_from_error
 
 ARMED = 64  # requests asked for ahead, a method
-_CLOSE_S = 5.0
+
+_Taken = tuple[None, tuple[()]]
+_TAKEN: _Taken = (None, ())
+"""What the server's thread wants of an event's handler: a state of its own that has ended, and what to call now."""
 
 # Operations that carry nothing in and whose result nobody reads are shared by all calls.
 _SEND_NO_METADATA = cygrpc.SendInitialMetadataOperation((), 0)
@@ -40,97 +47,53 @@ _NO_MESSAGE = HotrowError(Code.UNIMPLEMENTED, "the method takes exactly one requ
 
 
 class Lane:
-    """Serves `methods` of `server`, which must not have been started.
+    """Serves `methods` of `server`, which must not have been started; `start` it after the server's start.
 
-    `start` after the server's start, `close` after its end.
+    It ends with the server, which waits for the lane's calls as for all others.
     """
 
     def __init__(self, server: grpc.Server, methods: Mapping[str, Handler], gate: Gate) -> None:
         self.core = server._cy_server  # type: ignore[attr-defined]  # noqa: SLF001 - see the module's docstring
-        self.queue = cygrpc.CompletionQueue()
-        self.core.register_completion_queue(self.queue)
+        self.queue = server._state.completion_queue  # type: ignore[attr-defined]  # noqa: SLF001
         self.gate = gate
-        self.open = 0  # calls that may yet start a batch; with `armed`, changed on the lane's thread alone
-        self.armed = 0
-        self.thread_id = 0
-        self.current: _LaneCall | None = None  # whose handler runs on the lane's thread
+        self.thread_id = 0  # of the server's thread
+        self.current: _LaneCall | None = None  # whose handler runs on the server's thread
         self.log = log.logger(__name__)
         self._methods = [_Method(self, path, handler) for path, handler in methods.items()]
         for method in self._methods:
             self.core.register_method(method.path)
-        self._idle = threading.Event()
-        if not self._methods:
-            self._idle.set()
-        self._thread = threading.Thread(target=self._serve, name="hotrow-lane", daemon=True)
 
     def start(self) -> None:
-        """Ask for calls and serve them on a thread of the lane's own."""
+        """Ask for calls."""
         for method in self._methods:
             for _ in range(ARMED):
                 method.arm()
-                self.armed += 1
-        self._thread.start()
-
-    def close(self) -> None:
-        """Release the queue. The server has been stopped and has cancelled what still ran.
-
-        The core aborts the process when a batch is started on a queue that was shut down, so that is left out, and
-        said, should a call be left that may still be answered.
-        """
-        if not self._idle.wait(_CLOSE_S):
-            self.log.warning("the lane has calls left", calls=self.open, armed=self.armed)
-            return
-        self.queue.shutdown()
-        self._thread.join(_CLOSE_S)
-
-    def note_idle(self) -> None:
-        """Called when a call has ended or an armed request came back empty: the server stops, it may be the last."""
-        if not self.armed and not self.open:
-            self._idle.set()
-
-    def _serve(self) -> None:
-        self.thread_id = threading.get_ident()
-        poll = self.queue.poll
-        while True:
-            event = poll()
-            tag = event.tag
-            if tag is None:  # the queue was shut down
-                return
-            try:
-                tag(event)
-            except Exception:
-                self.log.exception("the lane failed to handle an event")
-            event = tag = None  # frees a call before the wait for the next one
 
 
 class _Method:
-    __slots__ = ("begin_tag", "handler", "lane", "path")
+    __slots__ = ("handler", "lane", "path")
 
     def __init__(self, lane: Lane, path: str, handler: Handler) -> None:
         self.lane = lane
         self.path = path
         self.handler = handler
-        self.begin_tag = self.begin
 
     def arm(self) -> None:
         """Ask for one call more."""
         lane = self.lane
-        lane.core.request_registered_call(lane.queue, lane.queue, self.path, self.begin_tag)
+        lane.core.request_registered_call(lane.queue, lane.queue, self.path, self)
 
-    def begin(self, event: Any) -> None:
+    def __call__(self, event: Any) -> _Taken:
         """A call has come, or (without success) the server stops."""
-        lane = self.lane
-        if not event.success:
-            lane.armed -= 1
-            lane.note_idle()
-            return
-        lane.open += 1
-        call = _LaneCall(self, event)
-        event.call.start_server_batch((cygrpc.ReceiveMessageOperation(0),), call.received)
-        try:
-            lane.core.request_registered_call(lane.queue, lane.queue, self.path, self.begin_tag)
-        except ValueError:  # the server has been told to stop since
-            lane.armed -= 1
+        if event.success:
+            try:
+                call = _LaneCall(self, event)
+                event.call.start_server_batch((cygrpc.ReceiveMessageOperation(0),), call.received)
+                with contextlib.suppress(ValueError):  # the server has been told to stop since
+                    self.arm()
+            except Exception:  # the server's thread must not end by it
+                self.lane.log.exception("the lane failed to take a call", method=self.path)
+        return _TAKEN
 
 
 class _LaneCall:
@@ -157,10 +120,7 @@ class _LaneCall:
 
     @property
     def peer(self) -> str:
-        core_call = self._core_call
-        if core_call is None:
-            return ""
-        name = core_call.peer()
+        name = self._core_call.peer()
         return name.decode() if isinstance(name, bytes) else str(name)
 
     @property
@@ -186,37 +146,32 @@ class _LaneCall:
         if self._lane.gate.claim(self):
             self._fail(error)
 
-    def received(self, event: Any) -> None:
+    def received(self, event: Any) -> _Taken:
         """The request's message has come; None: it was too large, or the caller went away, or sent none."""
         lane = self._lane
-        message = event.batch_operations[0].message()
+        lane.thread_id = threading.get_ident()
         lane.current = self
         try:
+            message = event.batch_operations[0].message()
             if message is None:
                 lane.gate.count_abandoned()
                 self._send_error(_NO_MESSAGE)
             else:
                 lane.gate.admit(self._method.handler, message, self)
-        finally:  # whatever was raised, the call's end is waited for, or the lane could never be closed
-            lane.current = None
-            if not self._ending:
-                self._ending = True
-                self._core_call.start_server_batch((cygrpc.ReceiveCloseOnServerOperation(0),), self.ended)
+        except Exception:
+            lane.log.exception("the lane failed to handle a call", method=self.method)
+        lane.current = None
+        if not self._ending:  # without an answer, the call's end is waited for
+            self._ending = True
+            self._core_call.start_server_batch((cygrpc.ReceiveCloseOnServerOperation(0),), self.ended)
+        return _TAKEN
 
-    def ended(self, event: Any) -> None:
+    def ended(self, event: Any) -> _Taken:
         """A call whose handler returned without an answer is over, with or without one."""
         self._gone = event.batch_operations[0].cancelled()
         if self._lane.gate.claim(self):
             self._lane.gate.count_abandoned()
-            self.answered(event)
-
-    def answered(self, _event: Any) -> None:
-        """Nothing will be started on this call any more."""
-        self._core_call = None
-        lane = self._lane
-        lane.open -= 1
-        if not lane.armed:
-            lane.note_idle()
+        return _TAKEN
 
     def _fail(self, error: HotrowError) -> None:
         self._lane.gate.count_failed(error.code)
@@ -231,10 +186,15 @@ class _LaneCall:
         """Start the last batch; on the lane's thread and inside the handler it also takes in the end of the call."""
         lane = self._lane
         if lane.current is self and threading.get_ident() == lane.thread_id:
-            self._core_call.start_server_batch((_END_OF_CALL, *operations), self.answered)
+            self._core_call.start_server_batch((_END_OF_CALL, *operations), _sent)
             self._ending = True
         else:
-            self._core_call.start_server_batch(operations, self.answered)
+            self._core_call.start_server_batch(operations, _sent)
+
+
+def _sent(_event: Any) -> _Taken:
+    """Nothing will be started on the call any more."""
+    return _TAKEN
 
 
 def self_test(timeout_s: float = 10.0) -> str:
@@ -261,6 +221,5 @@ def _try_call(address: str, timeout_s: float) -> str:
         trailers = dict(ended.trailing_metadata())
     finally:
         server.stop(timeout_s).wait()  # at once: no call is left; without a grace gRPC logs the end of the connection
-        lane.close()
     right = reply == b"lane" and trailers.get("trailer") == "kept"
     return "" if right else f"grpcio {grpc.__version__}: a test call came back as {reply!r} with {trailers!r}"

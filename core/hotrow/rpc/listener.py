@@ -86,8 +86,6 @@ class Listener:
             self._gate.fail_running()
             if not ended.wait(_ANSWER_S + _END_S):
                 _log.warning("the listener did not end", port=self._port)
-        if isinstance(self._lane, Lane):
-            self._lane.close()
         return drained
 
 

@@ -87,12 +87,18 @@ def test_answers_come_from_any_thread_at_once(serving, wait_until):
         assert {future.result(timeout=10) for future in futures} == {b"done"}
 
 
-def test_the_lanes_thread_ends_with_its_listener(serving):
-    def lanes():
-        return [thread for thread in threading.enumerate() if thread.name == "hotrow-lane"]
+def test_one_thread_reads_and_handles_and_ends_with_its_listener(serving, wait_until):
+    """The lane's handlers run on the ordinary server's own thread; a stop leaves none behind."""
+    handled_on = set()
 
-    before = len(lanes())
-    with serving("auto") as server:
-        assert len(lanes()) == before + 1
+    def handler(request, call):
+        handled_on.add(threading.current_thread())
+        call.reply(request)
+
+    before = set(threading.enumerate())
+    with serving("auto", methods={"/hotrow.test.Echo/echo": handler}) as server:
+        for future in [server.unary("echo").future(b"x", timeout=20) for _ in range(200)]:
+            future.result()
+        assert len(handled_on - before) == len(handled_on) == 1
         server.listener.stop(0)
-        assert len(lanes()) == before
+        wait_until(lambda: not handled_on & set(threading.enumerate()))
