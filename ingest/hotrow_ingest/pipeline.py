@@ -14,7 +14,7 @@ from hotrow.registry.snapshot import Snapshot
 from hotrow.rpc.call import Call
 from hotrow.rpc.timing import ASKED, StageTimer
 from hotrow.schema.view import FeatureView
-from hotrow.stores.port import SKIPPED_STALE, VERSION, WRITTEN, Mark, OnlineStore, Written
+from hotrow.stores.port import SKIPPED_STALE, VERSION, WRITTEN, Mark, OnlineStore, Written, read_rows
 from hotrow.v1.feature_ingest_pb2 import MaterializeRowsRequest
 from hotrow.v1.push_pb2 import DELETE, ONLINE, UPSERT, Destination, PushFeaturesReply, PushFeaturesRequest
 
@@ -144,7 +144,7 @@ class Pipeline:
         """The outcomes that a write would have now."""
         rows = encoded.rows()
         chosen = range(len(rows)) if drafted.chosen is None else drafted.chosen
-        stored = self._store.read([target.view_id], [_chosen(keys, drafted)])
+        stored = read_rows(self._store, [target.view_id], [_chosen(keys, drafted)])
         return bytes(
             WRITTEN if rows[row][VERSION] > held[VERSION] else SKIPPED_STALE
             for row, held in zip(chosen, stored, strict=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from hotrow.codec.entity import KeyPlan, plan_keys
 from hotrow.codec.layout import RowLayout, layout_from_schema
+from hotrow.codec.lookup import Wanted, wanted_views
 from hotrow.codec.response import MATRIX_KINDS, ReplyShape, ResponsePlan, ViewColumns, plan_response
 from hotrow.errors import Code, HotrowError, invalid, not_found
 from hotrow.registry.signature import feature_signature
@@ -18,12 +19,11 @@ from hotrow.v1.feature_server_pb2 import FeatureNames, GetOnlineFeaturesRequest,
 
 @dataclass(frozen=True, slots=True)
 class ReadPlan:
-    """A selection, compiled: `key_sets[i]` says which of the request's key sets makes the keys of view `i`."""
+    """A selection, compiled: what to make keys of, what to ask the store for, and what to make of its rows."""
 
     views: tuple[FeatureView, ...]
-    view_ids: tuple[bytes, ...]
-    key_sets: tuple[int, ...]
     keys: KeyPlan
+    wanted: Wanted
     columns: tuple[ViewColumns, ...]
     shape: ReplyShape
     response: ResponsePlan
@@ -65,9 +65,10 @@ def plan_read(snapshot: Snapshot, request: GetOnlineFeaturesRequest) -> ReadPlan
     sets = tuple(dict.fromkeys(view.join_keys for view in views))
     return ReadPlan(
         views=views,
-        view_ids=tuple(snapshot.view_id(view.name) for view in views),
-        key_sets=tuple(sets.index(view.join_keys) for view in views),
         keys=plan_keys(_all_keys(views), sets),
+        wanted=wanted_views(
+            [snapshot.view_id(view.name) for view in views], [sets.index(view.join_keys) for view in views]
+        ),
         columns=columns,
         shape=shape,
         response=plan_response(columns, shape),

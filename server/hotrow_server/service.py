@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from hotrow import clock
 from hotrow.codec.entity import keys_from_request
 from hotrow.codec.key import decode_key
+from hotrow.codec.lookup import Keys, Rows
 from hotrow.codec.response import RowFaultError, write_response
 from hotrow.codec.token import decode_token
 from hotrow.codec.wire import Scanned, Shape, bits, parse_message, scan_request
@@ -44,8 +45,7 @@ class Read:
 
     selection: bytes
     plan: ReadPlan
-    keys: list[list[bytes]]
-    n: int
+    keys: Keys
     timer: StageTimer | None = None
 
 
@@ -110,19 +110,19 @@ class ReadService:
                 "read them in several requests",
                 field="entities",
             )
-        sets = keys_from_request(plan.keys, request, ENTITIES)
+        keys = keys_from_request(plan.keys, request, ENTITIES)
         if request.has_group(REQUEST_DATA):
             raise invalid("no transform of these features takes request_data; leave it out", field="request_data")
-        return Read(selection, plan, [sets[i] for i in plan.key_sets], len(sets[0]))
+        return Read(selection, plan, keys)
 
-    def finish(self, read: Read, rows: list[bytes]) -> bytes:
+    def finish(self, read: Read, rows: Rows) -> bytes:
         """The reply to a read, from the rows that the store gave; raises DATA_LOSS for a row nobody can decode."""
         plan = read.plan
         while True:
             try:
-                return write_response(plan.response, rows, read.n, clock.now_us())
+                return write_response(plan.response, rows, read.keys.n, clock.now_us())
             except RowFaultError as fault:
-                row = rows[fault.view * read.n + fault.row]
+                row = rows.one(fault.view * read.keys.n + fault.row)
                 if not fault.unknown_schema:
                     raise self._undecodable(read, fault) from None
                 wider = with_layout(plan, fault.view, row[_FINGERPRINT], self._store.schemas())
@@ -131,7 +131,7 @@ class ReadService:
 
     def _answer(self, read: Read, call: Call) -> None:
         timer = read.timer
-        rows = self._store.read(read.plan.view_ids, read.keys)
+        rows = self._store.read(read.plan.wanted, read.keys)
         if timer is None:
             call.reply(self.finish(read, rows))
             return
@@ -148,7 +148,7 @@ class ReadService:
 
     def _undecodable(self, read: Read, fault: RowFaultError) -> HotrowError:
         view = read.plan.views[fault.view]
-        key = decode_key(read.keys[fault.view][fault.row], view.join_keys)
+        key = decode_key(read.keys.one(read.plan.wanted.sets[fault.view], fault.row), view.join_keys)
         named = ", ".join(f"{name}={value!r}" for name, value in key.items()) or "its only row"
         return HotrowError(
             Code.DATA_LOSS,

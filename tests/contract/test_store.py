@@ -6,7 +6,7 @@ import threading
 import pytest
 from hotrow import clock
 from hotrow.errors import Code, HotrowError
-from hotrow.stores.port import ABSENT, MARK_KEPT_US, SKIPPED_STALE, VERSION, WRITTEN, Mark, StoredRow, Write
+from hotrow.stores.port import ABSENT, MARK_KEPT_US, SKIPPED_STALE, VERSION, WRITTEN, Mark, StoredRow, Write, read_rows
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +19,7 @@ def put(store, keys, rows, view_id=HORSES, **more):
 
 def test_an_empty_store_has_nothing(store):
     """Every key is absent, and nothing is listed."""
-    assert store.read([HORSES, RIDERS], [[b"a", b"b"], [b"c"]]) == [ABSENT] * 3
+    assert read_rows(store, [HORSES, RIDERS], [[b"a", b"b"], [b"c"]]) == [ABSENT] * 3
     assert list(store.scan()) == []
     assert store.schemas() == {}
     assert store.watermark_us(HORSES) is None
@@ -31,9 +31,9 @@ def test_a_read_answers_in_the_order_asked(store, make_row):
     a, b, c = (make_row(1, body=body) for body in (b"a", b"bb", b""))
     put(store, [b"a", b"b"], [a, b])
     put(store, [b"a"], [c], RIDERS)
-    rows = store.read([RIDERS, HORSES, RIDERS], [[b"a", b"b"], [b"b", b"a", b"b"], []])
+    rows = read_rows(store, [RIDERS, HORSES, RIDERS], [[b"a", b"b"], [b"b", b"a", b"b"], []])
     assert rows == [c, ABSENT, b, a, b]
-    assert store.read([], []) == []
+    assert read_rows(store, [], []) == []
 
 
 def test_views_do_not_share_keys(store, make_row):
@@ -44,7 +44,7 @@ def test_views_do_not_share_keys(store, make_row):
     for (view, key), row in rows.items():
         put(store, [key], [row], view)
     for (view, key), row in rows.items():
-        assert store.read([view], [[key]]) == [row]
+        assert read_rows(store, [view], [[key]]) == [row]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_only_a_higher_version_replaces(store, make_row, stored, offered, outcom
     first, second = make_row(*stored, b"first"), make_row(*offered, b"second")
     put(store, [b"k"], [first])
     assert put(store, [b"k"], [second]).outcomes == bytes([outcome])
-    assert store.read([HORSES], [[b"k"]]) == [second if outcome == WRITTEN else first]
+    assert read_rows(store, [HORSES], [[b"k"]]) == [second if outcome == WRITTEN else first]
 
 
 TIMES = st.tuples(*(st.integers(-(2**63), 2**63 - 1),) * 2)
@@ -84,7 +84,7 @@ def test_a_tombstone_is_a_row_like_any(store, make_row):
     old, grave, late, new = make_row(1), make_row(3, tombstone=True), make_row(2), make_row(4)
     put(store, [b"k"], [old])
     assert put(store, [b"k"], [grave]).outcomes == bytes([WRITTEN])
-    assert store.read([HORSES], [[b"k"]]) == [grave]
+    assert read_rows(store, [HORSES], [[b"k"]]) == [grave]
     assert put(store, [b"k"], [late]).outcomes == bytes([SKIPPED_STALE])
     assert put(store, [b"k"], [new]).outcomes == bytes([WRITTEN])
 
@@ -102,7 +102,7 @@ def test_writes_of_a_call_are_applied_in_order(store, make_row):
     results = store.write([Write(HORSES, [b"k"], [row]) for row in rows])
     assert [r.outcomes for r in results] == [bytes([WRITTEN]), bytes([SKIPPED_STALE]), bytes([WRITTEN])]
     assert {r.sequence for r in results} == {store.sequence()}
-    assert store.read([HORSES], [[b"k"]]) == [rows[2]]
+    assert read_rows(store, [HORSES], [[b"k"]]) == [rows[2]]
 
 
 def test_the_sequence_is_that_of_the_last_change(store, make_row):
@@ -131,7 +131,7 @@ def test_a_refused_write_keeps_nothing_of_its_call(store, make_row, bad, said):
     with pytest.raises(HotrowError, match=said) as refusal:
         store.write([Write(HORSES, [b"good"], [make_row(1)], Mark(b"m", b"d"), 7), bad])
     assert refusal.value.code is Code.INVALID
-    assert store.read([HORSES], [[b"good"]]) == [ABSENT]
+    assert read_rows(store, [HORSES], [[b"good"]]) == [ABSENT]
     assert store.watermark_us(HORSES) is None
     assert store.sequence() == before
     assert not put(store, [b"good"], [make_row(1)], mark=Mark(b"m", b"d")).replayed
@@ -149,7 +149,7 @@ def test_a_mark_makes_a_write_happen_once(store, make_row):
     assert (again.outcomes, again.sequence, again.note) == (first.outcomes, first.sequence, b"note")
     assert again.replayed
     assert not again.conflict
-    assert store.read([HORSES], [[b"a", b"b"]]) == [make_row(1), make_row(9)]
+    assert read_rows(store, [HORSES], [[b"a", b"b"]]) == [make_row(1), make_row(9)]
     assert (store.watermark_us(HORSES), store.sequence()) == (None, sequence)
 
 
@@ -158,7 +158,7 @@ def test_a_mark_of_another_payload_is_a_conflict(store, make_row):
     put(store, [b"a"], [make_row(1)], mark=Mark(b"request-1", b"digest", b"secret"))
     result = put(store, [b"a"], [make_row(2)], mark=Mark(b"request-1", b"other", b"mine"))
     assert (result.conflict, result.replayed, result.outcomes, result.note) == (True, False, b"", b"")
-    assert store.read([HORSES], [[b"a"]]) == [make_row(1)]
+    assert read_rows(store, [HORSES], [[b"a"]]) == [make_row(1)]
 
 
 def test_a_mark_works_within_a_call_and_without_rows(store, make_row):
@@ -272,7 +272,7 @@ def test_a_row_is_removed_only_as_given(store, make_row):
     assert store.sequence() > sequence
     assert store.remove(rows[:2]) == 0
     assert store.remove([]) == 0
-    assert store.read([HORSES], [[b"a", b"b", b"c"]]) == [ABSENT, make_row(2), make_row(1)]
+    assert read_rows(store, [HORSES], [[b"a", b"b", b"c"]]) == [ABSENT, make_row(2), make_row(1)]
 
 
 def test_info_counts(store, make_row):
@@ -302,7 +302,7 @@ def test_a_read_is_of_one_state(store, make_row):
 
     def look():
         while not done.is_set():
-            one, other = store.read([HORSES, RIDERS], [[b"a"], [b"a"]])
+            one, other = read_rows(store, [HORSES, RIDERS], [[b"a"], [b"a"]])
             next(read)
             if one != other:
                 torn.append((one, other))
@@ -313,7 +313,7 @@ def test_a_read_is_of_one_state(store, make_row):
     for time_us in range(1, 200):
         row = make_row(time_us)
         store.write([Write(HORSES, [b"a"], [row]), Write(RIDERS, [b"a"], [row])])
-        assert store.read([RIDERS], [[b"a"]]) == [row]
+        assert read_rows(store, [RIDERS], [[b"a"]]) == [row]
     done.set()
     for thread in threads:
         thread.join()

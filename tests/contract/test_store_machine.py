@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from hotrow.stores.lmdb import LmdbStore, create_fresh
-from hotrow.stores.port import ABSENT, SKIPPED_STALE, WRITTEN, Mark, StoredRow, Write, Written
+from hotrow.stores.port import ABSENT, SKIPPED_STALE, WRITTEN, Mark, StoredRow, Write, Written, read_rows
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -77,7 +77,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(asked=st.lists(st.tuples(VIEWS, st.lists(KEYS, max_size=4)), max_size=3))
     def read(self, asked):
         names = [(view, key) for view, keys in asked for key in keys]
-        rows = self.store.read([view for view, _ in asked], [keys for _, keys in asked])
+        rows = read_rows(self.store, [view for view, _ in asked], [keys for _, keys in asked])
         assert rows == [self.rows[name][1] if name in self.rows else ABSENT for name in names]
 
     @rule(data=st.data())

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import grpc
 from hotrow.stores.lmdb import LmdbStore
-from hotrow.stores.port import ABSENT
+from hotrow.stores.port import read_rows
 from hotrow.v1.feature_server_pb2 import GetServerInfoReply
 from hotrow.v1.push_pb2 import DUPLICATE, SKIPPED_STALE, WRITTEN, PushFeaturesReply
 
@@ -217,7 +217,7 @@ class Producer:
         the same, byte for byte, after the retry, whose reply is that of the first commit.
         """
         began = time.monotonic()
-        lost = b""
+        lost: bytes | None = None  # not looked for yet
         sequence = 0
         while True:
             try:
@@ -227,15 +227,15 @@ class Producer:
                 self._failed(error)
             if time.monotonic() > began + _PATIENCE_S:
                 raise TimeoutError(f"producer {self._number}: not answered in {_PATIENCE_S} s")
-            if ledger_key is not None and len(lost) <= len(ABSENT):
-                self.seen.retried += not lost
+            if ledger_key is not None and not lost:
+                self.seen.retried += lost is None
                 sequence = self._store.sequence()
-                (lost,) = self._store.read([trip.VIEW_ID], [[trip.stored_name(ledger_key)]])
+                (lost,) = read_rows(self._store, [trip.VIEW_ID], [[trip.stored_name(ledger_key)]])
             time.sleep(0.03)
         self.seen.longest_wait_s = max(self.seen.longest_wait_s, time.monotonic() - began)
-        if len(lost) > len(ABSENT):
+        if lost:
             self.seen.replayed += 1
-            (now,) = self._store.read([trip.VIEW_ID], [[trip.stored_name(ledger_key or 0)]])
+            (now,) = read_rows(self._store, [trip.VIEW_ID], [[trip.stored_name(ledger_key or 0)]])
             told = _SEQUENCE.unpack(PushFeaturesReply.FromString(reply).token)[1]
             if now != lost or told > sequence:
                 self.seen.violations.append(f"key {ledger_key} was written twice, commit {told} after {sequence}")

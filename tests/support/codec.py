@@ -2,6 +2,7 @@
 
 from hotrow.codec.entity import keys_from_request, plan_keys
 from hotrow.codec.layout import layout_from_schema
+from hotrow.codec.lookup import rows_from_list
 from hotrow.codec.pushed import EncodedRows, Times, plan_rows, rows_from_request
 from hotrow.codec.response import ReplyShape, ResponsePlan, ViewColumns, plan_response, write_response
 from hotrow.codec.wire import Shape, bits, scan_request
@@ -31,7 +32,8 @@ def read_keys(keys: dict[str, str], request: GetOnlineFeaturesRequest | bytes) -
     """The entity keys of a read, for views of these join keys."""
     data = request if isinstance(request, bytes) else request.SerializeToString()
     plan = plan_keys(join_keys(keys), [join_keys(keys)])
-    return keys_from_request(plan, scan_request(data, READ), ENTITIES)[0]
+    found = keys_from_request(plan, scan_request(data, READ), ENTITIES)
+    return [found.one(0, row) for row in range(found.n)]
 
 
 def stored_rows(view: AskedView, *, created_us: int = 0) -> list[bytes]:
@@ -41,7 +43,7 @@ def stored_rows(view: AskedView, *, created_us: int = 0) -> list[bytes]:
         schema = view.schema if row is None or row.schema is None else row.schema
         mark = fingerprint(schema, view.units)
         if row is None:
-            rows.append(bytes(4))
+            rows.append(b"")
         elif row.tombstone:
             rows.append(encode_tombstone(fingerprint=mark, event_us=row.event_us, created_us=created_us))
         else:
@@ -66,7 +68,7 @@ def kernel_reply(asked: Asked) -> bytes:
     """The reply to a read by the kernel, from rows by the twin."""
     views = list({view.name: view for _, view, _ in asked.columns}.values())
     rows = [row for view in views for row in stored_rows(view)]
-    return write_response(plan_of(asked), rows, len(views[0].rows), asked.now_us)
+    return write_response(plan_of(asked), rows_from_list(rows), len(views[0].rows), asked.now_us)
 
 
 def _columns(view: AskedView, asked: Asked) -> ViewColumns:

@@ -8,6 +8,7 @@ import numpy as np
 from hotrow.codec.fault import Expected, request_fault
 from hotrow.codec.kernel_key import encode_keys
 from hotrow.codec.layout import Constants
+from hotrow.codec.lookup import Keys
 from hotrow.codec.wire import Octets, Scanned, Table
 from hotrow.schema.entity import JoinKey
 
@@ -38,7 +39,7 @@ def plan_keys(join_keys: Sequence[JoinKey], sets: Sequence[Sequence[JoinKey]]) -
     return KeyPlan(expected, len(sets), int_table(table), byte_table(constants))
 
 
-def keys_from_request(plan: KeyPlan, request: Scanned, group: int) -> list[list[bytes]]:
+def keys_from_request(plan: KeyPlan, request: Scanned, group: int) -> Keys:
     """The keys of every row for every key set; `group` is the field of the columns. Raises INVALID."""
     most = max(request.rows, 1) * plan.n_sets
     out = np.empty(most * _KEY_BYTES * (len(plan.expected.entries) + 1) + 3 * plan.n_sets * len(request.data), np.uint8)
@@ -47,11 +48,7 @@ def keys_from_request(plan: KeyPlan, request: Scanned, group: int) -> list[list[
     rows = encode_keys(request.data, request.columns, group, plan.table, plan.constants, out, offsets)
     if rows < 0:
         raise request_fault(rows, int(offsets[0]), int(offsets[1]), plan.expected, request)
-    ends = offsets[start : start + plan.n_sets * rows + 1].tolist()
-    data = out[: ends[-1]].tobytes()
-    if len(ends) == 2:
-        return [[data]]
-    return [[data[ends[i] : ends[i + 1]] for i in range(s * rows, (s + 1) * rows)] for s in range(plan.n_sets)]
+    return Keys(out, offsets[start:], rows)
 
 
 def int_table(values: Sequence[int]) -> Table:

@@ -27,7 +27,7 @@ PRESENT, NULL_VALUE, NOT_FOUND, OUTSIDE_MAX_AGE = 1, 2, 3, 4
 SMALLEST_ROW = HEADER + 4
 
 # The table of a plan: these, then the views, their layouts with slots, the columns' order, the program.
-VIEWS, COLUMNS, PROGRAM, STEPS, DEFAULTS_BYTES, FIRST_VIEW = 0, 1, 2, 3, 4, 5
+VIEWS, COLUMNS, PROGRAM, STEPS, FIRST_VIEW = 0, 1, 2, 3, 4
 VIEW_TTL, VIEW_LAYOUTS, VIEW_N_LAYOUTS, VIEW_COLUMNS, VIEW_N_COLUMNS, VIEW_DEFAULTS = 0, 1, 2, 3, 4, 5
 VIEW_WIDTH = 6
 LAYOUT_FINGERPRINT, LAYOUT_BITMAP, LAYOUT_FIXED, LAYOUT_SLOTS = 0, 1, 2, 3
@@ -41,13 +41,12 @@ BAD_LENGTH, BAD_FORMAT, BAD_CHECKSUM, UNKNOWN_SCHEMA, BAD_BODY = -51, -52, -53, 
 
 @part
 def row_fault(rows, size, at):
-    """What is wrong with the frame of a row that is there; 0 for nothing."""
-    length = np.int64(load_u32(rows, at))
-    if length < SMALLEST_ROW or length > size - at:
+    """What is wrong with the frame of a row of some size; 0 for nothing."""
+    if size < SMALLEST_ROW or np.int64(load_u32(rows, at)) != size:
         return BAD_LENGTH
     if load_u8(rows, at + AT_FORMAT) != FORMAT:
         return BAD_FORMAT
-    end = at + length - 4
+    end = at + size - 4
     if checksum(rows, at, end) != np.int64(load_u32(rows, end)):
         return BAD_CHECKSUM
     return 0
@@ -127,8 +126,8 @@ def _take_row(rows, at, layout, table, view, r, n, lengths, defaults, scratch, o
 
 
 @part
-def decode_view(rows, size, at, table, view, n, now_us, lengths, times, defaults, scratch, out):
-    """Decode the rows of one view, from `at`; returns the offset behind them, or a fault and the row's number.
+def decode_view(rows, starts, table, view, n, now_us, lengths, times, defaults, scratch, out):
+    """Decode `n` rows of one view, which begin at the offsets in `starts`; returns 0, or a fault and the row's number.
 
     Values stand in `scratch` from its start, their lengths from `lengths`, the view's event times from `times`; the
     statuses in `out` say PRESENT when this is called. A value that is not PRESENT is 0.
@@ -138,12 +137,10 @@ def decode_view(rows, size, at, table, view, n, now_us, lengths, times, defaults
     for r in range(n):
         status = 0
         event_us = np.int64(0)
-        if at + 4 > size:
-            return np.int64(BAD_LENGTH), r
-        length = np.int64(load_u32(rows, at))
-        if length == 0:
+        at = word(starts, r)
+        size = word(starts, r + 1) - at
+        if size == 0:
             status = NOT_FOUND
-            length = 4
         else:
             code = row_fault(rows, size, at)
             if code != 0:
@@ -168,13 +165,10 @@ def decode_view(rows, size, at, table, view, n, now_us, lengths, times, defaults
                 set_word(scratch, cell, 0)
                 set_word(scratch, lengths + cell, 0)
                 store_u8(out, cell, status)
-        at += length
-    return at, np.int64(0)
+    return np.int64(0), np.int64(0)
 
 
 @kernel(numba.int64(REQUEST))
 def check_row(row):
     """What is wrong with the frame of one whole row: a fault, or 0."""
-    if len(row) < SMALLEST_ROW or np.int64(load_u32(row, 0)) != len(row):
-        return np.int64(BAD_LENGTH)
     return np.int64(row_fault(address(row), len(row), 0))

@@ -121,6 +121,7 @@ def zero(typingctx: Any, target: Any, at: Any, count: Any) -> Any:
 
 
 load_u8 = _load(8, numba.uint8)
+load_u16 = _load(16, numba.uint16)
 load_u32 = _load(32, numba.uint32)
 load_i32 = _load(32, numba.int32)
 load_i64 = _load(64, numba.int64)

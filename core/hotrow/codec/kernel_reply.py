@@ -10,9 +10,7 @@ import numpy as np
 
 from hotrow.codec.compile import I64, I64_READ, U8, U8_READ, kernel, part
 from hotrow.codec.kernel_decode import (
-    BAD_LENGTH,
     COLUMNS,
-    DEFAULTS_BYTES,
     FIRST_VIEW,
     PRESENT,
     PROGRAM,
@@ -194,12 +192,13 @@ def _run(rows, table, consts, n, lengths, times, marks, scratch, out, size):
     return pos
 
 
-@kernel(numba.int64(REQUEST, I64_READ, U8_READ, numba.int64, numba.int64, I64, U8))
-def respond(rows, table, consts, n, now_us, scratch, out):
+@kernel(numba.int64(U8, I64, REQUEST, I64_READ, U8_READ, numba.int64, numba.int64, I64, U8))
+def respond(rows, starts, default_rows, table, consts, n, now_us, scratch, out):
     """Decode `n` rows of each view of the plan and write the reply at the end of `out`; returns where it starts.
 
-    `rows` are the rows view by view, then the rows of defaults. `scratch` has (2 * columns + views) * n + DEPTH places;
-    `out` has columns * n bytes for statuses, then room for the largest reply. `scratch[0]` and `[1]` tell a fault.
+    `rows` and `starts` are those of `hotrow.codec.lookup.Rows`, with `n` rows of each view of the plan. `scratch` has
+    (2 * columns + views) * n + DEPTH places; `out` has columns * n bytes for statuses, then room for the largest reply.
+    `scratch[0]` and `[1]` tell a fault.
     """
     rows_at, table_at, consts_at, scratch_at, out_at = (
         address(rows),
@@ -212,21 +211,17 @@ def respond(rows, table, consts, n, now_us, scratch, out):
     lengths = n_columns * n
     times = 2 * lengths
     out[:lengths] = PRESENT
-    # The rows of defaults are found from the end: a broken row must not lead past it.
-    first_default = len(rows) - word(table_at, DEFAULTS_BYTES)
-    at = np.int64(0)
+    first_default = address(default_rows) - rows_at  # an offset as that of any other row, if not within their buffer
     for v in range(n_views):
         view = FIRST_VIEW + v * VIEW_WIDTH
         defaults = first_default + word(table_at, view + VIEW_DEFAULTS)
         view_times = times + v * n
-        at, row = decode_view(
-            rows_at, first_default, at, table_at, view, n, now_us, lengths, view_times, defaults, scratch_at, out_at
+        first = address(starts) + 8 * v * n
+        code, row = decode_view(
+            rows_at, first, table_at, view, n, now_us, lengths, view_times, defaults, scratch_at, out_at
         )
-        if at < 0:
+        if code < 0:
             scratch[0], scratch[1] = v, row
-            return at
-    if n * n_views > 0 and at != first_default:
-        scratch[0], scratch[1] = 0, 0
-        return np.int64(BAD_LENGTH)
+            return code
     marks = times + n_views * n
     return _run(rows_at, table_at, consts_at, n, lengths, times, marks, scratch_at, out_at, len(out))

@@ -19,10 +19,10 @@ from hotrow.codec.kernel_decode import (
     SLOT_WIDTH,
     UNKNOWN_SCHEMA,
     VIEW_WIDTH,
-    check_row,
 )
 from hotrow.codec.kernel_row import HEADER
 from hotrow.codec.layout import Constants, RowLayout, Slot, is_variable, stored_value
+from hotrow.codec.lookup import Rows
 from hotrow.codec.protowire import LENGTH, length_delimited, tag
 from hotrow.codec.wire import Octets, Table
 from hotrow.schema.default import DefaultValue
@@ -30,7 +30,6 @@ from hotrow.schema.field import Field
 from hotrow.types import BOOL, BYTES, FLOAT32, FLOAT64, INT32, INT64, STRING, TIMESTAMP
 
 MATRIX_KINDS = (FLOAT64, FLOAT32, INT64, INT32, BOOL, TIMESTAMP)
-_ABSENT = bytes(4)  # what stores give in place of a row that is not there: one of length 0
 _KEPT_BYTES = 8 << 20  # what a thread keeps of its buffers between requests
 
 
@@ -92,12 +91,12 @@ class _Buffers(threading.local):
 _buffers = _Buffers()
 
 
-def write_response(plan: ResponsePlan, rows: list[bytes], n: int, now_us: int) -> bytes:
+def write_response(plan: ResponsePlan, rows: Rows, n: int, now_us: int) -> bytes:
     """The reply's bytes from `n` rows of each view, view by view; raises RowFaultError."""
-    data = b"".join([*rows, plan.defaults] if plan.defaults else rows)
+    data, starts = rows.data, rows.starts
     scratch, out = _buffers.scratch, _buffers.out
     places = (2 * plan.n_columns + plan.n_views) * n + k.DEPTH
-    room = plan.n_columns * n * 24 + n * (len(plan.defaults) + 8 * plan.n_views) + len(data) + plan.slack
+    room = plan.n_columns * n * 24 + n * (len(plan.defaults) + 8 * plan.n_views) + int(starts[-1]) + plan.slack
     if places > len(scratch):
         scratch = np.empty(places, np.int64)
         if 8 * places <= _KEPT_BYTES:
@@ -106,18 +105,10 @@ def write_response(plan: ResponsePlan, rows: list[bytes], n: int, now_us: int) -
         out = np.empty(room, np.uint8)
         if room <= _KEPT_BYTES:
             _buffers.out = out
-    start = k.respond(data, plan.table, plan.constants, n, now_us, scratch, out)
+    start = k.respond(data, starts, plan.defaults, plan.table, plan.constants, n, now_us, scratch, out)
     if start < 0:
-        raise _row_fault(start, int(scratch[0]) * n + int(scratch[1]), rows, n)
+        raise RowFaultError(start, int(scratch[0]), int(scratch[1]))
     return out[start:].tobytes()
-
-
-def _row_fault(code: int, row: int, rows: list[bytes], n: int) -> RowFaultError:
-    """The fault of the kernel, which goes by the lengths that rows state: a wrong one can show at a row behind it."""
-    for number, data in enumerate(rows[: row + 1] if code == UNKNOWN_SCHEMA else rows):
-        if data != _ABSENT and (found := check_row(data)):
-            return RowFaultError(found, number // n, number % n)
-    return RowFaultError(code, row // n, row % n)
 
 
 def plan_response(views: Sequence[ViewColumns], shape: ReplyShape) -> ResponsePlan:
@@ -144,7 +135,7 @@ def plan_response(views: Sequence[ViewColumns], shape: ReplyShape) -> ResponsePl
     body += kinds
     steps = _Program(constants).reply(views, shape, kinds_at)
     program = [first + len(body), len(steps) // k.STEP_WIDTH]
-    table = [len(views), len(shape.names), *program, len(defaults), *heads, *body, *steps]
+    table = [len(views), len(shape.names), *program, *heads, *body, *steps]
     frozen = byte_table(constants)
     slack = len(frozen) + 16 * len(steps) + 64
     return ResponsePlan(len(shape.names), len(views), int_table(table), frozen, bytes(defaults), slack)

@@ -28,9 +28,9 @@ MAX_READERS = 4096
 
 READERS_BYTES = MAX_READERS * 64 + PAGE_BYTES
 
-_ROWS, _META, _SCHEMAS, _WATERMARKS = b"rows", b"meta", b"schemas", b"watermarks"
+ROWS, _META, _SCHEMAS, _WATERMARKS = b"rows", b"meta", b"schemas", b"watermarks"
 _MARKS, _MARK_ORDER = b"marks", b"mark_order"
-_NAMES = (_ROWS, _META, _SCHEMAS, _WATERMARKS, _MARKS, _MARK_ORDER)
+_NAMES = (ROWS, _META, _SCHEMAS, _WATERMARKS, _MARKS, _MARK_ORDER)
 _ID = b"id"
 
 

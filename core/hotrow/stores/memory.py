@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hotrow import clock
+from hotrow.codec.lookup import Keys, Rows, Wanted, rows_from_list
 from hotrow.stores.check import check_writes
 from hotrow.stores.port import (
     ABSENT,
@@ -51,10 +52,11 @@ class MemoryStore:
     def epoch(self) -> int:
         return self._epoch
 
-    def read(self, view_ids: Sequence[bytes], keys: Sequence[Sequence[bytes]]) -> list[bytes]:
+    def read(self, wanted: Wanted, keys: Keys) -> Rows:
+        places = zip(wanted.view_ids, wanted.sets, strict=True)
+        names = [(view_id, keys.one(key_set, row)) for view_id, key_set in places for row in range(keys.n)]
         with self._lock:
-            get = self._rows.get
-            return [get((view_id, key), ABSENT) for view_id, group in zip(view_ids, keys, strict=True) for key in group]
+            return rows_from_list([self._rows.get(name, ABSENT) for name in names])
 
     def write(self, writes: Sequence[Write]) -> list[Written]:
         check_writes(writes)

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from hotrow.codec.lookup import Keys, Rows, Wanted, keys_from_lists, wanted_views
+
 VIEW_ID_BYTES = 8
 MAX_KEY_BYTES = 480
 MIN_ROW_BYTES = 32
@@ -20,8 +22,8 @@ MARKS_KEPT = 1_000_000
 VERSION = slice(16, 32)
 """Where the version of a row stands in its bytes."""
 
-ABSENT = b"\0\0\0\0"
-"""What a read returns in place of a row that is not there: a row of length 0, to the decoder."""
+ABSENT = b""
+"""What a read returns in place of a row that is not there."""
 
 WRITTEN, SKIPPED_STALE = 1, 2
 """Outcomes of a row, with the numbers of `hotrow.v1.RowResult`."""
@@ -90,6 +92,14 @@ class StoreInfo:
     details: dict[str, str] = field(default_factory=dict)
 
 
+def read_rows(store: "OnlineStore", view_ids: Sequence[bytes], keys: Sequence[Sequence[bytes]]) -> list[bytes]:
+    """`OnlineStore.read` for callers with few rows: `keys[i]` are wanted of `view_ids[i]`; the rows, in that order."""
+    most = max(map(len, keys), default=0)
+    sets = [[*one, *[b""] * (most - len(one))] for one in keys]  # a store takes as many of each
+    rows = store.read(wanted_views(view_ids, range(len(sets))), keys_from_lists(sets))
+    return [rows.one(number * most + row) for number, one in enumerate(keys) for row in range(len(one))]
+
+
 class OnlineStore(Protocol):
     """One online store, opened in one process. Readers may be many processes; one process at a time writes.
 
@@ -106,12 +116,8 @@ class OnlineStore(Protocol):
     def epoch(self) -> int:
         """Counts rebuilds; a token of another epoch is void."""
 
-    def read(self, view_ids: Sequence[bytes], keys: Sequence[Sequence[bytes]]) -> list[bytes]:
-        """Rows of many views in one round trip and one consistent state.
-
-        `keys[i]` are the entity keys wanted of `view_ids[i]`. Returns the rows one after another in that order,
-        `ABSENT` where there is none.
-        """
+    def read(self, wanted: Wanted, keys: Keys) -> Rows:
+        """Rows of many views in one round trip and one consistent state, `ABSENT` where there is none."""
 
     def write(self, writes: Sequence[Write]) -> list[Written]:
         """Apply `writes` in order in one transaction, durable as configured when this returns, all or nothing."""

@@ -11,7 +11,7 @@ from hotrow.errors import Code, HotrowError
 from hotrow.stores.lmdb import LmdbStore
 from hotrow.stores.maintenance import GRACE_US, GcReport
 from hotrow.stores.memory import MemoryStore
-from hotrow.stores.port import Write
+from hotrow.stores.port import Write, read_rows
 from hotrow_ingest.collect import Collector
 from support.world import snapshot_of, stats_view
 
@@ -152,7 +152,7 @@ def test_pushes_and_reads_go_on_beside_it(worlds, tmp_path):
     written = 0
     while pass_.is_alive():
         put(store, view_id, [written])
-        assert store.read([view_id], [[b"%020d" % written]]) == [row(NOW_US - written)]
+        assert read_rows(store, [view_id], [[b"%020d" % written]]) == [row(NOW_US - written)]
         written += 1
     pass_.join()
     assert ages_us(store, view_id) == list(range(written))

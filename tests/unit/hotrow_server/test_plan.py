@@ -26,9 +26,9 @@ def test_a_plan_has_the_columns_in_the_order_asked():
     plan = plan_read(SNAPSHOT, request("pair:score", "stats:note", "state:open", "stats:fare"))
     assert plan.shape.names == ("score", "note", "open", "fare")
     assert [view.name for view in plan.views] == ["pair", "stats", "state"]
-    assert plan.view_ids == tuple(SNAPSHOT.view_id(name) for name in ("pair", "stats", "state"))
+    assert plan.wanted.view_ids == tuple(SNAPSHOT.view_id(name) for name in ("pair", "stats", "state"))
     assert [view.columns for view in plan.columns] == [(0,), (1, 3), (2,)]
-    assert len(set(plan.key_sets)) == 3
+    assert len(set(plan.wanted.sets)) == 3
 
 
 def test_views_of_the_same_entities_share_a_key_set():
@@ -37,7 +37,7 @@ def test_views_of_the_same_entities_share_a_key_set():
     base = SNAPSHOT
     snapshot = Snapshot("rides", entities=base.entities, views={**base.views, "other": other})
     plan = plan_read(snapshot, request("stats:trips", "pair:score", "other:x"))
-    assert plan.key_sets == (0, 1, 0)
+    assert plan.wanted.sets == (0, 1, 0)
 
 
 def test_a_service_is_its_features():

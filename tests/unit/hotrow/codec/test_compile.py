@@ -10,6 +10,7 @@ from hotrow.codec import compile as policy
 KERNELS = {
     "kernel_scan": ["scan"],
     "kernel_key": ["encode_keys"],
+    "kernel_page": ["find_rows"],
     "kernel_row": ["encode_rows", "stamp"],
     "kernel_decode": ["check_row"],
     "kernel_reply": ["respond"],

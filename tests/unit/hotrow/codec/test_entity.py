@@ -47,7 +47,8 @@ def test_several_key_sets_share_columns():
     values = {"a": [1, 2, 3], "b": ["x", "", "\0"], "c": [True, False, True]}
     plan = plan_keys(join_keys(types), [join_keys({k: types[k] for k in names}) for names in sets])
     columns = [column(k, types[k], values[k]) for k in "cab"]
-    found = keys_from_request(plan, scan_request(request(*columns).SerializeToString(), READ), ENTITIES)
+    keys = keys_from_request(plan, scan_request(request(*columns).SerializeToString(), READ), ENTITIES)
+    found = [[keys.one(key_set, row) for row in range(keys.n)] for key_set in range(len(sets))]
     assert found == [[encode_key([(types[k], values[k][row]) for k in names]) for row in range(3)] for names in sets]
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from hotrow.codec.layout import layout_from_schema
+from hotrow.codec.lookup import rows_from_list
 from hotrow.codec.response import MATRIX_KINDS, ReplyShape, RowFaultError, ViewColumns, plan_response, write_response
 from hotrow.v1.feature_server_pb2 import GetOnlineFeaturesReply
 from hypothesis import given
@@ -123,7 +124,7 @@ def test_many_rows_of_many_columns():
     holey = StoredRow({name: values[type_] if name < "f30" else None for name, type_ in schema.items()}, NOW_US)
     few = AskedView("a", schema, [full, holey, None])
     rows = [row for row, times in zip(stored_rows(few), (n // 2, n // 4, n // 4), strict=True) for _ in range(times)]
-    message = GetOnlineFeaturesReply.FromString(write_response(plan_of(asked_of(few)), rows, n, NOW_US))
+    message = GetOnlineFeaturesReply.FromString(write_response(plan_of(asked_of(few)), rows_from_list(rows), n, NOW_US))
     assert len(message.columns) == 60
     for column in message.columns:
         value, later = values[schema[column.name]], column.name >= "f30"
@@ -143,7 +144,10 @@ def test_units_that_many_columns_share_find_room():
 def test_no_columns_make_an_empty_reply():
     """Nothing but the snapshot, for any number of rows."""
     plan = plan_response([], ReplyShape((), SNAPSHOT, event_timestamps=False, matrix=False))
-    assert write_response(plan, [], 3, NOW_US) == GetOnlineFeaturesReply(snapshot=SNAPSHOT).SerializeToString()
+    assert (
+        write_response(plan, rows_from_list([]), 3, NOW_US)
+        == GetOnlineFeaturesReply(snapshot=SNAPSHOT).SerializeToString()
+    )
 
 
 def test_a_row_of_an_unknown_schema_is_told():
@@ -151,7 +155,7 @@ def test_a_row_of_an_unknown_schema_is_told():
     view = AskedView("a", {"x": "int64"}, [StoredRow({"x": 5})])
     newer = AskedView("a", {"x": "int64", "y": "bool"}, [None, StoredRow({"x": 5, "y": True})])
     with pytest.raises(RowFaultError) as caught:
-        write_response(plan_of(asked_of(view)), stored_rows(newer), 2, NOW_US)
+        write_response(plan_of(asked_of(view)), rows_from_list(stored_rows(newer)), 2, NOW_US)
     assert (caught.value.unknown_schema, caught.value.view, caught.value.row) == (True, 0, 1)
 
 
@@ -168,7 +172,7 @@ def test_a_layout_of_another_type_is_never_read_as_the_fields():
     )
     shape = ReplyShape(("x",), SNAPSHOT, event_timestamps=False, matrix=False)
     message = GetOnlineFeaturesReply.FromString(
-        write_response(plan_response([columns], shape), stored_rows(view), 1, 0)
+        write_response(plan_response([columns], shape), rows_from_list(stored_rows(view)), 1, 0)
     )
     assert (list(message.columns[0].statuses), list(message.columns[0].int64.values)) == ([2], [0])
 

@@ -1,6 +1,7 @@
 """Rows whose bytes are damaged are never read as a value: they are told, by view and row."""
 
 import pytest
+from hotrow.codec.lookup import rows_from_list
 from hotrow.codec.response import RowFaultError, write_response
 from hotrow.codec.row import FAULTS, created_time_us, event_time_us, fingerprint, is_tombstone, verify_row
 from hypothesis import given
@@ -27,7 +28,7 @@ PLAN = plan_of(ASKED)
 def outcome(rows):
     """The reply, or the row that is told to be broken."""
     try:
-        return write_response(PLAN, list(rows), len(rows), NOW_US)
+        return write_response(PLAN, rows_from_list(rows), len(rows), NOW_US)
     except RowFaultError as fault:
         return fault.view, fault.row
 
@@ -44,7 +45,7 @@ def test_a_byte_that_flips_is_seen(mask):
 
 def test_a_row_that_is_cut_off_is_seen():
     """At every length, as the only row, the first and the last; so is a row with bytes behind its end."""
-    for length in (*range(4, len(ROW)), 0):
+    for length in range(1, len(ROW)):
         cut = ROW[:length]
         assert outcome([cut]) == outcome([cut, ROW]) == (0, 0)
         assert outcome([ROW, cut]) == (0, 1)
@@ -54,7 +55,7 @@ def test_a_row_that_is_cut_off_is_seen():
 
 @pytest.mark.parametrize("stated", [0, 1, 3, 4, 35, 36, len(ROW) - 1, len(ROW) + 1, 2 * len(ROW), 2**31 - 1, 2**32 - 1])
 def test_a_length_that_lies_is_told_at_its_row(stated):
-    """Also one that leads into the rows behind it, or past them all, and 0 before bytes that look like absent rows."""
+    """Also one that leads into the rows behind it, or past them all."""
     lie = stated.to_bytes(4, "little") + ROW[4:]
     assert outcome([ROW, lie, ROW]) == (0, 1)
     assert outcome([lie]) == (0, 0)
@@ -62,7 +63,7 @@ def test_a_length_that_lies_is_told_at_its_row(stated):
 
 
 def test_a_broken_row_does_not_lead_the_defaults_astray():
-    """Rows of an older schema before it read their defaults from behind the rows."""
+    """Rows of an older schema before it read their defaults from elsewhere."""
     old = {"f_bool": "bool"}
     rows = stored_rows(AskedView("a", SCHEMA, [StoredRow({"f_bool": True}, NOW_US, schema=old)] * 2))
     view = AskedView("a", SCHEMA, [StoredRow({"f_bool": True}, NOW_US, schema=old)], defaults={"f_string": "d" * 100})
@@ -70,14 +71,14 @@ def test_a_broken_row_does_not_lead_the_defaults_astray():
     for stated in (2**32 - 1, 2**31, 5000):
         lie = stated.to_bytes(4, "little") + rows[1][4:]
         with pytest.raises(RowFaultError) as caught:
-            write_response(plan, [rows[0], lie], 2, NOW_US)
+            write_response(plan, rows_from_list([rows[0], lie]), 2, NOW_US)
         assert (caught.value.view, caught.value.row) == (0, 1)
 
 
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_row_are_no_row(data):
     """Whatever stands where a row should."""
-    if data != bytes(4):
+    if data:
         assert outcome([ROW, data, ROW]) == (0, 1)
     assert verify_row(data) in set(FAULTS.values()) - {""}
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import lmdb
 from hotrow.errors import HotrowError
 from hotrow.stores.lmdb import LmdbStore
-from hotrow.stores.port import ABSENT, Mark, Write
+from hotrow.stores.port import ABSENT, Mark, Write, read_rows
 VIEW = b"horses__"
 path = Path(sys.argv[1])
 def make_row(event_us, body=b""):

@@ -11,7 +11,7 @@ import pytest
 from hotrow.errors import Code, HotrowError
 from hotrow.stores.lmdb import LmdbStore
 from hotrow.stores.lmdb_file import structure_problems
-from hotrow.stores.port import ABSENT, WRITTEN, Mark, StoredRow, Write
+from hotrow.stores.port import ABSENT, WRITTEN, Mark, StoredRow, Write, read_rows
 from lmdb import verify as lmdb_verify
 
 VIEW = b"horses__"
@@ -31,7 +31,7 @@ def test_a_store_outlives_its_process(make_store, make_row):
     store.close()
     again = make_store()
     assert (again.id, again.epoch, again.sequence()) == before
-    assert again.read([VIEW], [[b"a"]]) == [make_row(1)]
+    assert read_rows(again, [VIEW], [[b"a"]]) == [make_row(1)]
     replay = put(again, [b"a"], [make_row(1)], mark=Mark(b"m", b"d"))
     assert (replay.replayed, replay.sequence, replay.note) == (True, first.sequence, b"n")
     assert (again.watermark_us(VIEW), again.schemas()) == (7, {b"schema_1": b"[]"})
@@ -43,7 +43,7 @@ def test_a_reader_of_another_process_sees_a_write_at_once(make_store, make_row, 
     reader = start(
         "store = LmdbStore(path)\n"
         "for line in sys.stdin:\n"
-        "    say([store.read([VIEW], [[b'k']])[0].hex(), store.sequence(), store.id, store.epoch])\n"
+        "    say([read_rows(store, [VIEW], [[b'k']])[0].hex(), store.sequence(), store.id, store.epoch])\n"
     )
     for time_us in range(1, 30):
         sequence = put(store, [b"k"], [make_row(time_us)]).sequence
@@ -88,7 +88,7 @@ def test_a_writer_that_is_killed_leaves_what_it_committed(make_store, make_row, 
     assert other.returncode == -signal.SIGKILL
     store = make_store()
     assert store.sequence() == json.loads(output)
-    assert store.read([VIEW], [[b"a", b"b", b"c"]]) == [make_row(1), make_row(1), ABSENT]
+    assert read_rows(store, [VIEW], [[b"a", b"b", b"c"]]) == [make_row(1), make_row(1), ABSENT]
     assert not put(store, [b"c"], [make_row(2)], mark=Mark(b"n", b"d")).replayed
     assert put(store, [b"a"], [make_row(1)], mark=Mark(b"m", b"d")).replayed
     assert store.verify() == []
@@ -155,7 +155,7 @@ def test_a_reader_of_a_smaller_map_follows(make_store, make_row, start):
     reader = start(
         "store = LmdbStore(path, size_gib=1 / 1024)\n"
         "for line in sys.stdin:\n"
-        "    say([len(store.read([VIEW], [[b'%d' % i for i in range(100)]])[50]), store.info().rows])\n"
+        "    say([len(read_rows(store, [VIEW], [[b'%d' % i for i in range(100)]])[50]), store.info().rows])\n"
     )
     for size, rows in ((500, 100), (1_000_000, 100)):  # 100 MB is over its size and the reserve
         put(store, [b"%d" % i for i in range(100)], [make_row(size, bytes(size))] * 100)
@@ -260,7 +260,7 @@ def test_a_closed_store_says_so(make_store, make_row):
     store.close()
     store.close()
     for act in (
-        lambda: store.read([VIEW], [[b"a"]]),
+        lambda: read_rows(store, [VIEW], [[b"a"]]),
         store.sequence,
         lambda: put(store, [b"a"], [make_row(1)]),
         lambda: store.remove([StoredRow(VIEW, b"a", make_row(1))]),
@@ -316,7 +316,7 @@ def test_a_row_that_shrinks_within_a_transaction_keeps_no_pages(make_store, make
     put(store, [b"", b"\0"], [make_row(0, bytes(7000))] * 2)
     rows = [make_row(1 + time_us, bytes(size)) for time_us, size in enumerate(sizes)]
     store.write([Write(VIEW, [b"", b"\0"], [row, row]) for row in rows])
-    assert store.read([VIEW], [[b"", b"\0"]]) == [rows[-1]] * 2
+    assert read_rows(store, [VIEW], [[b"", b"\0"]]) == [rows[-1]] * 2
     assert lmdb_verify.verify(str(folder)) == []
 
 

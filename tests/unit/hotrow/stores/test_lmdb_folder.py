@@ -90,7 +90,7 @@ def test_a_reader_that_comes_first_is_told_to_wait(folder, make_store, make_row)
 
 def test_a_reader_may_wait_for_the_writer(folder, run, start):
     """It opens as soon as the store is made."""
-    reader = start("say(LmdbStore(path, wait_s=30).read([VIEW], [[b'a']])[0].hex())")
+    reader = start("say(read_rows(LmdbStore(path, wait_s=30), [VIEW], [[b'a']])[0].hex())")
     time.sleep(0.3)
     assert reader.poll() is None
     run("LmdbStore(path, size_gib=0.25, writable=True).close()\nsay('made')")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from hotrow.stores.lmdb import create_fresh
 from hotrow.stores.lmdb_old import note_replaced, remove_replaced
-from hotrow.stores.port import Write
+from hotrow.stores.port import Write, read_rows
 
 VIEW = b"horses__"
 
@@ -23,7 +23,7 @@ def test_they_stay_until_a_complete_store_has_replaced_them(folder, make_store, 
     note_replaced(folder)
     assert remove_replaced(folder) == [folder / "old-1", folder / "old-2"]
     assert list(folder.glob("old-*")) == []
-    assert store.read([VIEW], [[b"k"]]) == [make_row(3)]
+    assert read_rows(store, [VIEW], [[b"k"]]) == [make_row(3)]
     store.close()
     assert create_fresh(folder) == folder / "old-3"
     assert remove_replaced(folder) == []
