@@ -120,6 +120,21 @@ def zero(typingctx: Any, target: Any, at: Any, count: Any) -> Any:
     return numba.void(target, numba.int64, numba.int64), codegen
 
 
+@intrinsic
+def prefetch(typingctx: Any, where: Any) -> Any:
+    """Have the processor fetch the line of an address, which need not be one that may be read."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        octet, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [octet, number, number, number])
+        fetch = numba.core.cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        read, keep, data = (ir.Constant(number, value) for value in (0, 3, 1))
+        builder.call(fetch, [builder.inttoptr(arguments[0], octet), read, keep, data])
+        return context.get_dummy_value()
+
+    return numba.void(numba.int64), codegen
+
+
 load_u8 = _load(8, numba.uint8)
 load_u16 = _load(16, numba.uint16)
 load_u32 = _load(32, numba.uint32)
