@@ -88,7 +88,7 @@ def running(
             yield process
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(60)
+            process.communicate(timeout=60)
 
 
 @contextlib.contextmanager
@@ -120,7 +120,9 @@ def yardstick(kind: str, sizes: str) -> Iterator[Target]:
     """One of the servers of `tests.bench.yardstick`."""
     (port,) = free_ports(1)
     command = [sys.executable, "-m", "tests.bench.yardstick", kind, str(port), sizes]
-    env = worker_environment() if kind == "lane" else None  # the lane as workers have it, grpcio as it comes
+    env = (
+        worker_environment() if kind in ("lane", "door") else None
+    )  # listeners as workers have them, grpcio as it comes
     with running(command, ready="ready", env=env) as process:
         yield Target(f"127.0.0.1:{port}", process.pid)
 

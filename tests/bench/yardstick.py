@@ -1,4 +1,5 @@
-"""Servers to measure against: an empty handler on grpcio ("echo") and on the lane, and replies from protobuf objects.
+"""Servers to measure against: an empty handler on grpcio ("echo"), on the lane and on the ordinary door, and replies
+from protobuf objects.
 
 `python -m tests.bench.yardstick KIND PORT SIZES`: SIZES is JSON, bytes of the reply by workload. Methods are
 /bench.Yardstick/WORKLOAD.
@@ -10,12 +11,13 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent import futures
+from functools import partial
 from typing import Any
 
 import grpc
 from hotrow.rpc.call import Call, Handler
 from hotrow.rpc.gate import Gate
-from hotrow.rpc.listener import Endpoint, serve
+from hotrow.rpc.listener import Endpoint, ListenerOptions, serve
 from hotrow.types import BYTES, STRING
 from hotrow.v1.column_pb2 import PRESENT
 from hotrow.v1.feature_server_pb2 import GetOnlineFeaturesReply, GetOnlineFeaturesRequest
@@ -50,7 +52,7 @@ def _echo(port: int, sizes: dict[str, int]) -> Any:
     return _ordinary(port, {name: handler(size) for name, size in sizes.items()})
 
 
-def _lane(port: int, sizes: dict[str, int]) -> Any:
+def _listener(port: int, sizes: dict[str, int], lane: str) -> Any:
     def handler(size: int) -> Handler:
         reply = bytes(size)
 
@@ -60,7 +62,7 @@ def _lane(port: int, sizes: dict[str, int]) -> Any:
         return answer
 
     methods = {METHOD + name: handler(size) for name, size in sizes.items()}
-    return serve(Endpoint(f"127.0.0.1:{port}"), methods, gate=Gate())
+    return serve(Endpoint(f"127.0.0.1:{port}"), methods, gate=Gate(), options=ListenerOptions(lane=lane))
 
 
 def _objects(port: int, sizes: dict[str, int]) -> Any:
@@ -89,9 +91,13 @@ def _objects(port: int, sizes: dict[str, int]) -> Any:
 
 def main() -> None:
     kind, port, sizes = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])
-    server = {"echo": _echo, "lane": _lane, "objects": _objects}[kind](
-        port, sizes
-    )  # a server ends with its last reference
+    kinds = {
+        "echo": _echo,
+        "lane": partial(_listener, lane="auto"),
+        "door": partial(_listener, lane="off"),
+        "objects": _objects,
+    }
+    server = kinds[kind](port, sizes)  # a server ends with its last reference
     print("ready", flush=True)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())

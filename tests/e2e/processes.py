@@ -85,7 +85,9 @@ class Repository:
 
 
 class Program:
-    """A `hotrow` command that runs; `end` it."""
+    """A `hotrow` command that runs, as this user or as the one of that id; `end` it."""
+
+    user: int | None = None
 
     def __init__(self, repository: Repository, *arguments: str, **environ: str) -> None:
         self.repository = repository
@@ -98,6 +100,9 @@ class Program:
                 stderr=log,
                 env=os.environ | environ,
                 text=True,
+                user=self.user,
+                group=self.user,
+                extra_groups=None if self.user is None else [],
             )
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)

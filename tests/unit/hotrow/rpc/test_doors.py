@@ -2,7 +2,6 @@
 
 import gzip
 import socket
-import struct
 import threading
 
 import grpc
@@ -10,6 +9,7 @@ import pytest
 from hotrow.errors import Code
 from hotrow.rpc.gate import Gate
 from hotrow.rpc.status import STATUS, error_from_rpc
+from support import http2
 
 NAMES = ("echo", "late", "late_fail", "plain", "twice")
 
@@ -141,26 +141,13 @@ def test_an_unknown_method_is_unimplemented(served, outcome):
     assert outcome(served.unary("nothing"), b"").code is grpc.StatusCode.UNIMPLEMENTED
 
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-
-
-def _frame(kind, flags, stream, payload):
-    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
-
-
-def _headers(path):
-    fields = [(b":method", b"POST"), (b":scheme", b"http"), (b":path", path), (b":authority", b"x")]
-    fields += [(b"content-type", b"application/grpc"), (b"te", b"trailers")]
-    return b"".join(b"\x00" + bytes([len(k)]) + k + bytes([len(v)]) + v for k, v in fields)
-
-
 def test_a_message_sent_by_half_holds_nothing_up(served, wait_until):
     """A peer that stops within its message, or ends the call without one: the handler is not called, others go on."""
-    path = b"/hotrow.test.Echo/echo"
+    path = "/hotrow.test.Echo/echo"
     with socket.create_connection(("127.0.0.1", served.listener.port)) as raw:
-        raw.sendall(PREFACE + _frame(4, 0, 0, b"") + _frame(1, 4, 1, _headers(path)))
-        raw.sendall(_frame(0, 0, 1, b"\x00\x00\x00\x00\x64" + b"only a part"))  # 100 bytes were announced
-        raw.sendall(_frame(1, 4 | 1, 3, _headers(path)))  # ended without any message
+        raw.sendall(http2.greeting() + http2.call(path, 1))
+        raw.sendall(http2.frame(http2.DATA, 0, 1, http2.message(bytes(100))[:16]))
+        raw.sendall(http2.call(path, 3, end=True))  # ended without any message
         for _ in range(20):
             assert served.unary("echo")(b"x", timeout=5) == b"re:x"
     assert len(served.methods.seen) == 20
