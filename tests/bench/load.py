@@ -13,10 +13,14 @@ import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
-from grpc._cython import cygrpc
+import numpy.typing as npt
+from grpc._cython import cygrpc  # type: ignore[attr-defined]
 from hotrow import clock
+
+from tests.bench.process import cpu_ns
 
 CHANNELS = 4  # connections
 
@@ -32,16 +36,18 @@ class Burst:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """What came of it. Latencies in microseconds, as the generator saw them."""
+    """What came of it: the latency of each call that was answered, as the generator saw it, and what failed."""
 
-    calls: int
+    latencies_us: npt.NDArray[np.float32]
     failed: dict[str, int]
     seconds: float
-    p50_us: float
-    p99_us: float
-    p999_us: float
+
+    def raise_failed(self, method: str) -> None:
+        """Raises RuntimeError when a call failed, or none was made: such a run measures something else."""
+        if self.failed or not len(self.latencies_us):
+            raise RuntimeError(f"{method}: {len(self.latencies_us)} calls answered, failed: {self.failed}")
 
 
 class LoadGenerator:
@@ -66,7 +72,14 @@ class LoadGenerator:
         outcome: Outcome = pickle.load(self._process.stdout)
         return outcome
 
-    def close(self) -> None:
+    def cpu_s(self) -> float:
+        """CPU time of the process, of every thread that lives."""
+        return cpu_ns(self._process.pid) / 1e9
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait(10)
@@ -128,10 +141,9 @@ def _run(burst: Burst, channels: list[_Channel]) -> Outcome:
     with ThreadPoolExecutor(len(channels)) as pool:
         runs = list(pool.map(lambda pair: pair[0].run(burst, pair[1], end_ns), zip(channels, share, strict=True)))
     seconds = (clock.monotonic_ns() - begun) / 1e9
-    latencies = np.array([one for run in runs for one in run[0]] or [0]) / 1e3
-    p50, p99, p999 = np.percentile(latencies, [50, 99, 99.9])
+    latencies_us = np.concatenate([np.array(run[0], np.float64) / 1e3 for run in runs]).astype(np.float32)
     failed = sum((run[1] for run in runs), Counter[str]())
-    return Outcome(sum(len(run[0]) for run in runs), dict(failed), seconds, float(p50), float(p99), float(p999))
+    return Outcome(latencies_us, dict(failed), seconds)
 
 
 def main() -> None:
