@@ -75,14 +75,12 @@ def _options() -> argparse.Namespace:
         default=tuple(sections),
         help=f"which, by commas: {', '.join(SECTIONS)}; all but {' and '.join(LONG)} unless said",
     )
-    parser.add_argument("--callers", type=_numbers, default=CALLERS, help="calls in flight, by commas")
-    parser.add_argument("--pairs", type=int, default=PAIRS, help="runs of each contender, in turn with the others")
+    parser.add_argument("--callers", type=_counts, default=CALLERS, help="calls in flight, by commas")
+    parser.add_argument("--pairs", type=_count, default=PAIRS, help="runs of each contender, in turn with the others")
     parser.add_argument("--seconds", type=float, default=0.5, help="of a run")
-    parser.add_argument("--rows", type=int, default=10_000_000, help="drivers in the large store of section rows")
-    parser.add_argument("--requests", type=int, default=1_000_000, help="of section memory")
-    parser.add_argument(
-        "--folder", help="where stores are made: on the disk to measure (the folder for temporary files)"
-    )
+    parser.add_argument("--rows", type=_count, default=10_000_000, help="drivers in the large store of section rows")
+    parser.add_argument("--requests", type=_count, default=1_000_000, help="of section memory")
+    parser.add_argument("--folder", type=_folder, help="for stores, on the disk to measure; else /tmp")
     parser.add_argument("--json", type=Path, default=Path("build/bench.json"), help="sections not measured stay in it")
     return parser.parse_args()
 
@@ -95,8 +93,20 @@ def _sections(text: str) -> tuple[str, ...]:
     return chosen
 
 
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in text.split(","))
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    return tuple(_count(number) for number in text.split(","))
+
+
+def _folder(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a folder; make it on the disk to measure")
+    return Path(text)
 
 
 if __name__ == "__main__":

@@ -80,9 +80,8 @@ class LoadGenerator:
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(10)
+        self._process.kill()  # it keeps nothing, and may be in the middle of a burst
+        self._process.communicate()
 
 
 _OPTIONS = (("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1))

@@ -16,22 +16,23 @@ def shown(value: Value) -> str:
 
 
 def screen_text(table: Table) -> str:
-    """Title, columns and rows, columns aligned to the right but the first."""
+    """Title, columns and rows; numbers are aligned to the right."""
     lines = [list(table.columns), *([shown(value) for value in row] for row in table.rows)]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(table.columns))]
-    aligned = [
-        "  ".join(
-            cell.rjust(width) if place else cell.ljust(width) for place, (cell, width) in enumerate(pairs)
-        ).rstrip()
-        for pairs in (list(zip(line, widths, strict=True)) for line in lines)
-    ]
-    return "\n".join([table.title, *aligned])
+    columns = []
+    for place, cells in enumerate(zip(*lines, strict=True)):
+        width = max(map(len, cells))
+        columns.append([cell.ljust(width) if _is_text(table, place) else cell.rjust(width) for cell in cells])
+    return "\n".join([table.title, *("  ".join(line).rstrip() for line in zip(*columns, strict=True))])
 
 
 def markdown_text(table: Table, columns: tuple[str, ...] | None = None) -> str:
     """A Markdown table, without its title, of all columns or of some."""
-    chosen = columns or table.columns
-    places = [table.columns.index(name) for name in chosen]
-    lines = ["| " + " | ".join(chosen) + " |", "|" + "|".join("---" if place == 0 else "--:" for place in places) + "|"]
-    lines += ["| " + " | ".join(shown(row[place]) for place in places) + " |" for row in table.rows]
-    return "\n".join(lines)
+    places = [table.columns.index(name) for name in columns or table.columns]
+    lines = [[table.columns[place] for place in places]]
+    lines.append(["---" if _is_text(table, place) else "--:" for place in places])
+    lines += [[shown(row[place]) for place in places] for row in table.rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _is_text(table: Table, place: int) -> bool:
+    return any(isinstance(row[place], str) for row in table.rows)

@@ -33,6 +33,7 @@ REQUEST_COLUMNS = (
     "load cores",
 )
 FALLBACK = ("R1", "R2", "R3")
+_BUSY = 0.9  # of a core, which is all that an interpreter has
 _WAYS = {"hotrow": "", "through": " through the server"}
 
 
@@ -161,19 +162,16 @@ def _figures(cell: Cell) -> Figures:
 
 def _limits(cells: list[Cell]) -> list[str]:
     """Where the load generator, and not the server, has set the rate: what it costs is then still right."""
-    notes = []
-    for cell in cells:
-        limited = [
-            kind
-            for kind, runs in cell.samples.items()
-            if (one := summary(runs)).generator_cores > 0.9 and one.cores < one.generator_cores
-        ]
-        if limited:
-            notes.append(
-                f"{cell.workload}, {cell.callers} callers: the load generator was at its limit, more than the server "
-                f"was, for {', '.join(limited)}; rates and latencies there are the generator's, CPU time is not"
-            )
-    return notes
+    limited = [
+        f"{kind} at {cell.callers} callers"
+        for cell in cells
+        for kind, runs in cell.samples.items()
+        if (one := summary(runs)).generator_cores > _BUSY and one.cores < one.generator_cores
+    ]
+    if not limited:
+        return []
+    told = f"{cells[0].workload}: the load generator, and not the server, was the limit of {', '.join(limited)}"
+    return [f"{told}; rates and latencies there are its own, CPU time is the server's."]
 
 
 WORKLOADS: dict[str, Callable[[Bench], Section]] = {
