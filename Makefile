@@ -39,8 +39,8 @@ check: $(VENV)/.ready-dev  ## The quick part: lint, format, types, layers, and t
 stubs: $(VENV)/.ready-dev  ## Write core/hotrow/v1 anew from protos/
 	@$(PY) scripts/generate_stubs.py
 
-bench: $(VENV)/.ready-dev  ## Measure what a request costs; writes build/bench.json, asserts nothing
-	@$(PY) -m tests.bench
+bench: $(VENV)/.ready-dev  ## Measure what a request costs, in ten minutes; SECTIONS=rows,memory for the long ones, FOLDER= for another disk
+	@$(PY) -m tests.bench $(if $(SECTIONS),--sections $(SECTIONS)) $(if $(FOLDER),--folder $(FOLDER))
 
 torture: $(VENV)/.ready-dev  ## The long forms: kills, full disks, fuzz, the consistency checker (an hour, perhaps)
 	@$(PY) -m pytest -m slow -s -o timeout=7200

@@ -1,88 +1,112 @@
-"""`python -m tests.bench`: the table on the screen, and everything in JSON beside it."""
+"""`python -m tests.bench`: tables on the screen, and everything in JSON beside them."""
 
 import argparse
-import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
-import grpc
-
-from tests.bench.dataset import PUSHES, READS, push_requests, read_requests
+from tests.bench.capacity import measure_rows
+from tests.bench.durable import measure_beside, measure_fsync
+from tests.bench.goal import goals_table
+from tests.bench.growth import measure_memory
+from tests.bench.kernel import measure_kernels
 from tests.bench.load import LoadGenerator
-from tests.bench.measure import Contender, Sample, interleaved, median, ratio
-from tests.bench.process import Target, hotrow, yardstick
+from tests.bench.measure import PAIRS
+from tests.bench.record import Record, Section, machine, merged, read_record, write_record
+from tests.bench.section import CALLERS, Bench, say
+from tests.bench.startup import measure_start
+from tests.bench.table import screen_text
+from tests.bench.workload import WORKLOADS, measure_fallback, requests_table
 
-READ_METHOD = "/hotrow.v1.FeatureServer/GetOnlineFeatures"
-PUSH_METHOD = "/hotrow.v1.FeatureServer/PushFeatures"
-INGEST_METHOD = "/hotrow.v1.FeatureIngest/PushFeatures"
+SECTIONS: dict[str, Callable[[Bench], Section]] = {
+    **WORKLOADS,
+    "fallback": measure_fallback,
+    "fsync": measure_fsync,
+    "beside": measure_beside,
+    "start": measure_start,
+    "kernels": measure_kernels,
+    "rows": measure_rows,
+    "memory": measure_memory,
+}
+LONG = ("rows", "memory")
+"""Sections that must be asked for: the first takes 7 GB of disk, both some minutes."""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--workloads", default="R1,R2,R3,R4,W1,W1000")
-    parser.add_argument("--callers", default="1,16,64")
-    parser.add_argument("--pairs", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=1.0)
-    parser.add_argument("--lane", default="auto")
-    parser.add_argument("--durability", default="os")
-    parser.add_argument("--json", type=Path, default=Path("build/bench.json"))
-    options = parser.parse_args()
-    workloads = options.workloads.split(",")
-    requests = {name: tuple(read_requests(read, 500)) for name, read in READS.items() if name in workloads}
-    requests |= {name: tuple(push_requests(rows, 50)) for name, rows in PUSHES.items() if name in workloads}
-    results = []
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        hotrow(Path(folder) / "os", durability=options.durability, lane=options.lane) as served,
-    ):
-        sizes = json.dumps({name: reply_size(served, name, asked[0]) for name, asked in requests.items()})
-        with yardstick("echo", sizes) as echo, yardstick("lane", sizes) as lane, yardstick("objects", sizes) as objects:
-            load = LoadGenerator()
-            for name, asked in requests.items():
-                for callers in map(int, options.callers.split(",")):
-                    contenders = _contenders(name, served, {"echo": echo, "lane": lane, "objects": objects})
-                    samples = interleaved(
-                        load, contenders, asked, callers=callers, seconds=options.seconds, pairs=options.pairs
-                    )
-                    results.append(_row(name, callers, samples))
-            load.close()
-        memory = served.anonymous_mib()
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps({"results": results, "anonymous_mib": memory}, indent=1))
+    options = _options()
+    with tempfile.TemporaryDirectory(prefix="hotrow-bench-", dir=options.folder) as folder, LoadGenerator() as load:
+        bench = Bench(
+            load=load,
+            folder=Path(folder),
+            callers=options.callers,
+            pairs=options.pairs,
+            seconds=options.seconds,
+            drivers=options.rows,
+            requests=options.requests,
+        )
+        measured: dict[str, Section] = {}
+        for name in options.sections:
+            say(f"{name}, section {len(measured) + 1} of {len(options.sections)}")
+            measured[name] = SECTIONS[name](bench)
+            record = merged(read_record(options.json), Record(machine(), measured))
+            write_record(options.json, record)
+    _print(measured)
+    print(screen_text(goals_table(record.figures)))
+    print(
+        f"\nAll is in {options.json}; `python -m tests.bench.report {options.json}` puts it into docs/ and README.md."
+    )
 
 
-def reply_size(served: Target, name: str, request: bytes) -> int:
-    """Bytes of hotrow's own reply, which the yardsticks send too."""
-    with grpc.insecure_channel(served.address) as channel:
-        reply: bytes = channel.unary_unary(READ_METHOD if name in READS else PUSH_METHOD)(request, timeout=30)
-    return len(reply)
+def _print(measured: dict[str, Section]) -> None:
+    tables = [requests_table(measured)] if measured.keys() & WORKLOADS.keys() else []
+    tables += [table for name, section in measured.items() if name not in WORKLOADS for table in section.tables]
+    for table in tables:
+        print(screen_text(table), end="\n\n")
+    for note in [note for section in measured.values() for note in section.notes]:
+        print(note, end="\n\n")
 
 
-def _contenders(name: str, served: Target, yardsticks: dict[str, Target]) -> dict[str, Contender]:
-    if name in READS:
-        contenders = {"hotrow": Contender(served, served.address, READ_METHOD)}
-    else:
-        contenders = {
-            "hotrow": Contender(served, served.ingest, INGEST_METHOD),
-            "through": Contender(served, served.address, PUSH_METHOD),
-        }
-    for kind, target in yardsticks.items():
-        if kind != "objects" or name in READS:
-            contenders[kind] = Contender(target, target.address, f"/bench.Yardstick/{name}")
-    return contenders
+def _options() -> argparse.Namespace:
+    sections = [name for name in SECTIONS if name not in LONG]
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="What a request costs; asserts nothing.")
+    parser.add_argument(
+        "--sections",
+        type=_sections,
+        default=tuple(sections),
+        help=f"which, by commas: {', '.join(SECTIONS)}; all but {' and '.join(LONG)} unless said",
+    )
+    parser.add_argument("--callers", type=_counts, default=CALLERS, help="calls in flight, by commas")
+    parser.add_argument("--pairs", type=_count, default=PAIRS, help="runs of each contender, in turn with the others")
+    parser.add_argument("--seconds", type=float, default=0.5, help="of a run")
+    parser.add_argument("--rows", type=_count, default=10_000_000, help="drivers in the large store of section rows")
+    parser.add_argument("--requests", type=_count, default=1_000_000, help="of section memory")
+    parser.add_argument("--folder", type=_folder, help="for stores, on the disk to measure; else /tmp")
+    parser.add_argument("--json", type=Path, default=Path("build/bench.json"), help="sections not measured stay in it")
+    return parser.parse_args()
 
 
-def _row(name: str, callers: int, samples: dict[str, list[Sample]]) -> dict[str, object]:
-    row: dict[str, object] = {"workload": name, "callers": callers}
-    for kind, runs in samples.items():
-        row[kind] = {what: round(median(runs, what), 1) for what in ("cpu_us", "rate", "p50_us", "p99_us", "p999_us")}
-        if kind != "echo":
-            row[f"{kind}/echo"] = str(ratio(runs, samples["echo"]))
-    if "objects" in samples:
-        row["hotrow/objects"] = str(ratio(samples["hotrow"], samples["objects"]))
-    shown = {key: value if isinstance(value, str | int) else value["cpu_us"] for key, value in row.items()}  # type: ignore[index]
-    print("  ".join(f"{key} {value}" for key, value in shown.items()), flush=True)
-    return row
+def _sections(text: str) -> tuple[str, ...]:
+    chosen = tuple(text.split(","))
+    for name in chosen:
+        if name not in SECTIONS:
+            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(SECTIONS)}")
+    return chosen
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    return tuple(_count(number) for number in text.split(","))
+
+
+def _folder(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a folder; make it on the disk to measure")
+    return Path(text)
 
 
 if __name__ == "__main__":

@@ -3,14 +3,18 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from hotrow.codec.column import encode_column
+from hotrow.codec.protowire import length_delimited
 from hotrow.types import Float32, Float64, Int64, String, ValueType
 from hotrow.v1.column_pb2 import Column, Int64s
 from hotrow.v1.feature_server_pb2 import FeatureNames, GetOnlineFeaturesRequest
 
 DRIVERS = 10_000
+_FILL_DRIVERS = 5000  # of one push
 VIEWS: dict[str, list[ValueType]] = {
     "a": [Float64] * 4 + [Int64] * 3 + [Float32] * 2 + [String],
     "b": [Float32] * 20,
@@ -60,7 +64,7 @@ def fields(view: str) -> list[tuple[str, ValueType]]:
 
 
 def definitions() -> str:
-    """The feature repository's Python file."""
+    """The Python file of a repository that has the views of the workloads."""
     lines = [
         "from hotrow import Entity, FeatureView, Field, Float32, Float64, Int64, PushSource, String",
         'driver = Entity("driver", join_keys={"driver_id": Int64})',
@@ -72,47 +76,53 @@ def definitions() -> str:
     return "\n".join(lines) + "\n"
 
 
-def make_repository(folder: Path, **settings: object) -> None:
-    """Write a feature repository with the settings given: server_port, ingest_port, workers, lane, durability."""
+def make_repository(folder: Path, features: str = "", **settings: object) -> None:
+    """Write a feature repository with the settings given: server_port, ingest_port, workers, lane, durability.
+
+    `features` is its Python file; empty: the views of the workloads.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "hotrow.toml").write_text(TOML.format(**settings))
-    (folder / "features.py").write_text(definitions())
+    (folder / "features.py").write_text(features or definitions())
 
 
-def rows_of(view: str, drivers: np.ndarray) -> bytes:
-    """The columns of a push of these drivers, as `rows` fields of a request."""
-    columns = [encode_column("driver_id", drivers, type=Int64)]
+def values_of(view: str, drivers: npt.NDArray[np.int64]) -> Iterator[tuple[str, ValueType, Any]]:
+    """Name, type and values of each feature of a view for these drivers."""
     for number, (name, type_) in enumerate(fields(view)):
         if type_ is String:
-            values: object = [f"{name}-{driver}" for driver in drivers.tolist()]
+            yield name, type_, [f"{name}-{driver}" for driver in drivers.tolist()]
         elif type_ is Int64:
-            values = drivers * 31 + number
+            yield name, type_, drivers * 31 + number
         else:
-            values = ((drivers * 7 + number) % 1000 / 10).astype("<f8" if type_ is Float64 else "<f4")
-        columns.append(encode_column(name, values, type=type_))
-    return b"".join(b"\x22" + _varint(len(column)) + column for column in columns)
+            yield name, type_, ((drivers * 7 + number) % 1000 / 10).astype("<f8" if type_ is Float64 else "<f4")
 
 
-def push_request(view: str, drivers: np.ndarray) -> bytes:
+def rows_of(view: str, drivers: npt.NDArray[np.int64]) -> bytes:
+    """The columns of a push of these drivers, as `rows` fields of a request."""
+    columns = [encode_column("driver_id", drivers, type=Int64)]
+    columns += [encode_column(name, values, type=type_) for name, type_, values in values_of(view, drivers)]
+    return b"".join(length_delimited(4, column) for column in columns)
+
+
+def push_request(view: str, drivers: npt.NDArray[np.int64]) -> bytes:
     """A serialized PushFeaturesRequest."""
-    source = f"{view}_push".encode()
-    return b"\x12" + _varint(len(source)) + source + rows_of(view, drivers)
+    return length_delimited(2, f"{view}_push".encode()) + rows_of(view, drivers)
 
 
-def fill_requests(drivers: int = DRIVERS, batch: int = 5000) -> Iterator[bytes]:
-    """Pushes that fill the store with every driver's rows."""
-    for view in VIEWS:
-        for start in range(0, drivers, batch):
-            yield push_request(view, np.arange(start, min(start + batch, drivers), dtype="<i8"))
+def fill_requests(first: int, last: int) -> Iterator[bytes]:
+    """Pushes of the rows of drivers `first` to below `last`, in the order in which the store keeps them."""
+    for start in range(first, last, _FILL_DRIVERS):
+        for view in VIEWS:
+            yield push_request(view, np.arange(start, min(start + _FILL_DRIVERS, last), dtype="<i8"))
 
 
-def read_requests(read: Read, count: int, seed: int = 7) -> list[bytes]:
-    """Serialized GetOnlineFeaturesRequests with random drivers."""
+def read_requests(read: Read, count: int, *, drivers: int = DRIVERS, seed: int = 7) -> list[bytes]:
+    """Serialized GetOnlineFeaturesRequests with random drivers of the first `drivers`."""
     generator = np.random.default_rng(seed)
     head = GetOnlineFeaturesRequest(features=FeatureNames(names=read.names)).SerializeToString()
     requests = []
     for _ in range(count):
-        column = Column(name="driver_id", int64=Int64s(values=generator.integers(0, DRIVERS, read.entities)))
+        column = Column(name="driver_id", int64=Int64s(values=generator.integers(0, drivers, read.entities)))
         requests.append(head + GetOnlineFeaturesRequest(entities=[column]).SerializeToString())
     return requests
 
@@ -123,9 +133,6 @@ def push_requests(rows: int, count: int, seed: int = 7) -> list[bytes]:
     return [push_request("a", generator.choice(DRIVERS, rows, replace=False).astype("<i8")) for _ in range(count)]
 
 
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
+def workload_requests(name: str) -> tuple[bytes, ...]:
+    """What a workload sends, in turn."""
+    return tuple(read_requests(READS[name], 500) if name in READS else push_requests(PUSHES[name], 50))

@@ -1,4 +1,4 @@
-"""Processes under measurement: how they are started, and what CPU and memory they have used."""
+"""Processes under measurement: how they are started and called, and what CPU and memory they have used."""
 
 import contextlib
 import os
@@ -6,24 +6,39 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 from hotrow import clock
-from hotrow.settings import worker_environment
+from hotrow.settings import settings_from_file, worker_environment
+from hotrow.supervisor.state import WorkerState, read_state
 
-from tests.bench.dataset import fill_requests, make_repository
+from tests.bench.dataset import DRIVERS, fill_requests, make_repository
 from tests.support.ports import free_ports
 
-READY_S = 180.0
-PUSH = "/hotrow.v1.FeatureIngest/PushFeatures"
+READ = "/hotrow.v1.FeatureServer/GetOnlineFeatures"
+PUSH = "/hotrow.v1.FeatureServer/PushFeatures"
+INGEST_PUSH = "/hotrow.v1.FeatureIngest/PushFeatures"
+_CALL_S = 120.0
+_CLI = (sys.executable, "-m", "hotrow.cli.main")
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a `hotrow serve` under measurement is set to, and how many drivers have rows in its store."""
+
+    durability: str = "os"
+    lane: str = "auto"
+    workers: int = 1
+    drivers: int = DRIVERS
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A server under load: its address and the process at its root."""
+    """A server under load: its address, the process at its root and, of hotrow, the ingest worker's address."""
 
     address: str
     pid: int
@@ -31,15 +46,21 @@ class Target:
     repo: Path = Path()
 
     def cpu_s(self) -> float:
-        """CPU time of the process and all below it, of every thread that lives."""
-        return sum(_cpu_ns(pid) for pid in family(self.pid)) / 1e9
+        """CPU time of the process and all below it."""
+        return sum(cpu_ns(pid) for pid in _family(self.pid)) / 1e9
 
-    def anonymous_mib(self) -> dict[int, float]:
-        """Anonymous memory of each process, by pid."""
-        return {pid: _anonymous_kib(pid) / 1024 for pid in family(self.pid)}
+    def workers(self, role: str) -> list[WorkerState]:
+        """The workers of a role, "server" or "ingest", of hotrow."""
+        supervisors = read_state(settings_from_file(self.repo, {})).supervisors
+        (state,) = [one for one in supervisors if one.pid == self.pid]
+        return [worker for worker in state.workers if worker.role == role]
+
+    def anonymous_mib(self, role: str) -> float:
+        """Anonymous memory of hotrow's largest worker of a role: what is its own, and not the page cache's."""
+        return max(_anonymous_kib(worker.pid) for worker in self.workers(role)) / 1024
 
 
-def family(root: int) -> list[int]:
+def _family(root: int) -> list[int]:
     """The process and its descendants."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
@@ -53,21 +74,18 @@ def family(root: int) -> list[int]:
     return found
 
 
-def _cpu_ns(pid: int) -> int:
-    total = 0
+def cpu_ns(pid: int) -> int:
+    """CPU time of a process, of threads that have ended too; 0 for one that is gone."""
     with contextlib.suppress(OSError):
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            with contextlib.suppress(OSError):
-                total += int((task / "schedstat").read_text().split()[0])
-    return total
+        return time.clock_gettime_ns(~pid << 3 | 2)  # the kernel's number for that clock, see clock_getcpuclockid(3)
+    return 0
 
 
 def _anonymous_kib(pid: int) -> int:
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Anonymous:"):
-                return int(line.split()[1])
-    return 0
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Anonymous:"):
+            return int(line.split()[1])
+    raise ValueError(f"/proc/{pid}/smaps_rollup says nothing of anonymous memory")
 
 
 @contextlib.contextmanager
@@ -92,27 +110,43 @@ def running(
 
 
 @contextlib.contextmanager
-def hotrow(
-    folder: Path, *, durability: str, lane: str = "auto", workers: int = 1, drivers: int = 10_000
-) -> Iterator[Target]:
+def hotrow(folder: Path, setup: Setup) -> Iterator[Target]:
     """`hotrow serve` as it ships, in a repository of its own, with every driver's rows in the store."""
-    server_port, ingest_port = free_ports(2)
-    settings = {"server_port": server_port, "ingest_port": ingest_port}
-    make_repository(folder, **settings, workers=workers, lane=lane, durability=durability)
-    cli = [sys.executable, "-m", "hotrow.cli.main"]
-    subprocess.run([*cli, "apply"], cwd=folder, check=True, capture_output=True)
-    with running([*cli, "serve"], ready="is ready", cwd=folder) as process:
-        target = Target(f"127.0.0.1:{server_port}", process.pid, f"127.0.0.1:{ingest_port}", folder)
-        fill(target.ingest, drivers)
+    prepare(folder, setup)
+    with serving(folder) as target:
+        fill(target, setup.drivers)
         yield target
 
 
-def fill(ingest: str, drivers: int) -> None:
-    """Push every driver's rows."""
-    with grpc.insecure_channel(ingest) as channel:
-        push = channel.unary_unary(PUSH)
-        for request in fill_requests(drivers):
-            push(request, timeout=120)
+def prepare(folder: Path, setup: Setup, definitions: str = "") -> None:
+    """Write the repository, with the views of the workloads or other `definitions`, and apply it."""
+    server_port, ingest_port = free_ports(2)
+    settings = {"server_port": server_port, "ingest_port": ingest_port, "workers": setup.workers}
+    make_repository(folder, definitions, **settings, lane=setup.lane, durability=setup.durability)
+    subprocess.run([*_CLI, "apply"], cwd=folder, check=True, capture_output=True)
+
+
+@contextlib.contextmanager
+def serving(folder: Path, **environ: str) -> Iterator[Target]:
+    """`hotrow serve` in a repository that was prepared."""
+    settings = settings_from_file(folder, {})
+    with running([*_CLI, "serve"], ready="is ready", cwd=folder, env=os.environ | environ) as process:
+        yield Target(settings.server.address, process.pid, settings.ingest.address, folder)
+
+
+def fill(target: Target, drivers: int, *, first: int = 0) -> None:
+    """Push the rows of the drivers from `first` to below `drivers`."""
+    with grpc.insecure_channel(target.ingest) as channel:
+        push = channel.unary_unary(INGEST_PUSH, None, None)
+        for request in fill_requests(first, drivers):
+            push(request, timeout=_CALL_S)
+
+
+def call(address: str, method: str, request: bytes) -> bytes:
+    """One call; raises grpc.RpcError where it fails."""
+    with grpc.insecure_channel(address, [("grpc.max_receive_message_length", -1)]) as channel:
+        reply: bytes = channel.unary_unary(method, None, None)(request, timeout=_CALL_S)
+    return reply
 
 
 @contextlib.contextmanager

@@ -28,7 +28,7 @@ METHOD = "/bench.Yardstick/"
 THREADS = 2
 
 
-class _Generic(grpc.GenericRpcHandler):
+class _Generic(grpc.GenericRpcHandler):  # type: ignore[type-arg]
     def __init__(self, handlers: dict[str, Callable[[bytes, Any], bytes]]) -> None:
         self._handlers = {METHOD + name: grpc.unary_unary_rpc_method_handler(h) for name, h in handlers.items()}
 
