@@ -91,7 +91,7 @@ def _objects(port: int, sizes: dict[str, int]) -> Any:
 
 def main() -> None:
     kind, port, sizes = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])
-    kinds = {
+    kinds: dict[str, Callable[[int, dict[str, int]], Any]] = {
         "echo": _echo,
         "lane": partial(_listener, lane="auto"),
         "door": partial(_listener, lane="off"),
