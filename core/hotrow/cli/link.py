@@ -68,6 +68,7 @@ class Waiting:
     method = MATERIALIZE
     metadata: Metadata = ()
     peer = caller = request_id = ""
+    timer = None
 
     def __init__(self, timeout_s: float) -> None:
         self.deadline_s = clock.now_s() + timeout_s
