@@ -31,9 +31,7 @@ class Door(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in its 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes] | None":
         path = handler_call_details.method
         if ASKED in handler_call_details.invocation_metadata and path in self._handlers:
-            return self._handler(
-                path, StageTimer()
-            )  # grpcio asks here when the call comes, before it waits for a thread
+            return self._handler(path, StageTimer())  # grpcio asks when the call comes, before it waits for a thread
         return self._handlers.get(path)
 
     def _handler(self, path: str, timer: StageTimer | None) -> "grpc.RpcMethodHandler[bytes, bytes]":

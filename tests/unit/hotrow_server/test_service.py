@@ -129,10 +129,14 @@ def test_a_read_waits_for_the_commit_of_its_token(world):
     first = world.push(push([1], [10]))
     assert table(world.read(asked("stats:trips", entities=[drivers(1)], min_token=first.token)))
     later = encode_token(Token(world.store.id, world.store.epoch, world.store.sequence() + 1))
-    call = world.start(world.service.get_online_features, asked("stats:trips", entities=[drivers(1)], min_token=later))
+    call = RecordingCall()
+    call.timer = StageTimer()
+    request = asked("stats:trips", entities=[drivers(1)], min_token=later)
+    world.start(world.service.get_online_features, request, call)
     assert call.answers == []
     world.push(push([1], [11]))
     call.result()
+    assert list(stages_ms(call.trailers)) == ["parse", "plan", "wait", "store", "reply"]
     assert world.start(world.service.get_online_features, asked("state:open", min_token=later)).result()
 
 
