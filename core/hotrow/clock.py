@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_CPUCLOCK_SCHED = 2  # with the complement of a process id, its CPU clock, as clock_getcpuclockid(3) makes it
 
 
 def now_us() -> int:
@@ -25,6 +26,16 @@ def monotonic_s() -> float:
 def monotonic_ns() -> int:
     """A clock for stage timings, in nanoseconds."""
     return time.perf_counter_ns()
+
+
+def own_cpu_ns() -> int:
+    """The CPU time that this process has used, in nanoseconds, of all its threads."""
+    return time.process_time_ns()
+
+
+def process_cpu_ns(pid: int) -> int:
+    """The CPU time that a process has used, in nanoseconds, of all its threads; raises OSError for none there is."""
+    return time.clock_gettime_ns((~pid << 3) | _CPUCLOCK_SCHED)
 
 
 def sleep_s(seconds: float) -> None:

@@ -13,6 +13,7 @@ from hotrow import clock, log
 from hotrow.codec.pushed import EncodedRows
 from hotrow.errors import Code, HotrowError
 from hotrow.failpoint import Reached, unarmed
+from hotrow.rpc.timing import StageTimer
 from hotrow.stores.port import Mark, OnlineStore, Write, Written
 
 _RETRY_AFTER_S = 0.05
@@ -24,7 +25,8 @@ class Pending:
     """One batch of a producer that waits for its commit.
 
     `chosen` are the rows to write, in order; None: all. `created_at_commit`: the created time of its rows is that of
-    the commit, and not what the rows hold. `done` is called once, on the thread that commits.
+    the commit, and not what the rows hold. `done` is called once, on the thread that commits. `timer` is that of a
+    call whose caller asked for one.
     """
 
     view_id: bytes
@@ -35,6 +37,7 @@ class Pending:
     created_at_commit: bool = True
     mark: Mark | None = None
     watermark_us: int | None = None
+    timer: StageTimer | None = None
 
 
 class Batcher:
@@ -135,6 +138,9 @@ class Batcher:
             self._answer(batch, written)
 
     def _write(self, batch: list[Pending]) -> Sequence[Written]:
+        for pending in batch:
+            if pending.timer is not None:
+                pending.timer.ended("wait")
         self._created_us = max(self._created_us + 1, clock.now_us())
         return self._store.write([_write_of(pending, self._created_us) for pending in batch])
 

@@ -12,7 +12,6 @@ from hotrow.registry.derived import LARGEST_KEY_BYTES, Derived
 from hotrow.registry.served import ServedSet
 from hotrow.registry.snapshot import Snapshot
 from hotrow.rpc.call import Call
-from hotrow.rpc.timing import ASKED, StageTimer
 from hotrow.schema.view import FeatureView
 from hotrow.stores.port import SKIPPED_STALE, VERSION, WRITTEN, Mark, OnlineStore, Written, read_rows
 from hotrow.v1.feature_ingest_pb2 import MaterializeRowsRequest
@@ -59,9 +58,13 @@ class Pipeline:
 
     def push_features(self, request: bytes, call: Call) -> None:
         """`hotrow.v1.FeatureIngest/PushFeatures`; answered when the rows are durable."""
-        timer = StageTimer() if ASKED in call.metadata else None
+        timer = call.timer
         scanned = scan_request(request, PUSH)
+        if timer is not None:
+            timer.ended("parse")
         target = self._target(scanned, PUSH)
+        if timer is not None:
+            timer.ended("plan")
         now_us = clock.now_us()
         encoded = rows_from_request(target.rows, scanned, Times(now_us, now_us + self._max_future_us))
         keys = encoded.keys()
@@ -76,17 +79,20 @@ class Pipeline:
             timer.ended("encode")
         if target.dry_run:
             outcomes = self._compare(target, encoded.stamped(now_us), keys, drafted)
-            call.reply(push_reply(filled(drafted.results, outcomes), _rest(drafted, target), None))
+            if timer is not None:
+                timer.ended("compare")
+            _reply(call, push_reply(filled(drafted.results, outcomes), _rest(drafted, target), None))
         elif drafted.chosen is not None and not drafted.chosen:
-            call.reply(push_reply(drafted.results, _rest(drafted, target), self._token(self._store.sequence())))
+            _reply(call, push_reply(drafted.results, _rest(drafted, target), self._token(self._store.sequence())))
         else:
             pending = Pending(
                 view_id=target.view_id,
                 keys=_chosen(keys, drafted),
                 encoded=encoded,
-                done=lambda outcome: self._answer(outcome, target, drafted, call, timer),
+                done=lambda outcome: self._answer(outcome, target, drafted, call),
                 chosen=drafted.chosen,
                 mark=mark,
+                timer=timer,
             )
             self._batcher.submit(pending)
 
@@ -120,9 +126,9 @@ class Pipeline:
             )
         )
 
-    def _answer(
-        self, outcome: Written | HotrowError, target: Target, drafted: Draft, call: Call, timer: StageTimer | None
-    ) -> None:
+    def _answer(self, outcome: Written | HotrowError, target: Target, drafted: Draft, call: Call) -> None:
+        if call.timer is not None:
+            call.timer.ended("commit")
         if isinstance(outcome, HotrowError):
             _fail(call, outcome)
             return
@@ -134,11 +140,7 @@ class Pipeline:
             reply = reply_from_note(outcome.note, outcome.outcomes, token)
         else:
             reply = push_reply(filled(drafted.results, outcome.outcomes), _rest(drafted, target), token)
-        if timer is None:
-            call.reply(reply)
-        else:
-            timer.ended("commit")
-            call.reply(reply, timer.trailers())
+        _reply(call, reply)
 
     def _compare(self, target: Target, encoded: EncodedRows, keys: list[bytes], drafted: Draft) -> bytes:
         """The outcomes that a write would have now."""
@@ -211,6 +213,15 @@ def _view(snapshot: Snapshot, request: PushFeaturesRequest | MaterializeRowsRequ
     if view is None:
         raise not_found("feature view", request.view, snapshot.views, field="view")
     return view, f"view:{view.name}"
+
+
+def _reply(call: Call, message: bytes) -> None:
+    timer = call.timer
+    if timer is None:
+        call.reply(message)
+    else:
+        timer.ended("reply")
+        call.reply(message, timer.trailers())
 
 
 def _fail(call: Call, error: HotrowError) -> None:

@@ -14,7 +14,7 @@ from hotrow.errors import Code, HotrowError, invalid, not_found
 from hotrow.registry.derived import LARGEST_KEY_BYTES, Derived
 from hotrow.registry.served import ServedSet
 from hotrow.rpc.call import Call
-from hotrow.rpc.timing import ASKED, StageTimer
+from hotrow.rpc.timing import StageTimer
 from hotrow.stores.port import OnlineStore
 from hotrow.v1.feature_server_pb2 import GetOnlineFeaturesRequest, GetServerInfoReply, ServedSnapshot
 
@@ -65,7 +65,7 @@ class ReadService:
 
     def get_online_features(self, request: bytes, call: Call) -> None:
         """`hotrow.v1.FeatureServer/GetOnlineFeatures`."""
-        timer = StageTimer() if ASKED in call.metadata else None
+        timer = call.timer
         scanned = scan_request(request, READ)
         if timer is not None:
             timer.ended("parse")
@@ -77,7 +77,7 @@ class ReadService:
         if token:
             wanted = decode_token(token, store_id=self._store.id, epoch=self._store.epoch)
             if self._store.sequence() < wanted.sequence:
-                self._waiter.when_visible(wanted.sequence, call, lambda: self._answer(read, call))
+                self._waiter.when_visible(wanted.sequence, call, lambda: self._answer_waited(read, call))
                 return
         self._answer(read, call)
 
@@ -129,6 +129,11 @@ class ReadService:
                 self._plans.improve(read.selection, plan, wider)
                 plan = wider
 
+    def _answer_waited(self, read: Read, call: Call) -> None:
+        if read.timer is not None:
+            read.timer.ended("wait")
+        self._answer(read, call)
+
     def _answer(self, read: Read, call: Call) -> None:
         timer = read.timer
         rows = self._store.read(read.plan.wanted, read.keys)
@@ -137,7 +142,7 @@ class ReadService:
             return
         timer.ended("store")
         reply = self.finish(read, rows)
-        timer.ended("encode")
+        timer.ended("reply")  # decode and encode: one kernel does both
         call.reply(reply, timer.trailers())
 
     def _compile(self, selection: bytes) -> ReadPlan:

@@ -35,7 +35,7 @@ USER = Entity("user", join_keys={"user": String})
 class RecordingCall:
     """A call that keeps its answer."""
 
-    method, metadata, peer = "/test", (), "test"
+    method, metadata, peer, timer = "/test", (), "test", None
 
     def __init__(self, *, deadline_s: float = math.inf, caller: str = ""):
         self.deadline_s, self.caller, self.request_id = deadline_s, caller, "call-1"

@@ -6,12 +6,15 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from hotrow import clock
 from hotrow.errors import Code, HotrowError
 
 if TYPE_CHECKING:
+    import grpc
+
     from hotrow.offline.delivery import Submit
     from hotrow.rpc.call import Call, Metadata
     from hotrow.rpc.tls import ChannelTls
@@ -25,18 +28,35 @@ _REQUEST_S = 60.0
 
 def call_server(settings: Settings, address: str, method: str, request: bytes, timeout_s: float) -> bytes:
     """The reply of a method of FeatureServer; raises the HotrowError that it answered with, or UNAVAILABLE."""
-    import grpc  # noqa: PLC0415
+    server = Server(settings, address or settings.server.address)
+    with server.open() as channel:
+        return server.call(channel, method, request, timeout_s)
 
-    from hotrow.rpc.channel import open_channel  # noqa: PLC0415
-    from hotrow.rpc.status import error_from_rpc  # noqa: PLC0415
 
-    target = address or settings.server.address
-    with open_channel(target, _channel_tls(settings.server.caller_tls)) as channel:
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server to call, over channels of its own."""
+
+    settings: Settings
+    address: str
+
+    def open(self) -> grpc.Channel:
+        """A connection, made at its first call."""
+        from hotrow.rpc.channel import open_channel  # noqa: PLC0415
+
+        return open_channel(self.address, _channel_tls(self.settings.server.caller_tls))
+
+    def call(self, channel: grpc.Channel, method: str, request: bytes, timeout_s: float) -> bytes:
+        """As `call_server`, over a channel of `open`."""
+        import grpc  # noqa: PLC0415
+
+        from hotrow.rpc.status import error_from_rpc  # noqa: PLC0415
+
         try:
             reply: bytes = channel.unary_unary(SERVER + method, None, None)(request, timeout=timeout_s)
         except grpc.RpcError as error:
-            raise _explained(error_from_rpc(error), settings, target) from None
-    return reply
+            raise _explained(error_from_rpc(error), self.settings, self.address) from None
+        return reply
 
 
 def _explained(error: HotrowError, settings: Settings, target: str) -> HotrowError:
@@ -68,6 +88,7 @@ class Waiting:
     method = MATERIALIZE
     metadata: Metadata = ()
     peer = caller = request_id = ""
+    timer = None
 
     def __init__(self, timeout_s: float) -> None:
         self.deadline_s = clock.now_s() + timeout_s

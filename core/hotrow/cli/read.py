@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -64,7 +64,8 @@ def get(arguments: ReadArguments) -> None:
     workspace = open_workspace(arguments.repo)
     known = workspace.snapshot(arguments.snapshot)
     asked = parse_arguments(arguments.what, known)
-    request = _request(arguments, asked, known.id if arguments.snapshot else "")
+    snapshot = known.id if arguments.snapshot else ""
+    request = encode_request(asked, snapshot, event_times=arguments.event_times, full_names=arguments.full_names)
     reply = link.call_server(workspace.settings, arguments.server, "GetOnlineFeatures", request, arguments.timeout)
     table = read_reply(asked, reply)
     if arguments.json:
@@ -75,7 +76,7 @@ def get(arguments: ReadArguments) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A read as asked for. `entities` has the values of each join key, all of one length.
+    """A read as asked for. `entities` has the values of each join key, all of one length; `types` their types.
 
     `ambiguous`: two features of different views have one name, so that columns need full names.
     """
@@ -104,10 +105,8 @@ def parse_arguments(arguments: list[str], snapshot: Snapshot) -> Asked:
     pairs = [argument.partition("=")[::2] for argument in arguments if "=" in argument]
     if not selected:
         raise invalid("name what to read: view:feature, a view, or a feature service")
-    names, service = _selection(selected, snapshot)
-    every = names or tuple(str(reference) for reference in snapshot.services[service].features)
-    views, features = zip(*(name.split(":") for name in every), strict=True)
-    types = {key.name: key.type for view in views for key in snapshot.view(view).join_keys}
+    asked = asked_features(selected, snapshot)
+    types = asked.types
     entities: dict[str, list[Any]] = {}
     for key, text in pairs:
         if key not in types:
@@ -116,7 +115,16 @@ def parse_arguments(arguments: list[str], snapshot: Snapshot) -> Asked:
     missing = sorted(types.keys() - entities.keys())
     if missing:
         raise invalid(f"join key {missing[0]} is missing; add {missing[0]}=...")
-    return Asked(names, service, len(set(features)) < len(every), _same_length(entities), types)
+    return replace(asked, entities=_same_length(entities))
+
+
+def asked_features(selected: list[str], snapshot: Snapshot) -> Asked:
+    """A read of these features, views or one feature service, as yet without entities; raises HotrowError."""
+    names, service = _selection(selected, snapshot)
+    every = names or tuple(str(reference) for reference in snapshot.services[service].features)
+    views, features = zip(*(name.split(":") for name in every), strict=True)
+    types = {key.name: key.type for view in views for key in snapshot.view(view).join_keys}
+    return Asked(names, service, len(set(features)) < len(every), {}, types)
 
 
 def _selection(selected: list[str], snapshot: Snapshot) -> tuple[tuple[str, ...], str]:
@@ -153,7 +161,8 @@ def _same_length(entities: dict[str, list[Any]]) -> dict[str, list[Any]]:
     return {key: values * rows if len(values) == 1 else values for key, values in entities.items()}
 
 
-def _request(arguments: ReadArguments, asked: Asked, snapshot: str) -> bytes:
+def encode_request(asked: Asked, snapshot: str, *, event_times: bool = False, full_names: bool = False) -> bytes:
+    """The read as a serialized GetOnlineFeaturesRequest."""
     from hotrow.codec.column import encode_column  # noqa: PLC0415
     from hotrow.v1.column_pb2 import Column  # noqa: PLC0415
     from hotrow.v1.feature_server_pb2 import FeatureNames, GetOnlineFeaturesRequest, ReadOptions  # noqa: PLC0415
@@ -161,7 +170,7 @@ def _request(arguments: ReadArguments, asked: Asked, snapshot: str) -> bytes:
     columns = [
         Column.FromString(encode_column(key, values, type=asked.types[key])) for key, values in asked.entities.items()
     ]
-    options = ReadOptions(event_timestamps=arguments.event_times, full_names=arguments.full_names or asked.ambiguous)
+    options = ReadOptions(event_timestamps=event_times, full_names=full_names or asked.ambiguous)
     request = GetOnlineFeaturesRequest(entities=columns, snapshot=snapshot, options=options)
     if asked.service:
         request.feature_service = asked.service

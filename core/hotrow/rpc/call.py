@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from hotrow.errors import HotrowError
+from hotrow.rpc.timing import StageTimer
 
 Metadata = tuple[tuple[str, str | bytes], ...]
 
@@ -13,7 +14,8 @@ class Call(Protocol):
     """A call that waits for its one answer. `reply` or `fail` ends it, once, at any time, from any thread.
 
     `deadline_s` is in seconds of the wall clock, infinite where the caller gave none. `caller` is the authenticated
-    name, empty until there is authentication. `request_id` is what the logs and an INTERNAL answer name.
+    name, empty until there is authentication. `request_id` is what the logs and an INTERNAL answer name. `timer` runs
+    from the arrival on where the caller asked for stage timings, else it is None.
     """
 
     @property
@@ -28,6 +30,8 @@ class Call(Protocol):
     def caller(self) -> str: ...
     @property
     def request_id(self) -> str: ...
+    @property
+    def timer(self) -> StageTimer | None: ...
 
     def cancelled(self) -> bool:
         """Whether nobody waits any more: cancelled, expired or disconnected."""

@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent import futures
 
 import grpc
@@ -12,6 +12,7 @@ from hotrow.errors import HotrowError
 from hotrow.rpc.call import Handler, Metadata, deadline_from_grpc
 from hotrow.rpc.gate import Gate
 from hotrow.rpc.status import status_from_error
+from hotrow.rpc.timing import ASKED, StageTimer
 
 
 class Door(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in its stubs alone
@@ -22,37 +23,49 @@ class Door(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in its 
 
     def __init__(self, methods: Mapping[str, Handler], gate: Gate, threads: int) -> None:
         """`threads` are the door's own: calls that wait for their answer do not keep health checks waiting."""
+        self._methods = methods
+        self._gate = gate
         self._pool = futures.ThreadPoolExecutor(threads, thread_name_prefix="hotrow-door")
-        self._handlers = {
-            path: grpc.unary_unary_rpc_method_handler(_behaviour(path, handler, gate, self._pool))
-            for path, handler in methods.items()
-        }
+        self._handlers = {path: self._handler(path, None) for path in methods}
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes] | None":
-        return self._handlers.get(handler_call_details.method)
+        path = handler_call_details.method
+        if ASKED in handler_call_details.invocation_metadata and path in self._handlers:
+            return self._handler(path, StageTimer())  # grpcio asks when the call comes, before it waits for a thread
+        return self._handlers.get(path)
 
+    def _handler(self, path: str, timer: StageTimer | None) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        handler, gate = self._methods[path], self._gate
 
-def _behaviour(
-    path: str, handler: Handler, gate: Gate, pool: futures.ThreadPoolExecutor
-) -> Callable[[bytes, grpc.ServicerContext], bytes]:
-    def behaviour(request: bytes, context: grpc.ServicerContext) -> bytes:
-        call = _DoorCall(path, gate, context)
-        gate.admit(handler, request, call)
-        return call.finish()
+        def behaviour(request: bytes, context: grpc.ServicerContext) -> bytes:
+            call = _DoorCall(path, gate, context, timer)
+            gate.admit(handler, request, call)
+            return call.finish()
 
-    behaviour.experimental_thread_pool = pool  # type: ignore[attr-defined]  # grpcio's way to say it
-    return behaviour
+        behaviour.experimental_thread_pool = self._pool  # type: ignore[attr-defined]  # grpcio's way to say it
+        return grpc.unary_unary_rpc_method_handler(behaviour)
 
 
 class _DoorCall:
     """One call of the ordinary door, see `hotrow.rpc.call.Call`."""
 
-    __slots__ = ("_answer", "_context", "_gate", "_request_id", "_trailers", "_waiting", "deadline_s", "method")
+    __slots__ = (
+        "_answer",
+        "_context",
+        "_gate",
+        "_request_id",
+        "_trailers",
+        "_waiting",
+        "deadline_s",
+        "method",
+        "timer",
+    )
 
     caller = ""
 
-    def __init__(self, method: str, gate: Gate, context: grpc.ServicerContext) -> None:
+    def __init__(self, method: str, gate: Gate, context: grpc.ServicerContext, timer: StageTimer | None) -> None:
         self.method = method
+        self.timer = timer
         left_s: float | None = context.time_remaining()
         self.deadline_s = math.inf if left_s is None else deadline_from_grpc(now_s() + left_s)
         self._gate = gate

@@ -151,7 +151,8 @@ class _Link:
         if call is None:  # it had expired
             return
         if isinstance(head, wire.Answer):
-            call.reply(body, head.trailers)
+            timer = call.timer
+            call.reply(body, head.trailers if timer is None else timer.handed_on(head.trailers))
         else:
             call.fail(wire.error_from_failure(head))
 

@@ -15,6 +15,7 @@ from hotrow.rpc import frame_wire as wire
 from hotrow.rpc.call import Call, Handler, Metadata
 from hotrow.rpc.gate import Gate
 from hotrow.rpc.outbox import Outbox
+from hotrow.rpc.timing import ASKED, StageTimer
 
 _BACKLOG = 128
 _OUTBOX_BYTES = 128 << 20
@@ -163,13 +164,14 @@ class _Connection:
 class _FrameCall:
     """One call that came by a frame, see `hotrow.rpc.call.Call`."""
 
-    __slots__ = ("_connection", "caller", "deadline_s", "id", "metadata", "method", "peer", "request_id")
+    __slots__ = ("_connection", "caller", "deadline_s", "id", "metadata", "method", "peer", "request_id", "timer")
 
     def __init__(self, connection: _Connection, head: wire.Request) -> None:
         self._connection = connection
         self.id = head.id
         self.method = head.method
         self.metadata: Metadata = tuple(head.metadata)
+        self.timer = StageTimer() if ASKED in self.metadata else None
         self.deadline_s = math.inf if head.left_s is None else now_s() + head.left_s
         self.caller = head.caller
         self.request_id = head.request_id

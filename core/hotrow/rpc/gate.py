@@ -74,6 +74,9 @@ class Gate:
         elif call.deadline_s <= now_s():
             call.fail(_EXPIRED)
         else:
+            timer = call.timer
+            if timer is not None:
+                timer.ended("queue")
             try:
                 handler(request, call)
             except HotrowError as error:

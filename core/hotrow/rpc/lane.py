@@ -31,6 +31,7 @@ from hotrow.errors import Code, HotrowError
 from hotrow.rpc.call import NEVER_S, Handler, Metadata
 from hotrow.rpc.gate import Gate
 from hotrow.rpc.status import status_from_error
+from hotrow.rpc.timing import ASKED, StageTimer
 
 ARMED = 64  # requests asked for ahead, a method
 
@@ -99,7 +100,7 @@ class _Method:
 class _LaneCall:
     """One call of the lane, see `hotrow.rpc.call.Call`."""
 
-    __slots__ = ("_core_call", "_ending", "_gone", "_lane", "_method", "_request_id", "deadline_s", "metadata")
+    __slots__ = ("_core_call", "_ending", "_gone", "_lane", "_method", "_request_id", "deadline_s", "metadata", "timer")
 
     caller = ""
 
@@ -113,6 +114,7 @@ class _LaneCall:
         deadline_s: float = event.call_details.deadline
         self.deadline_s = deadline_s if deadline_s < NEVER_S else math.inf
         self.metadata: Metadata = event.invocation_metadata
+        self.timer = StageTimer() if ASKED in self.metadata else None
 
     @property
     def method(self) -> str:

@@ -54,7 +54,8 @@ def _answer(done: Any, call: Call) -> None:
         call.fail(failure)
     else:
         trailers: Metadata = tuple((key, value) for key, value in done.trailing_metadata() or ())
-        call.reply(reply, trailers)
+        timer = call.timer
+        call.reply(reply, trailers if timer is None else timer.handed_on(trailers))
 
 
 def _gone(what: str) -> HotrowError:

@@ -24,7 +24,7 @@ class Waiting:
     """A call that a test waits for."""
 
     method, metadata, peer, caller, request_id = SERVICE + "PushFeatures", (), "test", "", "1"
-    deadline_s = float("inf")
+    deadline_s, timer = float("inf"), None
 
     def __init__(self) -> None:
         self.ended = threading.Event()

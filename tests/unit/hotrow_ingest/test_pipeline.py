@@ -4,6 +4,7 @@ import pytest
 from hotrow import clock
 from hotrow.codec.token import decode_token
 from hotrow.errors import Code, HotrowError
+from hotrow.rpc.timing import StageTimer, stages_ms
 from hotrow.v1.feature_ingest_pb2 import MaterializeRowsRequest
 from hotrow.v1.feature_server_pb2 import FeatureNames, GetOnlineFeaturesRequest
 from hotrow.v1.push_pb2 import (
@@ -271,17 +272,30 @@ def test_a_commit_that_fails_unforeseen_names_the_request(world, monkeypatch):
 def test_a_push_tells_its_stages_when_asked(world):
     """In the trailer, in milliseconds; nothing is sent to those who do not ask."""
     call = RecordingCall()
-    call.metadata = (("user-agent", "x"), ("hotrow-timing", "1"))
+    call.timer = StageTimer()
     world.pipeline.push_features(stats([1], [10]).SerializeToString(), call)
     call.result()
-    [(name, text)] = call.trailers
-    assert name == "server-timing"
-    assert [stage.partition(";dur=")[0] for stage in text.split(", ")] == ["encode", "commit"]
-    assert all(float(stage.partition(";dur=")[2]) >= 0 for stage in text.split(", "))
+    assert list(stages_ms(call.trailers)) == ["parse", "plan", "encode", "wait", "commit", "reply"]
     silent = RecordingCall()
     world.pipeline.push_features(stats([2], [10]).SerializeToString(), silent)
     silent.result()
     assert silent.trailers == ()
+
+
+@pytest.mark.parametrize(
+    ("request_", "stages"),
+    [
+        (stats([1], [10], dry_run=True), ["parse", "plan", "encode", "compare", "reply"]),
+        (stats([1], [10], event_time_us=[1 << 62]), ["parse", "plan", "encode", "reply"]),
+    ],
+)
+def test_a_push_that_commits_nothing_tells_its_stages_too(world, request_, stages):
+    """A dry run, and one of which every row is refused before the store."""
+    call = RecordingCall()
+    call.timer = StageTimer()
+    world.pipeline.push_features(request_.SerializeToString(), call)
+    call.result()
+    assert list(stages_ms(call.trailers)) == stages
 
 
 def test_a_reply_explains_a_bounded_number_of_rows(world):

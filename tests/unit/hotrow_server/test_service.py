@@ -8,6 +8,7 @@ from google.protobuf.message import DecodeError
 from hotrow import clock
 from hotrow.codec.token import Token, encode_token
 from hotrow.errors import Code, HotrowError
+from hotrow.rpc.timing import StageTimer, stages_ms
 from hotrow.schema.field import Field
 from hotrow.types import Array, Bool, Float64, Int64
 from hotrow.v1.column_pb2 import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT
@@ -128,10 +129,14 @@ def test_a_read_waits_for_the_commit_of_its_token(world):
     first = world.push(push([1], [10]))
     assert table(world.read(asked("stats:trips", entities=[drivers(1)], min_token=first.token)))
     later = encode_token(Token(world.store.id, world.store.epoch, world.store.sequence() + 1))
-    call = world.start(world.service.get_online_features, asked("stats:trips", entities=[drivers(1)], min_token=later))
+    call = RecordingCall()
+    call.timer = StageTimer()
+    request = asked("stats:trips", entities=[drivers(1)], min_token=later)
+    world.start(world.service.get_online_features, request, call)
     assert call.answers == []
     world.push(push([1], [11]))
     call.result()
+    assert list(stages_ms(call.trailers)) == ["parse", "plan", "wait", "store", "reply"]
     assert world.start(world.service.get_online_features, asked("state:open", min_token=later)).result()
 
 
@@ -288,11 +293,9 @@ def test_a_read_tells_its_stages_when_asked(world):
     """In the trailer, in milliseconds; nothing is sent to those who do not ask."""
     request = asked("stats:trips", entities=[drivers(1)]).SerializeToString()
     call = RecordingCall()
-    call.metadata = (("hotrow-timing", "1"),)
+    call.timer = StageTimer()
     world.service.get_online_features(request, call)
-    [(name, text)] = call.trailers
-    assert name == "server-timing"
-    assert [stage.partition(";dur=")[0] for stage in text.split(", ")] == ["parse", "plan", "store", "encode"]
+    assert list(stages_ms(call.trailers)) == ["parse", "plan", "store", "reply"]
     silent = RecordingCall()
     world.service.get_online_features(request, silent)
     assert silent.trailers == ()

@@ -19,6 +19,7 @@ COMMANDS = [
     "ingest",
     "get",
     "push",
+    "bench",
     "registry",
     "features",
     "store",
@@ -48,7 +49,8 @@ def test_every_command_is_there_and_says_what_it_does(hotrow):
 
 
 @pytest.mark.parametrize(
-    "command", ["init", "plan", "apply", "materialize", "materialize-incremental", "get", "push", "registry diff"]
+    "command",
+    ["init", "plan", "apply", "materialize", "materialize-incremental", "get", "push", "bench", "registry diff"],
 )
 def test_help_has_examples_that_stand_in_lines(hotrow, command):
     """Examples are not wrapped into a paragraph, and are of this command."""

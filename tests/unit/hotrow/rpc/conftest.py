@@ -19,6 +19,7 @@ from hotrow.errors import Code, HotrowError
 from hotrow.rpc.call import Call, Handler, Metadata
 from hotrow.rpc.gate import Gate
 from hotrow.rpc.listener import Endpoint, Listener, ListenerOptions, serve
+from hotrow.rpc.timing import StageTimer
 
 SERVICE = "/hotrow.test.Echo/"
 Unary = grpc.UnaryUnaryMultiCallable
@@ -135,6 +136,7 @@ class KeptCall:
 
     caller = ""
     peer = "test"
+    timer: StageTimer | None = None
 
     def __init__(
         self, method: str = SERVICE + "echo", *, deadline_s: float = math.inf, gate: Gate | None = None

@@ -18,6 +18,7 @@ from hotrow.rpc.frame_client import FrameClient
 from hotrow.rpc.frame_server import FrameServer
 from hotrow.rpc.gate import Gate
 from hotrow.rpc.outbox import Outbox
+from hotrow.rpc.timing import StageTimer, stages_ms
 
 ECHO, LATE, HOLD, REFUSE, CRASH, BAD = (f"/t/{name}" for name in ("echo", "late", "hold", "refuse", "crash", "bad"))
 
@@ -89,6 +90,18 @@ def test_a_call_is_answered_with_its_trailers(pair, kept_call):
     assert (seen.method, seen.request_id, seen.peer, seen.caller) == (ECHO, "test-1", "test", "")
     assert seen.metadata == (("hotrow-timing", "1"),)
     assert math.isinf(seen.deadline_s)
+
+
+def test_the_stages_of_a_timed_call_come_with_the_hop(pair, kept_call):
+    """The ingest worker's call has a timer too, and what the worker does not account for is the hop."""
+    worker, client = pair
+    call = kept_call(ECHO)
+    call.metadata, call.timer = (("hotrow-timing", "1"),), StageTimer()
+    client.forward(ECHO, b"hello", call)
+    call.wait()
+    assert list(stages_ms(call.trailers)) == ["hop"]
+    assert ("text", "a") in call.trailers
+    assert list(stages_ms(worker.seen[0].timer.trailers())) == ["queue"]
 
 
 def test_a_deadline_travels(pair, kept_call):

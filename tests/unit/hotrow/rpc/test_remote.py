@@ -4,6 +4,7 @@ import pytest
 from hotrow.clock import now_s
 from hotrow.errors import Code
 from hotrow.rpc.remote import RemoteClient
+from hotrow.rpc.timing import StageTimer, stages_ms
 
 SERVICE = "/hotrow.test.Echo/"
 
@@ -25,6 +26,17 @@ def test_a_call_is_answered_with_its_trailers(pair, kept_call):
     seen = served.methods.seen[0]
     assert seen.request_id == "test-1"
     assert ("hotrow-timing", "1") in {tuple(item) for item in seen.metadata}
+
+
+def test_the_stages_of_a_timed_call_come_with_the_hop(pair, kept_call):
+    _, client = pair
+    call = kept_call()
+    call.metadata, call.timer = (("hotrow-timing", "1"),), StageTimer()
+    client.forward(SERVICE + "echo", b"hello", call)
+    call.wait()
+    stages = stages_ms(call.trailers)
+    assert (list(stages), stages["a"]) == (["hop", "a"], 1.0)
+    assert ("echo-bin", b"hello") in call.trailers
 
 
 def test_errors_travel_whole(pair, kept_call):
