@@ -21,6 +21,7 @@ from hotrow.codec.kernel_scan import (
     TOO_MANY,
     scan,
 )
+from hotrow.codec.kernel_type import see_types
 from hotrow.errors import invalid
 from hotrow.v1.column_pb2 import Column
 
@@ -33,6 +34,8 @@ MAX_ROWS = 1 << 20
 """Of one request. A row can be a byte of it, and takes hundreds where it is worked on: 64 MiB of bools would take all
 memory."""
 _STATUSES_END = 0x80  # of those that the scan takes
+
+see_types()  # here, where every request begins, so that the first one finds them known
 
 
 @dataclass(frozen=True, slots=True)

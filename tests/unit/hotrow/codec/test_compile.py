@@ -14,6 +14,7 @@ KERNELS = {
     "kernel_row": ["encode_rows", "stamp"],
     "kernel_decode": ["check_row"],
     "kernel_reply": ["respond"],
+    "kernel_type": ["see"],
 }
 SECOND = f"""
 import importlib
