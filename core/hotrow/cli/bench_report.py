@@ -21,13 +21,13 @@ STAGES = {
     "queue": "waits for the worker's thread",
     "hop": "to the ingest worker and back",
     "parse": "the columns are found in the request",
-    "plan": "the plan is found; of a read, keys are encoded",
+    "plan": "the plan is found; a read's keys are encoded",
     "encode": "the rows are checked and encoded",
     "compare": "the rows are compared with those stored",
-    "wait": "of a push, for the commit before; of a read, for its min_token",
+    "wait": "for the commit before; a read, for its min_token",
     "store": "the rows are read",
     "commit": "the rows are written and synced",
-    "reply": "of a read, rows are decoded; the reply is written",
+    "reply": "a read's rows are decoded; the reply is written",
 }
 """Every stage there is, with what happens in it; docs/performance.md says what to do where one is large."""
 
@@ -180,7 +180,7 @@ class Report:
                 f"the load generator used {generator['cores']} of the one core that it can use: it may bound the rate, "
                 "and what waits in it counts as latency and as send"
             )
-        if scene.server_workers and len(scene.worker_pids) < scene.server_workers:
+        if len(scene.worker_pids) < (scene.server_workers or 0) <= scene.connections:
             notes.append(
                 f"the connections went to {len(scene.worker_pids)} of {scene.server_workers} server workers: the "
                 "system spreads connections, not calls; use more --connections"
@@ -256,7 +256,7 @@ def _pairs(report: Report) -> list[tuple[str, str]]:
     many = "entities" if scene.kind == "read" else "rows"
     rate = report.calls / outcome.seconds
     workers = f"{len(scene.worker_pids)} of {scene.server_workers}" if scene.server_workers else len(scene.worker_pids)
-    load = f"{scene.callers} callers on {scene.connections} connections to {workers} server workers"
+    load = f"callers {scene.callers}, connections {scene.connections}, to {workers} server workers"
     latency = [f"{name} {us / 1e3:.2f} ms" for name, us in report.latency_us().items()]
     return [
         (scene.kind, f"{scene.target}: {scene.features} features, {many} a request: {scene.per_request}"),

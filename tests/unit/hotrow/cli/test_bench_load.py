@@ -1,12 +1,13 @@
 """The load generator against real listeners, the sample of entities, and the figures that come of timed calls."""
 
 import itertools
+from pathlib import Path
 
 import grpc
 import pytest
 from hotrow.cli.bench_keys import MOST_KEYS, entities_from_store
 from hotrow.cli.bench_load import TIMED_EVERY, Burst, Timed, send_burst
-from hotrow.cli.bench_report import stages
+from hotrow.cli.bench_report import STAGES, stages
 from hotrow.errors import Code, HotrowError
 from hotrow.rpc.channel import open_channel
 from hotrow.rpc.gate import Gate
@@ -109,6 +110,14 @@ def test_the_figures_of_stages():
     assert found["send"].p50_us == 9000
     assert sum(one.share for one in found.values()) == pytest.approx(2)
     assert stages([]) == []
+
+
+def test_the_page_explains_every_stage():
+    """Its table has the stages that the bench knows, and no other."""
+    page = (Path(__file__).resolve().parents[4] / "docs/performance.md").read_text(encoding="utf-8")
+    table = page[page.index("| stage | of |") :]
+    rows = table[: table.index("\n\n")].splitlines()[2:]
+    assert sorted(row.split("`")[1] for row in rows) == sorted(STAGES)
 
 
 @pytest.fixture
