@@ -26,6 +26,7 @@ from tests.bench.peer_table import OURS, Absent, Row, table
 from tests.bench.peer_workload import Bodies, own_bodies, read_bodies, write_workload
 from tests.bench.process import Target, hotrow
 
+WORKLOADS = ("R1", "R2", "R3", *PUSHES)
 GRPC, HTTP = "Feast gRPC", "Feast HTTP"
 METHODS = {
     OURS: ("/hotrow.v1.FeatureServer/GetOnlineFeatures", "/hotrow.v1.FeatureIngest/PushFeatures"),
@@ -53,18 +54,29 @@ class Server:
         return Peer(contender, self.load, self.bodies, self.store)
 
 
-def main() -> None:
+def arguments() -> argparse.Namespace:
+    """The command line, checked; it ends the program where it is wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--workloads", default="R1,R2,R3,W1,W1000")
+    parser.add_argument("--workloads", default=",".join(WORKLOADS))
     parser.add_argument("--callers", type=int, default=16)
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--environment", type=Path, default=Path(".venv-peers"))
     parser.add_argument("--json", type=Path, default=Path("build/bench-peers.json"))
     options = parser.parse_args()
+    if unknown := set(options.workloads.split(",")) - set(WORKLOADS):
+        parser.error(f"--workloads: {', '.join(sorted(unknown))} unknown; known are {', '.join(WORKLOADS)}")
+    for name in ("callers", "pairs", "seconds"):
+        if getattr(options, name) <= 0:
+            parser.error(f"--{name} must be more than 0")
+    if not (options.environment / "bin/feast").exists():
+        parser.error(f"--environment: no Feast in {options.environment}; `make bench-peers` installs it")
+    return options
+
+
+def main() -> None:
+    options = arguments()
     workloads = options.workloads.split(",")
-    if unknown := set(workloads) - {"R1", "R2", "R3", *PUSHES}:
-        parser.error(f"--workloads: {', '.join(sorted(unknown))} unknown; known are R1, R2, R3, {', '.join(PUSHES)}")
     plan = Plan(options.callers, options.seconds, options.pairs)
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)

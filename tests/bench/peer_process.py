@@ -24,8 +24,8 @@ entity_key_serialization_version: 3
 offline_store: {{type: file}}
 online_store: {{type: redis, connection_string: "{redis}"}}
 """
-# Each answers as it comes, with what makes Feast dearer left out: no usage reports, no line a request in a log, no
-# restart of the worker after its thousandth request.
+# As they come, less what would make them dearer: no usage reports, no line of log a request, no new worker after the
+# thousandth request.
 GRPC_SERVER = ("listen", "--address", "{address}")
 HTTP_SERVER = ("serve", "--host", "127.0.0.1", "--port", "{port}", "--workers", "1", "--no-access-log")
 HTTP_SERVER += ("--max-requests", "0", "--max-requests-jitter", "0")
@@ -126,7 +126,7 @@ def _answers(process: subprocess.Popen[bytes], address: str) -> bool:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """SIGTERM first; Feast's gRPC server has a timer that may keep it, so its family is killed in the end."""
+    """SIGTERM, and where that does not end it in time, SIGKILL to the whole family, so that no worker is left."""
     pids = family(process.pid)
     process.send_signal(signal.SIGTERM)
     try:
