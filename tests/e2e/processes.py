@@ -119,6 +119,10 @@ class Program:
     def log(self) -> str:
         return self._log.read_text()
 
+    def output(self) -> str:
+        """All that a command which has ended printed."""
+        return "".join(iter(lambda: self._lines.get(timeout=READY_S), ""))
+
     def wait_ready(self) -> str:
         line = self._lines.get(timeout=READY_S)
         assert line.startswith("hotrow is ready: "), self.log()[-2000:]

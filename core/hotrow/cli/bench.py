@@ -154,22 +154,23 @@ class _Stand:
         self.server.call(self.channels[0], method, burst.requests[0], self.arguments.timeout)
 
     def measure(self, burst: Burst) -> tuple[Outcome, Cost]:
-        """Send a short burst that does not count, then the one that does."""
+        """Send a short burst of which only the failures count, then the one that is measured."""
         from hotrow import clock  # noqa: PLC0415
         from hotrow.cli.bench_load import send_burst  # noqa: PLC0415
         from hotrow.cli.bench_report import Cost  # noqa: PLC0415
 
         processes = self._processes
-        send_burst(self.channels, replace(burst, seconds=min(_WARM_S, burst.seconds / 4)))
+        warm = send_burst(self.channels, replace(burst, seconds=min(_WARM_S, burst.seconds / 4)))
+        if warm.gave_up:
+            return warm, Cost(None, restarted=processes is not None and processes.cpu_ns() is None)
         if processes is None:
-            return send_burst(self.channels, burst), Cost(None)
+            return send_burst(self.channels, burst).after(warm), Cost(None)
         idle = processes.cpu_ns()
         clock.sleep_s(_IDLE_S)
         before = processes.cpu_ns()
-        outcome = send_burst(self.channels, burst)
-        try:
-            after = processes.cpu_ns()
-        except OSError:
+        outcome = send_burst(self.channels, burst).after(warm)
+        after = processes.cpu_ns()
+        if idle is None or before is None or after is None:
             return outcome, Cost(None, restarted=True)
         used = {role: after[role] - before[role] for role in after}
         return outcome, Cost(used, (sum(before.values()) - sum(idle.values())) / _IDLE_S / 1e9)

@@ -21,11 +21,14 @@ class Processes:
     def server_workers(self) -> int:
         return list(self.roles.values()).count(SERVER)
 
-    def cpu_ns(self) -> dict[str, int]:
-        """CPU time used until now, in nanoseconds, by role; raises OSError when a process has ended."""
+    def cpu_ns(self) -> dict[str, int] | None:
+        """CPU time used until now, in nanoseconds, by role; None when a process has ended, and with it what it used."""
         used = dict.fromkeys((SERVER, INGEST, SUPERVISOR), 0)
-        for pid, role in self.roles.items():
-            used[role] += clock.process_cpu_ns(pid)
+        try:
+            for pid, role in self.roles.items():
+                used[role] += clock.process_cpu_ns(pid)
+        except OSError:
+            return None
         return used
 
 

@@ -67,6 +67,11 @@ class Outcome:
     def gave_up(self) -> bool:
         return len(self.failures) >= _MOST_FAILURES
 
+    def after(self, other: "Outcome") -> "Outcome":
+        """The same, with the failures of one before it."""
+        self.failures[:0] = other.failures
+        return self
+
     def failed(self) -> dict[str, int]:
         """How many calls failed, by status and message."""
         return dict(Counter(self.failures).most_common())

@@ -165,7 +165,7 @@ class Report:
             notes.append(f"nothing in the replies is {good}, most is {most}: this is what {most} costs")
         if self.cost.restarted:
             notes.append("a worker ended during the run, so CPU is not told; look at the log of `hotrow serve`")
-        elif self.cost.cpu_ns is None:
+        elif self.cost.cpu_ns is None and not self.outcome.gave_up:
             notes.append(
                 f"the CPU of the server at {scene.address} cannot be seen from here: run the bench on its machine, "
                 "outside of a container or in the same one, in the repository that it serves"

@@ -236,5 +236,4 @@ def test_processes_are_those_that_answer(served):
     assert find_processes(settings, [worker, os.getpid()]) is None
     assert find_processes(settings, [served.process.pid]) is None
     gone = replace(found, roles={**found.roles, 2**22 + 1: SERVER})
-    with pytest.raises(OSError, match="Invalid argument"):
-        gone.cpu_ns()
+    assert gone.cpu_ns() is None
