@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.process import READY_S, Target, family
+from tests.bench.process import Target, family
 from tests.support.ports import free_ports
 
+_READY_S = 120.0
 SCRIPT = Path(__file__).with_name("peer_feast.py")
 STORE_YAML = """\
 project: bench
@@ -24,11 +25,11 @@ entity_key_serialization_version: 3
 offline_store: {{type: file}}
 online_store: {{type: redis, connection_string: "{redis}"}}
 """
+_ONE_LIFE = ("--max-requests", "0", "--max-requests-jitter", "0")
 # As they come, less what would make them dearer: no usage reports, no line of log a request, no new worker after the
 # thousandth request.
 GRPC_SERVER = ("listen", "--address", "{address}")
-HTTP_SERVER = ("serve", "--host", "127.0.0.1", "--port", "{port}", "--workers", "1", "--no-access-log")
-HTTP_SERVER += ("--max-requests", "0", "--max-requests-jitter", "0")
+HTTP_SERVER = ("serve", "--host", "127.0.0.1", "--port", "{port}", "--workers", "1", "--no-access-log", *_ONE_LIFE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,21 +104,13 @@ def redis_version() -> str:
     return next(word.removeprefix("v=") for word in said.split() if word.startswith("v="))
 
 
-def cpu_model() -> str:
-    """What the first core calls itself."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return "unknown"
-
-
 def _environment() -> dict[str, str]:
     return os.environ | {"FEAST_USAGE": "False", "PYTHONWARNINGS": "ignore"}
 
 
 def _answers(process: subprocess.Popen[bytes], address: str) -> bool:
     host, _, port = address.rpartition(":")
-    end = time.monotonic() + READY_S
+    end = time.monotonic() + _READY_S
     while time.monotonic() < end and process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection((host, int(port)), 1):
             return True

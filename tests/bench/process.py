@@ -47,7 +47,7 @@ class Target:
 
     def cpu_s(self) -> float:
         """CPU time of the process and all below it."""
-        return sum(cpu_ns(pid) for pid in _family(self.pid)) / 1e9
+        return sum(cpu_ns(pid) for pid in family(self.pid)) / 1e9
 
     def workers(self, role: str) -> list[WorkerState]:
         """The workers of a role, "server" or "ingest", of hotrow."""
@@ -60,7 +60,7 @@ class Target:
         return max(_anonymous_kib(worker.pid) for worker in self.workers(role)) / 1024
 
 
-def _family(root: int) -> list[int]:
+def family(root: int) -> list[int]:
     """The process and its descendants."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():

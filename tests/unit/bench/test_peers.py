@@ -4,15 +4,16 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import numpy as np
 import pytest
 
 from tests.bench.dataset import DRIVERS, READS, VIEWS, fields
 from tests.bench.load import Burst
-from tests.bench.measure import Contender, Ratio
+from tests.bench.measure import Contender, Ratio, Sample
+from tests.bench.peer_bench import COLUMNS, Server, absent, row
 from tests.bench.peer_http import HttpLoadGenerator, reply_length
-from tests.bench.peer_measure import Peer, Plan, run_once
-from tests.bench.peer_table import Absent, Row, table
-from tests.bench.peer_workload import Bodies, own_bodies, write_workload
+from tests.bench.peer_measure import Peer, Plan, Run, burst_at
+from tests.bench.peer_workload import own_bodies, write_workload
 from tests.bench.process import Target
 
 
@@ -45,10 +46,8 @@ def server():
 
 @pytest.fixture
 def load():
-    load = HttpLoadGenerator()
-    yield load
-    load.close()
-    load._process.stdout.close()
+    with HttpLoadGenerator() as load:
+        yield load
 
 
 def _burst(server, *requests):
@@ -59,17 +58,17 @@ def test_every_caller_asks_again_when_its_reply_is_whole(server, load):
     """Each reply counts once, and the requests go out in turn, whole."""
     outcome = load.run(_burst(server, b"one", b"two"))
     assert outcome.failed == {}
-    assert outcome.calls == len(server.asked) > 3
+    assert len(outcome.latencies_us) == len(server.asked) > 3
     assert {path for path, _ in server.asked} == {"/push"}
     bodies = [body for _, body in server.asked]
     assert abs(bodies.count(b"one") - bodies.count(b"two")) <= 1
-    assert 0 < outcome.p50_us <= outcome.p99_us <= outcome.p999_us
+    assert 0 < outcome.latencies_us.min() <= outcome.latencies_us.max() < outcome.seconds * 1e6
 
 
 def test_a_reply_that_is_not_200_is_a_failure(server, load):
     """It is counted apart, by its status line."""
     outcome = load.run(_burst(server, b"bad"))
-    assert outcome.calls == 0
+    assert len(outcome.latencies_us) == 0
     [(line, count)] = outcome.failed.items()
     assert line.startswith("HTTP/1.1 500")
     assert count == len(server.asked)
@@ -78,9 +77,9 @@ def test_a_reply_that_is_not_200_is_a_failure(server, load):
 def test_pushes_that_are_sent_twice_are_no_measurement(server, load):
     """The second time a peer would drop them, which costs less than a write."""
     target = Target(f"127.0.0.1:{server.server_port}", 1)
-    peer = Peer(Contender(target, target.address, "/push"), load, Bodies({}))
+    contender = Contender(target, target.address, "/push", ((b"one",),))
     with pytest.raises(RuntimeError, match="prepare more"):
-        run_once(peer, (b"one",), Plan(callers=2, seconds=0.1, pairs=1), once_each=True)
+        burst_at(Peer(contender, load, once=True), Plan(callers=2, seconds=0.1, pairs=1), 0)
 
 
 @pytest.mark.parametrize(
@@ -113,22 +112,26 @@ def test_a_peer_is_handed_the_data_and_the_requests_of_hotrow(tmp_path):
         assert {len(values) for values in rows.values()} == {DRIVERS}
     asked = handed["reads"]["R3"]
     assert asked["features"] == READS["R3"].names
-    assert len(asked["drivers"]) == len(own_bodies(["R3"], 2).of("R3", 1))
+    assert len(asked["drivers"]) == len(own_bodies(["R3"])["R3"][0])
     assert {len(drivers) for drivers in asked["drivers"]} == {100}
     for name, rows in (("W1", 1), ("W1000", 1000)):
         assert {len(column) for pushed in handed["pushes"][name]["tables"] for column in pushed.values()} == {rows}
 
 
-def test_the_table_has_a_line_for_each_server_and_says_what_it_cannot_do():
-    """Columns stand under one another, and what is absent is said in place of a figure."""
-    rows = [
-        Row("W1000", "hotrow", 2163.4, None, None, 472.0, 33_380.0, 40_300.0),
-        Row("W1000", "Feast HTTP", 82_583.0, Ratio(38.2, 37.0, 39.5), 3973.0, 12.0, 1_207_700.0, 1_403_380.0),
-        Absent("W1000", "Feast gRPC", "no batch push"),
-    ]
-    lines = table(rows).split("\n")
-    assert len({len(line) for line in lines}) == 1
-    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
-    assert cells[2] == ["W1000", "hotrow", "2,163", "1", "", "472", "33.38", "40.30"]
-    assert cells[3][2:5] == ["82,583", "38.2 (37.0 to 39.5)", "3,973"]
-    assert cells[4] == ["W1000", "Feast gRPC", "no batch push", "", "", "", "", ""]
+def _runs(cpu_s, store_us):
+    return [Run(Sample(1000, 2.0, cpu_s, 0.5, np.full(1000, 100.0, np.float32)), store) for store in store_us]
+
+
+def test_a_peer_is_held_against_hotrow_and_its_store_stands_apart():
+    """CPU of the store is not in the ratio; hotrow has neither."""
+    runs = {"hotrow": _runs(0.1, [0, 0, 0]), "Feast gRPC": _runs(0.8, [27, 90, 26])}
+    ours, theirs = (dict(zip(COLUMNS, row("R1", name, runs), strict=True)) for name in runs)
+    assert (ours["CPU us"], ours["x hotrow"], ours["store CPU us"]) == (100, None, None)
+    assert (theirs["CPU us"], theirs["x hotrow"], theirs["store CPU us"]) == (800, Ratio(8, 8, 8), 27)
+    assert (theirs["requests/s"], theirs["p50 us"], theirs["p99 us"]) == (500, 100, 100)
+
+
+def test_a_server_that_cannot_do_a_workload_is_told():
+    servers = {name: Server(None, None, bodies) for name, bodies in (("one", {"W1": ()}), ("two", {}))}
+    assert absent(servers, ["W1"]) == ["two is not in W1: it has no push of many rows."]
+    assert servers["two"].peer("two", "W1") is None
