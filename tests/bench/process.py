@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +76,7 @@ def family(root: int) -> list[int]:
 def cpu_ns(pid: int) -> int:
     """CPU time of a process, of threads that have ended too; 0 for one that is gone."""
     with contextlib.suppress(OSError):
-        return time.clock_gettime_ns(~pid << 3 | 2)  # the kernel's number for that clock, see clock_getcpuclockid(3)
+        return clock.process_cpu_ns(pid)
     return 0
 
 
