@@ -5,35 +5,36 @@ the store will tell. With a `request_id` the draft is kept beside the rows, and 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hotrow.codec.fault import ROW_REASONS, Expected
-from hotrow.codec.protowire import varint
+from hotrow.codec.protowire import LENGTH, VARINT, tag, varint
 from hotrow.codec.pushed import EncodedRows
-from hotrow.codec.token import Token, encode_token
+from hotrow.codec.token import TOKEN_BYTES, Token, encode_token
 from hotrow.stores.port import SKIPPED_STALE, VERSION, WRITTEN
 from hotrow.v1.feature_ingest_pb2 import MaterializeRowsReply
-from hotrow.v1.push_pb2 import PushFeaturesReply, Rejection
+from hotrow.v1.push_pb2 import Rejection
 
 OPEN, REJECTED, DUPLICATE = 0, 3, 4
-_RESULTS_TAG = b"\x2a"  # field 5 of PushFeaturesReply, packed
+_COUNTS = tuple(
+    (result, tag(field, VARINT)) for field, result in enumerate((WRITTEN, SKIPPED_STALE, REJECTED, DUPLICATE), 1)
+)
+_RESULTS, _TOKEN = tag(5, LENGTH), tag(7, LENGTH) + varint(TOKEN_BYTES)
 _FEW = 100
 MOST_REJECTIONS = 1000
 """Explained in a reply; every row has its result. More would not fit what a caller's gRPC takes by default, 4 MiB."""
 _COUNT_BYTES = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """Results so far, a byte a row; the rows that are to be written; what was refused and why."""
 
     results: bytes
     chosen: Sequence[int] | None
     rejections: tuple[Rejection, ...]
 
-    def to_note(self, snapshot: str) -> bytes:
-        """As the store keeps it."""
-        rest = PushFeaturesReply(rejections=self.rejections, snapshot=snapshot).SerializeToString()
+    def to_note(self, rest: bytes) -> bytes:
+        """As the store keeps it, with what `push_reply` takes."""
         return len(self.results).to_bytes(_COUNT_BYTES, "big") + self.results + rest
 
 
@@ -69,23 +70,23 @@ def filled(results: bytes, outcomes: bytes) -> bytes:
     return bytes(next(told) if result == OPEN else result for result in results)
 
 
-def push_reply(results: bytes, rest: PushFeaturesReply, token: Token | None) -> bytes:
-    """A serialized `PushFeaturesReply`; `rest` has what is neither a count, nor a result, nor the token."""
+def push_reply(results: bytes, rest: bytes, token: Token | None) -> bytes:
+    """A serialized `PushFeaturesReply`; `rest` are its fields but for counts, results and token, serialized."""
     count = results.count
-    rest.written, rest.skipped_stale = count(WRITTEN), count(SKIPPED_STALE)
-    rest.rejected, rest.duplicates = count(REJECTED), count(DUPLICATE)
+    fields = [number + varint(count(result)) for result, number in _COUNTS if result in results]
+    if results:
+        fields += (_RESULTS, varint(len(results)), results)
+    fields.append(rest)
     if token is not None:
-        rest.token = encode_token(token)
-    packed = _RESULTS_TAG + varint(len(results)) + results if results else b""
-    return rest.SerializeToString() + packed
+        fields += (_TOKEN, encode_token(token))
+    return b"".join(fields)
 
 
 def reply_from_note(note: bytes, outcomes: bytes, token: Token) -> bytes:
     """The first reply again, from what the store kept of it."""
     n = int.from_bytes(note[:_COUNT_BYTES], "big")
     results = note[_COUNT_BYTES : _COUNT_BYTES + n]
-    rest = PushFeaturesReply.FromString(note[_COUNT_BYTES + n :])
-    return push_reply(filled(results, outcomes), rest, token)
+    return push_reply(filled(results, outcomes), note[_COUNT_BYTES + n :], token)
 
 
 def materialize_reply(results: bytes, rejections: Sequence[Rejection]) -> bytes:

@@ -26,6 +26,7 @@ from hotrow_ingest.pipeline import Pipeline
 
 SERVICE = "/hotrow.v1.FeatureIngest/"
 _STORE_WAIT_S = 5.0
+_BURST_ROWS = 256  # some milliseconds, for which the thread that serves takes no calls
 _COMMIT_S = 5.0  # what a drain leaves for the last commits, whatever its grace
 
 _log = log.logger(__name__)
@@ -87,6 +88,7 @@ def build_worker(start: Start) -> IngestWorker:
         queue_rows=settings.ingest.queue_rows,
         queue_bytes=settings.ingest.queue_mib << 20,
         max_batch_rows=settings.ingest.max_batch_rows,
+        burst_rows=_BURST_ROWS if settings.ingest.durability == "os" else 0,
         reached=reached,
     )
     max_future_us = round(settings.ingest.max_future_s * 1_000_000)

@@ -2,17 +2,21 @@
 
 One thread writes. While it commits, what comes waits in a queue, and all of it goes into the next transaction: one
 caller never waits for others to come, and many share what one commit costs.
+
+Where a commit waits for no disk it costs less than to wake that thread (`docs/adr/0011`). Then the thread that serves
+the calls commits what came together, at the end of each burst of them.
 """
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from queue import SimpleQueue
+from typing import NamedTuple
 
 from hotrow import clock, log
 from hotrow.codec.pushed import EncodedRows
 from hotrow.errors import Code, HotrowError
 from hotrow.failpoint import Reached, unarmed
+from hotrow.rpc.burst import Work
 from hotrow.rpc.timing import StageTimer
 from hotrow.stores.port import Mark, OnlineStore, Write, Written
 
@@ -20,8 +24,11 @@ _RETRY_AFTER_S = 0.05
 _FAILED = HotrowError(Code.INTERNAL, "internal error while rows were committed; none of them was written")
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+def _never(_work: Work) -> bool:
+    return False
+
+
+class Pending(NamedTuple):
     """One batch of a producer that waits for its commit.
 
     `chosen` are the rows to write, in order; None: all. `created_at_commit`: the created time of its rows is that of
@@ -44,7 +51,7 @@ class Batcher:
     """Commits what is submitted.
 
     `queue_rows` and `queue_bytes` bound what waits, but a single batch is always taken; `max_batch_rows` bounds the
-    rows of one commit.
+    rows of one commit, `burst_rows` those that a serving thread commits at the end of a burst (0: none).
     """
 
     def __init__(
@@ -54,15 +61,20 @@ class Batcher:
         queue_rows: int,
         max_batch_rows: int,
         queue_bytes: int = 256 << 20,
+        burst_rows: int = 0,
         reached: Reached = unarmed,
     ) -> None:
         self._store = store
         self._queue_rows = queue_rows
         self._queue_bytes = queue_bytes
         self._max_batch_rows = max_batch_rows
+        self._most_burst_rows = min(burst_rows, max_batch_rows)
         self._reached = reached
         self._queue: SimpleQueue[Pending | None] = SimpleQueue()
+        self._burst: list[Pending] = []
+        self._burst_rows = 0
         self._lock = threading.Lock()
+        self._committing = threading.Lock()
         self._waiting_rows = 0
         self._waiting_bytes = 0
         self._stopping = False
@@ -71,36 +83,52 @@ class Batcher:
         self._thread = threading.Thread(target=self._run, name="hotrow-commit", daemon=True)
         self._thread.start()
 
-    def submit(self, pending: Pending) -> None:
-        """Queue a batch; raises EXHAUSTED when too many rows wait, UNAVAILABLE when the worker stops."""
+    def submit(self, pending: Pending, put_off: Callable[[Work], bool] = _never) -> None:
+        """Take a batch; raises EXHAUSTED when too many rows wait, UNAVAILABLE when the worker stops.
+
+        `put_off` is that of the call, on whose thread the batch may then be committed.
+        """
         rows, size = len(pending.keys), pending.encoded.buffer.nbytes
         with self._lock:
-            if self._stopping:
-                raise HotrowError(Code.UNAVAILABLE, "the ingest worker stops; send the push again", retry_after_s=0.5)
-            if self._waiting_rows and self._waiting_rows + rows > self._queue_rows:
-                raise HotrowError(
-                    Code.EXHAUSTED,
-                    f"{self._waiting_rows} rows wait to be written, of {self._queue_rows} that may; send slower",
-                    retry_after_s=_RETRY_AFTER_S,
-                )
-            if self._waiting_bytes and self._waiting_bytes + size > self._queue_bytes:
-                raise HotrowError(
-                    Code.EXHAUSTED,
-                    f"{self._waiting_bytes >> 20} MiB of rows wait to be written, of {self._queue_bytes >> 20} that "
-                    "may; send slower",
-                    retry_after_s=_RETRY_AFTER_S,
-                )
+            self._check_room(rows, size)
             self._waiting_rows += rows
             self._waiting_bytes += size
-            self._queue.put(pending)  # within the lock: behind the end that `drain` puts there, nobody would take it
+            if self._burst_rows + rows <= self._most_burst_rows and put_off(self._commit_burst):
+                self._burst.append(pending)
+                self._burst_rows += rows
+            else:
+                self._queue.put(pending)  # within the lock: behind the end that `drain` puts, nobody would take it
 
     def drain(self, timeout_s: float) -> bool:
         """Take nothing more, commit what waits, and end the thread; whether that was done in time."""
+        end_s = clock.monotonic_s() + timeout_s
         with self._lock:
             self._stopping = True
         self._queue.put(None)
         self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        # A burst that began before is committed by its own thread, or here.
+        if self._thread.is_alive() or not self._committing.acquire(timeout=max(0.0, end_s - clock.monotonic_s())):
+            return False
+        self._committing.release()
+        self._commit_burst()
+        return True
+
+    def _check_room(self, rows: int, size: int) -> None:
+        if self._stopping:
+            raise HotrowError(Code.UNAVAILABLE, "the ingest worker stops; send the push again", retry_after_s=0.5)
+        if self._waiting_rows and self._waiting_rows + rows > self._queue_rows:
+            raise HotrowError(
+                Code.EXHAUSTED,
+                f"{self._waiting_rows} rows wait to be written, of {self._queue_rows} that may; send slower",
+                retry_after_s=_RETRY_AFTER_S,
+            )
+        if self._waiting_bytes and self._waiting_bytes + size > self._queue_bytes:
+            raise HotrowError(
+                Code.EXHAUSTED,
+                f"{self._waiting_bytes >> 20} MiB of rows wait to be written, of {self._queue_bytes >> 20} that may; "
+                "send slower",
+                retry_after_s=_RETRY_AFTER_S,
+            )
 
     def _run(self) -> None:
         stopped = False
@@ -116,10 +144,23 @@ class Batcher:
                 item = self._queue.get()
             stopped = item is None
             if batch:
+                with self._committing:
+                    self._commit(batch)
+                self._taken_off(batch)
+
+    def _commit_burst(self) -> None:
+        """Commit what has come since the last end of a burst, of any thread: another's may find nothing left."""
+        with self._committing:
+            with self._lock:
+                batch, self._burst, self._burst_rows = self._burst, [], 0
+            if batch:
                 self._commit(batch)
-                with self._lock:
-                    self._waiting_rows -= rows
-                    self._waiting_bytes -= sum(item.encoded.buffer.nbytes for item in batch)
+        self._taken_off(batch)
+
+    def _taken_off(self, batch: list[Pending]) -> None:
+        with self._lock:
+            self._waiting_rows -= sum(len(item.keys) for item in batch)
+            self._waiting_bytes -= sum(item.encoded.buffer.nbytes for item in batch)
 
     def _commit(self, batch: list[Pending]) -> None:
         try:

@@ -33,9 +33,13 @@ _log = log.logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a batch goes and how: everything about it that its rows do not say. `scope` is that of request ids."""
+    """Where a batch goes and how: everything about it that its rows do not say.
+
+    `rest` is what every reply says, serialized; `scope` is that of request ids.
+    """
 
     snapshot: str
+    rest: bytes
     view_id: bytes
     rows: RowPlan
     scope: bytes
@@ -94,7 +98,7 @@ class Pipeline:
                 mark=mark,
                 timer=timer,
             )
-            self._batcher.submit(pending)
+            self._batcher.submit(pending, call.put_off)
 
     def materialize_rows(self, request: bytes, call: Call) -> None:
         """`hotrow.v1.FeatureIngest/MaterializeRows`: rows of a source, with created times of their own."""
@@ -163,7 +167,7 @@ class Pipeline:
             raise invalid("request_id is not UTF-8", field="request_id")
         scope = hashlib.blake2b(target.scope + call.caller.encode() + b"\0" + request_id, digest_size=16)
         payload = hashlib.blake2b(request.data, digest_size=16)
-        return Mark(scope.digest(), payload.digest(), drafted.to_note(target.snapshot))
+        return Mark(scope.digest(), payload.digest(), drafted.to_note(_rest(drafted, target)))
 
     def _token(self, sequence: int) -> Token:
         return Token(self._store.id, self._store.epoch, sequence)
@@ -192,6 +196,7 @@ class Pipeline:
             raise invalid(f"op {push.op} is not known; send UPSERT or DELETE", field="op")
         return Target(
             snapshot=snapshot.id,
+            rest=PushFeaturesReply(snapshot=snapshot.id).SerializeToString(),
             view_id=snapshot.view_id(view.name),
             rows=plan_rows(view, ROWS, delete=push.op == DELETE),
             scope=f"{self._project}\0{target}\0".encode(),
@@ -236,5 +241,7 @@ def _chosen(keys: list[bytes], drafted: Draft) -> list[bytes]:
     return keys if drafted.chosen is None else [keys[row] for row in drafted.chosen]
 
 
-def _rest(drafted: Draft, target: Target) -> PushFeaturesReply:
-    return PushFeaturesReply(rejections=drafted.rejections, snapshot=target.snapshot)
+def _rest(drafted: Draft, target: Target) -> bytes:
+    if not drafted.rejections:
+        return target.rest
+    return PushFeaturesReply(rejections=drafted.rejections, snapshot=target.snapshot).SerializeToString()

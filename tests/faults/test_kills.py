@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,7 @@ PLACES = ("after_write", "after_commit", "")
 """Where the ingest worker dies: between write and commit, between commit and reply, anywhere."""
 
 
+@pytest.mark.parametrize("durability", ["fsync", "os"])
 @pytest.mark.parametrize(
     ("kills_at", "commits"),
     [
@@ -26,9 +28,13 @@ PLACES = ("after_write", "after_commit", "")
     ],
 )
 def test_the_ingest_worker_killed_again_and_again(
-    repository: Repository, serve: Start, load: Drive, kills_at: tuple[int, ...], commits: int
+    tmp_path: Path, serve: Start, load: Drive, kills_at: tuple[int, ...], commits: int, durability: str
 ) -> None:
-    """Under the pushes of four producers; a worker that a failpoint kills has made so many commits before."""
+    """Under the pushes of four producers; a worker that a failpoint kills has made so many commits before.
+
+    With "os" rows are committed by the threads that serve, and are the system's by the time of the reply.
+    """
+    repository = Repository(tmp_path / "rides", ingest=f'durability = "{durability}"')
     began = time.monotonic()
     pushing: Load | None = None
     kills = []

@@ -56,6 +56,21 @@ def test_a_million_calls_leave_nothing_behind() -> None:
     assert after.anonymous_mib < before.anonymous_mib + GROWTH_MIB
 
 
+def pause(pid: int) -> None:
+    """Stop a process, and wait until every thread of it has: a signal takes its time."""
+    os.kill(pid, signal.SIGSTOP)
+    end_s = time.monotonic() + 10
+    while any(state != "T" for state in states(pid)):
+        assert time.monotonic() < end_s, "the process does not stop"
+        time.sleep(0.001)
+
+
+def states(pid: int) -> list[str]:
+    """Of each thread, as in proc(5)."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return [(thread / "stat").read_text().rpartition(")")[2].split()[0] for thread in threads]
+
+
 @dataclass(frozen=True)
 class Storm:
     """Calls whose deadline is a millisecond, and healthy ones right behind. A `paused` server gets all at once."""
@@ -70,7 +85,7 @@ class Storm:
             method = channel.unary_unary(METHOD + WORKLOAD)
             method(b"", timeout=10)
             if self.paused:
-                os.kill(target.pid, signal.SIGSTOP)
+                pause(target.pid)
             try:
                 expired = [method.future(b"", timeout=0.001) for _ in range(self.expired)]
                 if self.paused:

@@ -47,6 +47,9 @@ class RecordingCall:
     def cancelled(self) -> bool:
         return self.gone
 
+    def put_off(self, work) -> bool:
+        return False
+
     def reply(self, message: bytes, trailers=()) -> None:
         self.answers.append(message)
         self.trailers = trailers

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import grpc
 
     from hotrow.offline.delivery import Submit
+    from hotrow.rpc.burst import Work
     from hotrow.rpc.call import Call, Metadata
     from hotrow.rpc.tls import ChannelTls
     from hotrow.settings import CallerTlsSettings, Settings
@@ -99,6 +100,10 @@ class Waiting:
     def cancelled(self) -> bool:
         """Whether nobody waits any more."""
         return self._ended.is_set() or clock.now_s() > self.deadline_s
+
+    def put_off(self, work: Work) -> bool:  # noqa: ARG002 - of the port
+        """Nothing: calls come from another thread."""
+        return False
 
     def reply(self, message: bytes, trailers: Metadata = ()) -> None:  # noqa: ARG002 - of the port
         """The answer."""

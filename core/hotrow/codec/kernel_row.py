@@ -240,8 +240,9 @@ def _put_row(data, columns, r, table, consts, found, cursors, times, out, at, re
 def encode_rows(request, scanned, plan, constants, clocks, rows_out, results, work):
     """Write key and row of every row of a push to `rows_out`; where they stand and what is wrong to `results`.
 
-    `work` has three places an entry, and two. Returns the number of rows, or a fault of the whole request, whose
-    numbers then stand in `work[0]` and `work[1]`. A row with a fault of its own takes no space in `rows_out`.
+    `work` has three places an entry, and two. Returns the number of rows, and in `work[0]` how many have a fault of
+    their own: such a row takes no space in `rows_out`. Or returns a fault of the whole request, whose numbers then
+    stand in `work[0]` and `work[1]`.
     """
     data, columns, table, consts = address(request), address(scanned), address(plan), address(constants)
     times, out, fault = address(clocks), address(rows_out), address(work)
@@ -250,15 +251,18 @@ def encode_rows(request, scanned, plan, constants, clocks, rows_out, results, wo
     rows = _start(data, columns, len(scanned), table, consts, found, cursors, times, fault)
     if rows < 0 or rows > len(results):
         return rows
-    at = np.int64(0)
+    at, refused = np.int64(0), np.int64(0)
     for r in range(rows):
         result = address(results) + 8 * OUT_WIDTH * r
         at = _put_row(data, columns, r, table, consts, found, cursors, times, out, at, result)
         if at < 0:
             set_word(fault, 0, word(found, word(result, OUT_ENTRY)))
             return at
+        if word(result, OUT_FAULT) != 0:
+            refused += 1
     if _left_over(data, columns, table, found, cursors, fault):
         return np.int64(RAGGED)
+    set_word(fault, 0, refused)
     return rows
 
 

@@ -1,6 +1,7 @@
 """The rows of a push, from the columns of the request to entity keys and stored rows."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -42,8 +43,7 @@ class RowPlan:
     row_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Times:
+class Times(NamedTuple):
     """When a batch came and how far ahead its event times may lie; `with_created` takes created times from it."""
 
     now_us: int
@@ -51,25 +51,24 @@ class Times:
     with_created: bool = False
 
 
-@dataclass(frozen=True, slots=True)
 class EncodedRows:
-    """Keys and rows in one buffer. A row that is refused takes no space; `faults` has its number, 0 for the others."""
+    """Keys and rows in one buffer. A row that is refused takes no space; `is_clean` says that none is."""
 
-    buffer: Octets
-    results: Table
+    __slots__ = ("_places", "buffer", "is_clean", "results")
+
+    def __init__(self, buffer: Octets, results: Table, *, is_clean: bool) -> None:
+        self.buffer = buffer
+        self.results = results
+        self.is_clean = is_clean
+        self._places: list[list[int]] = results.tolist()
 
     def __len__(self) -> int:
-        return len(self.results)
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether no row is refused."""
-        return not self.results[:, OUT_FAULT].any()
+        return len(self._places)
 
     def refused(self) -> list[tuple[int, int, int]]:
         """(row, fault, entry) of each row that is refused; an entry of -1 is the event time."""
-        rows = np.flatnonzero(self.results[:, OUT_FAULT])
-        return [(int(r), int(self.results[r, OUT_FAULT]), int(self.results[r, OUT_ENTRY])) for r in rows]
+        faults = ((row, place[OUT_FAULT], place[OUT_ENTRY]) for row, place in enumerate(self._places))
+        return [one for one in faults if one[1]]
 
     def stamped(self, created_us: int) -> "EncodedRows":
         """Set the created time of all rows, in place: a push is created when it is committed."""
@@ -78,16 +77,13 @@ class EncodedRows:
 
     def keys(self) -> list[bytes]:
         """The entity key of every row; empty bytes where the row is refused."""
-        return self._cut(OUT_KEY, OUT_ROW)
+        data = self.buffer.tobytes()
+        return [data[place[OUT_KEY] : place[OUT_ROW]] for place in self._places]
 
     def rows(self) -> list[bytes]:
         """The stored form of every row; empty bytes where the row is refused."""
-        return self._cut(OUT_ROW, OUT_END)
-
-    def _cut(self, start: int, end: int) -> list[bytes]:
         data = self.buffer.tobytes()
-        starts, ends = self.results[:, start].tolist(), self.results[:, end].tolist()
-        return [data[a:b] for a, b in zip(starts, ends, strict=True)]
+        return [data[place[OUT_ROW] : place[OUT_END]] for place in self._places]
 
 
 def plan_rows(view: FeatureView, group: int, *, delete: bool) -> RowPlan:
@@ -146,12 +142,12 @@ def rows_from_request(plan: RowPlan, request: Scanned, times: Times) -> EncodedR
     if rows < 0:
         raise request_fault(rows, int(work[0]), int(work[1]), plan.expected, request)
     results = results[:rows]
-    return EncodedRows(out[: int(results[-1, OUT_END]) if rows else 0].copy(), results)
+    return EncodedRows(out[: int(results[-1, OUT_END]) if rows else 0].copy(), results, is_clean=not work[0])
 
 
 def no_rows() -> EncodedRows:
     """A batch without rows."""
-    return EncodedRows(np.empty(0, np.uint8), np.empty((0, OUT_WIDTH), np.int64))
+    return EncodedRows(np.empty(0, np.uint8), np.empty((0, OUT_WIDTH), np.int64), is_clean=True)
 
 
 def _default(field: Field, constants: Constants) -> tuple[int, int]:

@@ -4,15 +4,15 @@
 """
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hotrow.errors import Code, HotrowError, invalid
 
 _LAYOUT = struct.Struct(">16sIQ")
+TOKEN_BYTES = _LAYOUT.size
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A commit: `store_id` is 32 hexadecimal digits."""
 
     store_id: str

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from hotrow.errors import HotrowError
+from hotrow.rpc.burst import Work
 from hotrow.rpc.timing import StageTimer
 
 Metadata = tuple[tuple[str, str | bytes], ...]
@@ -35,6 +36,12 @@ class Call(Protocol):
 
     def cancelled(self) -> bool:
         """Whether nobody waits any more: cancelled, expired or disconnected."""
+
+    def put_off(self, work: Work) -> bool:
+        """Have `work` done on this thread once the calls that have come by now are handled; it answers this call.
+
+        For a handler to call. False: this door knows no such moment, and the work is the caller's to do.
+        """
 
     def reply(self, message: bytes, trailers: Metadata = ()) -> None:
         """Answer with a serialized message. Does nothing on a call that has ended."""

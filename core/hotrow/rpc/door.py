@@ -9,6 +9,7 @@ import grpc
 
 from hotrow.clock import now_s
 from hotrow.errors import HotrowError
+from hotrow.rpc.burst import Work
 from hotrow.rpc.call import Handler, Metadata, deadline_from_grpc
 from hotrow.rpc.gate import Gate
 from hotrow.rpc.status import status_from_error
@@ -91,6 +92,9 @@ class _DoorCall:
 
     def cancelled(self) -> bool:
         return self.deadline_s <= now_s() or not self._context.is_active()
+
+    def put_off(self, _work: Work) -> bool:
+        return False
 
     def reply(self, message: bytes, trailers: Metadata = ()) -> None:
         if self._gate.claim(self):

@@ -12,6 +12,7 @@ from hotrow import log
 from hotrow.clock import monotonic_s, now_s
 from hotrow.errors import Code, HotrowError
 from hotrow.rpc import frame_wire as wire
+from hotrow.rpc.burst import Burst, Work
 from hotrow.rpc.call import Call, Handler, Metadata
 from hotrow.rpc.gate import Gate
 from hotrow.rpc.outbox import Outbox
@@ -93,6 +94,7 @@ class _Connection:
         self.server = server
         self.closed = False
         self.calls: set[_FrameCall] = set()
+        self.burst = Burst()
         self._socket = connection
         self._outbox = Outbox(connection, _OUTBOX_BYTES)
         self.thread = threading.Thread(target=self._read, name="hotrow-frames-reader", daemon=True)
@@ -120,7 +122,7 @@ class _Connection:
 
     def _read(self) -> None:
         try:
-            wire.read_frames(self._socket, self.server.max_message_bytes, self._begin, self._sweep)
+            wire.read_frames(self._socket, self.server.max_message_bytes, self._begin, self._sweep, self.burst.end)
         except wire.MalformedError as error:
             _log.warning("a malformed frame came; its connection is closed", reason=str(error))
         except OSError:
@@ -179,6 +181,10 @@ class _FrameCall:
 
     def cancelled(self) -> bool:
         return self._connection.closed or self.deadline_s <= now_s()
+
+    def put_off(self, work: Work) -> bool:
+        self._connection.burst.put_off(work)
+        return True
 
     def reply(self, message: bytes, trailers: Metadata = ()) -> None:
         if not self._connection.server.gate.claim(self):

@@ -179,9 +179,15 @@ def socket_address(path: Path) -> Iterator[str]:
 
 
 def read_frames(
-    connection: socket.socket, max_message_bytes: int, frame: Callable[[Head, bytes], None], tick: Callable[[], None]
+    connection: socket.socket,
+    max_message_bytes: int,
+    frame: Callable[[Head, bytes], None],
+    tick: Callable[[], None],
+    received: Callable[[], None] = lambda: None,
 ) -> None:
     """Give each frame to `frame`, and call `tick` about once a `TICK_S`, until the peer closes.
+
+    `received` is called when all frames that came together have been given.
 
     Raises OSError when the connection breaks, and MalformedError.
     """
@@ -196,8 +202,11 @@ def read_frames(
         except BlockingIOError:
             pass
         else:
-            for head, body in reader:
-                frame(head, body)
+            try:
+                for head, body in reader:
+                    frame(head, body)
+            finally:
+                received()
         if monotonic_s() >= next_s:
             tick()
             next_s = monotonic_s() + TICK_S

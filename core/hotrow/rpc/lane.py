@@ -7,7 +7,7 @@ connections, handles the lane's calls, and hands on all others. (A queue and a t
 much again: the two threads read one another's connections and wake each other, `docs/adr/0008`.) An event costs
 some 5 us, so a call has as few as can be: the request, its message, and one batch that sends the answer and waits for
 the end. A call that is answered later has one more, its end, so that a caller who goes away is seen while the answer
-is still being made.
+is still being made. What calls put off to share it is an event too, an empty batch: it comes behind all that have come.
 
 This is grpcio's private interface. No other module imports it; `self_test` says whether it works here, and where it
 does not the same handlers are served by the ordinary door.
@@ -28,6 +28,7 @@ from grpc._cython import cygrpc  # type: ignore[attr-defined]
 from hotrow import log
 from hotrow.clock import now_s
 from hotrow.errors import Code, HotrowError
+from hotrow.rpc.burst import Burst, Work
 from hotrow.rpc.call import NEVER_S, Handler, Metadata
 from hotrow.rpc.gate import Gate
 from hotrow.rpc.status import status_from_error
@@ -59,6 +60,7 @@ class Lane:
         self.gate = gate
         self.thread_id = 0  # of the server's thread
         self.current: _LaneCall | None = None  # whose handler runs on the server's thread
+        self.burst = Burst()
         self.log = log.logger(__name__)
         self._methods = [_Method(self, path, handler) for path, handler in methods.items()]
         for method in self._methods:
@@ -69,6 +71,11 @@ class Lane:
         for method in self._methods:
             for _ in range(ARMED):
                 method.arm()
+
+    def end_burst(self, _event: Any) -> _Taken:
+        """The calls that had come when a work was put off have been handled."""
+        self.burst.end()
+        return _TAKEN
 
 
 class _Method:
@@ -100,7 +107,18 @@ class _Method:
 class _LaneCall:
     """One call of the lane, see `hotrow.rpc.call.Call`."""
 
-    __slots__ = ("_core_call", "_ending", "_gone", "_lane", "_method", "_request_id", "deadline_s", "metadata", "timer")
+    __slots__ = (
+        "_core_call",
+        "_ending",
+        "_gone",
+        "_lane",
+        "_method",
+        "_put_off",
+        "_request_id",
+        "deadline_s",
+        "metadata",
+        "timer",
+    )
 
     caller = ""
 
@@ -108,7 +126,8 @@ class _LaneCall:
         self._method = method
         self._lane = method.lane
         self._core_call = event.call
-        self._ending = False  # a batch that waits for the call's end was started
+        self._ending = False  # a batch that waits for the call's end was started, or will be with the answer
+        self._put_off = False
         self._gone = False
         self._request_id = ""
         deadline_s: float = event.call_details.deadline
@@ -133,6 +152,15 @@ class _LaneCall:
 
     def cancelled(self) -> bool:
         return self._gone or self.deadline_s <= now_s()
+
+    def put_off(self, work: Work) -> bool:
+        lane = self._lane
+        if lane.current is not self or threading.get_ident() != lane.thread_id:
+            return False
+        if lane.burst.put_off(work):
+            self._core_call.start_server_batch((), lane.end_burst)
+        self._ending = self._put_off = True
+        return True
 
     def reply(self, message: bytes, trailers: Metadata = ()) -> None:
         if not self._lane.gate.claim(self):
@@ -185,9 +213,9 @@ class _LaneCall:
         self._answer(_SEND_NO_METADATA, status)
 
     def _answer(self, *operations: Any) -> None:
-        """Start the last batch; on the lane's thread and inside the handler it also takes in the end of the call."""
+        """Start the last batch; where no other waits for the end of the call, it also takes that in."""
         lane = self._lane
-        if lane.current is self and threading.get_ident() == lane.thread_id:
+        if self._put_off or (lane.current is self and threading.get_ident() == lane.thread_id):
             self._core_call.start_server_batch((_END_OF_CALL, *operations), _sent)
             self._ending = True
         else:

@@ -1,6 +1,5 @@
 """The compare-and-set of an LMDB store, within one transaction."""
 
-import dataclasses
 import struct
 from collections.abc import Sequence
 
@@ -72,4 +71,4 @@ def _put_rows(txn: Txn, write: Write) -> bytes:
 def _dated(written: Written, sequence: int) -> Written:
     if written.replayed or written.conflict:
         return written
-    return dataclasses.replace(written, sequence=sequence)
+    return written._replace(sequence=sequence)

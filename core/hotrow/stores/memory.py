@@ -1,6 +1,5 @@
 """The store in a dict: the reference for what the port means, and the store of tests. One process, nothing on disk."""
 
-import dataclasses
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
@@ -69,7 +68,7 @@ class MemoryStore:
         """One transaction has one sequence, known at its end."""
         if written.replayed or written.conflict or written.sequence == self._sequence:
             return written
-        return dataclasses.replace(written, sequence=self._sequence)
+        return written._replace(sequence=self._sequence)
 
     def _write(self, write: Write, before: int) -> Written:
         mark, now_us = write.mark, clock.now_us()

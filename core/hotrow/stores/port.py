@@ -8,7 +8,7 @@ event time, then created time, each big-endian with the sign bit flipped, so tha
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from hotrow.codec.lookup import Keys, Rows, Wanted, keys_from_lists, wanted_views
 
@@ -42,8 +42,7 @@ class Mark:
     note: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(NamedTuple):
     """Rows of one view, written in one transaction; keys are distinct. A row replaces one of a lower version only."""
 
     view_id: bytes
@@ -53,8 +52,7 @@ class Write:
     watermark_us: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """What became of a `Write`.
 
     `outcomes` has a byte a row, WRITTEN or SKIPPED_STALE. `sequence` is the commit that a later read can wait for.

@@ -70,7 +70,7 @@ def test_results_are_filled_in_order():
 def test_a_reply_counts_its_results(n):
     """In one packed field, of any length."""
     results = bytes([WRITTEN, SKIPPED_STALE, REJECTED, DUPLICATE, WRITTEN] * n)[:n]
-    rest = PushFeaturesReply(rejections=[Rejection(row=2, field="x", reason="why")], snapshot="s")
+    rest = PushFeaturesReply(rejections=[Rejection(row=2, field="x", reason="why")], snapshot="s").SerializeToString()
     reply = PushFeaturesReply.FromString(push_reply(results, rest, TOKEN))
     assert list(reply.results) == list(results)
     counts = (reply.written, reply.skipped_stale, reply.rejected, reply.duplicates)
@@ -83,9 +83,9 @@ def test_a_note_makes_the_same_reply_again():
     """From what the store kept: the draft, and the outcomes of the rows."""
     one = drafted([1, 1, 2, 3], [1, 2, 2**31, 4])
     outcomes = bytes([WRITTEN, SKIPPED_STALE])
-    rest = PushFeaturesReply(rejections=one.rejections, snapshot="s")
+    rest = PushFeaturesReply(rejections=one.rejections, snapshot="s").SerializeToString()
     first = push_reply(filled(one.results, outcomes), rest, TOKEN)
-    assert reply_from_note(one.to_note("s"), outcomes, TOKEN) == first
+    assert reply_from_note(one.to_note(rest), outcomes, TOKEN) == first
 
 
 def test_a_reply_to_materialization_has_counts_and_the_first_hundred_rejections():

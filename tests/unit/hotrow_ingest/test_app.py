@@ -33,6 +33,9 @@ class Waiting:
     def cancelled(self) -> bool:
         return False
 
+    def put_off(self, work) -> bool:
+        return False
+
     def reply(self, message: bytes, trailers=()) -> None:
         self.answer = message
         self.ended.set()

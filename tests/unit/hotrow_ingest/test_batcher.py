@@ -292,3 +292,97 @@ def test_the_failpoint_lies_between_commit_and_answer(started):
     batcher.submit(pending(outcomes.of(0), 1))
     outcomes.wait(1)
     assert seen == [("after_commit", 1, {})]
+
+
+def test_a_burst_is_one_commit_on_the_thread_that_ends_it(started):
+    """And none before; the thread of the batcher has no part in it."""
+    store, outcomes, works = GatedStore(), Outcomes(), []
+    store.open()
+    batcher = started(store, burst_rows=10)
+    put_off = lambda work: works.append(work) or True  # noqa: E731 - a handler's call
+    for number in range(5):
+        batcher.submit(pending(outcomes.of(number), number, 100 + number), put_off)
+    assert store.commits == []
+    assert len(set(works)) == 1
+    works[0]()
+    assert store.commits == [5]
+    assert {number: outcome.outcomes for number, outcome in outcomes.wait(5).items()} == dict.fromkeys(
+        range(5), bytes([WRITTEN] * 2)
+    )
+    works[0]()  # of another thread's burst, which that one has taken
+    assert store.commits == [5]
+
+
+def test_what_is_more_than_a_burst_takes_goes_to_the_batchers_thread(started):
+    """So that the thread that serves is not kept; and all of it where the door knows no bursts, or none is wanted."""
+    store, outcomes, works = GatedStore(), Outcomes(), []
+    store.open()
+    put_off = lambda work: works.append(work) or True  # noqa: E731
+    batcher = started(store, burst_rows=3)
+    batcher.submit(pending(outcomes.of(0), 1, 2), put_off)
+    batcher.submit(pending(outcomes.of(1), 3, 4), put_off)
+    batcher.submit(pending(outcomes.of(2), 5), lambda _work: False)
+    assert set(outcomes.wait(2)) == {1, 2}
+    works[0]()
+    assert set(outcomes.wait(3)) == {0, 1, 2}
+    started(store).submit(pending(outcomes.of(3), 6), put_off)
+    assert set(outcomes.wait(4)) == {0, 1, 2, 3}
+    assert len(works) == 1
+
+
+def test_what_a_burst_holds_counts_as_waiting(started):
+    """Until it is committed."""
+    store, outcomes, works = GatedStore(), Outcomes(), []
+    store.open()
+    batcher = started(store, queue_rows=3, burst_rows=100)
+    put_off = lambda work: works.append(work) or True  # noqa: E731
+    batcher.submit(pending(outcomes.of(0), 1, 2, 3), put_off)
+    with pytest.raises(HotrowError, match="3 rows wait to be written, of 3 that may"):
+        batcher.submit(pending(outcomes.of(1), 4), put_off)
+    works[0]()
+    batcher.submit(pending(outcomes.of(1), 4), put_off)
+    works[0]()
+    assert set(outcomes.wait(2)) == {0, 1}
+
+
+def test_a_burst_whose_commit_fails_is_answered(started):
+    """And the next one is committed."""
+    store, outcomes, works = GatedStore(), Outcomes(), []
+    store.open()
+    batcher = started(store, burst_rows=100)
+    put_off = lambda work: works.append(work) or True  # noqa: E731
+    store.error = RuntimeError("secret")
+    batcher.submit(pending(outcomes.of(0), 1), put_off)
+    works[0]()
+    assert outcomes.wait(1)[0].code is Code.INTERNAL
+    store.error = None
+    batcher.submit(pending(outcomes.of(1), 1), put_off)
+    works[0]()
+    assert outcomes.wait(2)[1].outcomes == bytes([WRITTEN])
+
+
+def test_drain_commits_a_burst_that_has_not_ended(started):
+    """Its producers are answered, and its end finds nothing left."""
+    store, outcomes, works = GatedStore(), Outcomes(), []
+    store.open()
+    batcher = started(store, burst_rows=100)
+    batcher.submit(pending(outcomes.of(0), 1), lambda work: works.append(work) or True)
+    assert batcher.drain(WAIT_S)
+    assert outcomes.wait(1)[0].outcomes == bytes([WRITTEN])
+    works[0]()
+    assert store.commits == [1]
+
+
+def test_drain_waits_for_a_burst_that_is_being_committed(started):
+    """The store is closed after it, and the burst's thread still writes."""
+    store, outcomes, works = GatedStore(), Outcomes(), []
+    batcher = started(store, burst_rows=100)
+    batcher.submit(pending(outcomes.of(0), 1), lambda work: works.append(work) or True)
+    ending = threading.Thread(target=works[0])
+    ending.start()
+    assert store.entered.acquire(timeout=WAIT_S)
+    assert not batcher.drain(0.05)
+    store.open()
+    assert batcher.drain(WAIT_S)
+    ending.join(WAIT_S)
+    assert outcomes.wait(1)[0].outcomes == bytes([WRITTEN])

@@ -153,6 +153,9 @@ class KeptCall:
     def cancelled(self) -> bool:
         return False
 
+    def put_off(self, work) -> bool:
+        return False
+
     def reply(self, message: bytes, trailers: Metadata = ()) -> None:
         self.trailers = trailers
         self._set(message)
