@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from hotrow import types
-from hotrow.errors import HotrowError, invalid, nearest
+from hotrow.errors import invalid, nearest
 from hotrow.offline.arrow_column import column_from_source
 from hotrow.offline.asof import Integers
 from hotrow.offline.conversion import convert, mismatch
@@ -126,9 +126,3 @@ def _key_remedy(held: pa.DataType) -> str:
     if pa.types.is_floating(held):
         return "make it whole numbers (in pandas, nulls have made them floats: use the dtype Int64)"
     return "convert it"
-
-
-def unreadable(where: str, error: Exception) -> HotrowError:
-    """What an entity file that cannot be read raises."""
-    brief = str(error).split("\n", 1)[0].rstrip(".")
-    return invalid(f"{where} cannot be read ({brief}); write it again, or correct the path")
