@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 Integers = npt.NDArray[np.int64]
 _LEAST = np.iinfo(np.int64).min
+_SPARSE, _SMALL = 8, 1 << 16  # a table has at most so many places a key, and so many more
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +29,15 @@ class KeyCodes:
     """
 
     dictionaries: tuple[pa.Array, ...]
+    tables: tuple["_Table | None", ...]
     combined: tuple[Integers, ...]
     count: int
 
     def find(self, columns: Sequence[pa.Array], rows: int) -> Integers:
-        """The number of each of `rows` keys; -1 for one that no entity row has, and where a column is null."""
+        """The number of each of `rows` keys, which have no nulls; -1 for one that no entity row has."""
         codes = np.zeros(rows, np.int64)
         for place, (column, dictionary) in enumerate(zip(columns, self.dictionaries, strict=True)):
-            found = pc.fill_null(pc.index_in(column, dictionary, skip_nulls=True), -1)
-            own = found.to_numpy(zero_copy_only=False).astype(np.int64)
+            own = _places(column, dictionary, self.tables[place])
             if place == 0:
                 codes = own
                 continue
@@ -45,6 +46,39 @@ class KeyCodes:
             at = np.minimum(np.searchsorted(pairs, pair), max(len(pairs) - 1, 0))
             codes = np.where(pairs[at] == pair, at, -1) if len(pairs) else np.full(rows, -1)
         return codes
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Places of integers that lie close together, by their distance from the least; -1 for those that are not there."""
+
+    least: np.uint64
+    places: npt.NDArray[np.int32]
+
+
+def _table(dictionary: pa.Array) -> _Table | None:
+    """A table, where one for these integers is not much larger than they are: it is many times faster than hashing,
+    whose table Arrow makes again for each block.
+    """
+    if dictionary.type != pa.int64() or not len(dictionary):
+        return None
+    values = dictionary.to_numpy()
+    least, size = int(values.min()), int(values.max()) - int(values.min()) + 1
+    if size > _SPARSE * len(values) + _SMALL:
+        return None
+    places = np.full(size, -1, np.int32)
+    places[values - least] = np.arange(len(values))
+    return _Table(np.int64(least).view(np.uint64), places)
+
+
+def _places(column: pa.Array, dictionary: pa.Array, table: _Table | None) -> Integers:
+    """Where each value stands in the dictionary; -1 for one that does not."""
+    if table is None:
+        found = pc.fill_null(pc.index_in(column, dictionary), -1)
+        return np.asarray(found.to_numpy(zero_copy_only=False), np.int64)
+    distance = column.to_numpy().view(np.uint64) - table.least  # below the least it wraps, and is beyond the table
+    inside = distance < len(table.places)
+    return np.where(inside, table.places[np.where(inside, distance, 0)], np.int64(-1))
 
 
 def encode_keys(columns: Sequence[pa.Array], rows: int) -> tuple[KeyCodes, Integers]:
@@ -62,7 +96,18 @@ def encode_keys(columns: Sequence[pa.Array], rows: int) -> tuple[KeyCodes, Integ
         pairs, codes = np.unique(codes * len(encoded.dictionary) + own, return_inverse=True)
         combined.append(pairs)
         count = len(pairs)
-    return KeyCodes(tuple(dictionaries), tuple(combined), count), codes
+    tables = tuple(_table(dictionary) for dictionary in dictionaries)
+    return KeyCodes(tuple(dictionaries), tables, tuple(combined), count), codes
+
+
+def _sorted_order(codes: Integers, count: int, times_us: Integers) -> Integers:
+    """The order by code, then time."""
+    if len(codes):
+        first_us = int(times_us.min())
+        span = int(times_us.max()) - first_us + 1
+        if span * count < 1 << 63:  # as one number the sort takes a third of the time
+            return np.argsort(codes * span + (times_us - first_us))
+    return np.lexsort((times_us, codes))
 
 
 class EntityIndex:
@@ -77,7 +122,7 @@ class EntityIndex:
         places = np.flatnonzero(known)
         kept = list(keys) if known.all() else [key.filter(pa.array(known)) for key in keys]
         self.codes, code = encode_keys(kept, len(places))
-        order = np.lexsort((times_us[places], code))
+        order = _sorted_order(code, self.codes.count, times_us[places])
         self.order = places[order]
         """Where each sorted row stands among the caller's."""
         self.times_us = times_us[self.order]
