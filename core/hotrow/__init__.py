@@ -4,6 +4,7 @@ Importing this loads neither numba, a store, Parquet nor NumPy; what needs them 
 """
 
 from hotrow.errors import Code, HotrowError
+from hotrow.feature_store import FeatureStore
 from hotrow.schema.default import UNSET
 from hotrow.schema.entity import Entity
 from hotrow.schema.field import Field
@@ -21,6 +22,7 @@ __all__ = [
     "Code",
     "Entity",
     "FeatureService",
+    "FeatureStore",
     "FeatureView",
     "Field",
     "Float32",

@@ -14,7 +14,20 @@ import typer
 from hotrow.cli.workspace import named_first
 from hotrow.errors import HotrowError
 
-GROUPS = ("init", "plan", "materialize", "serve", "read", "push", "bench", "registry", "features", "store", "warm")
+GROUPS = (
+    "init",
+    "plan",
+    "materialize",
+    "historical",
+    "serve",
+    "read",
+    "push",
+    "bench",
+    "registry",
+    "features",
+    "store",
+    "warm",
+)
 """Modules of this package, in the order of the help. Each has `register(app)`."""
 
 app = typer.Typer(

@@ -85,11 +85,20 @@ class SourceBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchSize:
+    """How large batches may be; `data` is the size of the rows as the file's metadata tells it."""
+
+    rows: int = MAX_ROWS
+    data: int = MAX_BYTES
+
+
+@dataclass(frozen=True, slots=True)
 class SourceFile:
-    """One checked file."""
+    """One checked file, and its schema as it is read."""
 
     path: Path
     metadata: pq.FileMetaData
+    schema: pa.Schema
     wanted: SourceColumns
     columns: tuple[Column, ...]
 
@@ -104,15 +113,15 @@ class SourceFile:
             return True
         return interval.overlaps(*bounds)
 
-    def batches(self, interval: Interval) -> Iterator[SourceBatch]:
-        """The file's rows in batches of at most MAX_ROWS; raises INVALID when the file turns out to be damaged."""
+    def batches(self, interval: Interval, size: BatchSize = BatchSize()) -> Iterator[SourceBatch]:
+        """The file's rows in batches of at most `size`; raises INVALID when the file turns out to be damaged."""
         groups = self.groups(interval)
         if not groups:
             return
         names = list(dict.fromkeys([c.name for c in self.columns] + self._times()))
         try:
             with pq.ParquetFile(self.path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
-                rows_at_once = self._rows_at_once(groups)
+                rows_at_once = self._rows_at_once(groups, size)
                 for rows in file.iter_batches(rows_at_once, row_groups=groups, columns=names):
                     yield self._batch(rows, interval)
         except (pa.ArrowException, OSError) as error:
@@ -123,10 +132,10 @@ class SourceFile:
     def _times(self) -> list[str]:
         return [name for name in (self.wanted.event_time, self.wanted.created_time) if name]
 
-    def _rows_at_once(self, groups: list[int]) -> int:
-        size: int = sum(self.metadata.row_group(i).total_byte_size for i in groups)
+    def _rows_at_once(self, groups: list[int], size: BatchSize) -> int:
+        data: int = sum(self.metadata.row_group(i).total_byte_size for i in groups)
         rows: int = sum(self.metadata.row_group(i).num_rows for i in groups)
-        return max(1, min(MAX_ROWS, MAX_BYTES * rows // max(size, 1)))
+        return max(1, min(size.rows, size.data * rows // max(data, 1)))
 
     def _batch(self, rows: pa.RecordBatch, interval: Interval) -> SourceBatch:
         scanned = rows.num_rows
@@ -209,7 +218,7 @@ def _open_file(path: Path, wanted: SourceColumns) -> SourceFile:
         if name:
             held = _type_of(schema, name, f"{where}, {role}")
             _refuse(f"{where}: column {name!r}", mismatch(held, UnixTimestamp), f"timestamps of the {role}")
-    return SourceFile(path, metadata, wanted, tuple(columns))
+    return SourceFile(path, metadata, schema, wanted, tuple(columns))
 
 
 def _type_of(schema: pa.Schema, name: str, where: str) -> pa.DataType:

@@ -1,10 +1,11 @@
 """How far a long run is: a bar on a terminal, and a line now and then where stderr is none."""
 
 import sys
+import threading
 from typing import IO, Protocol
 
 from hotrow import clock
-from hotrow.errors import HotrowError
+from hotrow.errors import Code, HotrowError
 
 LINE_EVERY_S = 5.0
 
@@ -45,6 +46,26 @@ class SilentProgress:
 
     def finish(self) -> None:
         """Nothing."""
+
+
+class SharedProgress(SilentProgress):
+    """Hands on what several threads have done of one piece of work, and ends them when it is told to `stop`."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def advance(self, rows: int) -> None:
+        """Raises HotrowError after `stop`."""
+        with self._lock:
+            if self._stopped:
+                raise HotrowError(Code.UNAVAILABLE, "the work was stopped")
+            self._progress.advance(rows)
+
+    def stop(self) -> None:
+        """End the threads at their next step."""
+        self._stopped = True
 
 
 class LineProgress:

@@ -47,7 +47,7 @@ def encode_batch(batch: SourceBatch, event_time: str, refusals: Refusals) -> Ite
     Rows that cannot be written are left out and counted in `refusals`, each once, by its first fault.
     """
     converted = [convert(batch.rows.column(column.name), column.type) for column in batch.columns]
-    kept = _kept(batch, converted, event_time, refusals)
+    kept = kept_rows(batch, converted, event_time, refusals)
     if not kept.all():
         batch = _filtered(batch, kept)
         converted = [convert(batch.rows.column(column.name), column.type) for column in batch.columns]
@@ -67,7 +67,8 @@ def encode_batch(batch: SourceBatch, event_time: str, refusals: Refusals) -> Ite
         yield from encode_batch(_sliced(batch, part), event_time, refusals)
 
 
-def _kept(batch: SourceBatch, converted: list[Converted], event_time: str, refusals: Refusals) -> Mask:
+def kept_rows(batch: SourceBatch, converted: list[Converted], event_time: str, refusals: Refusals) -> Mask:
+    """Which rows can be written; the others are counted in `refusals`, each once, by its first fault."""
     kept = ~batch.timeless
     refusals.add(event_time, NO_EVENT_TIME, int(np.count_nonzero(batch.timeless)))
     for column, cells in zip(batch.columns, converted, strict=True):

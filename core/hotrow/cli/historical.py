@@ -1,0 +1,128 @@
+"""`hotrow historical`: a training set, from entity rows in a file and the sources of the views."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hotrow.cli import option, render
+from hotrow.cli.arguments import takes
+from hotrow.cli.read import asked_features
+from hotrow.cli.workspace import open_workspace
+from hotrow.errors import invalid, not_found
+
+if TYPE_CHECKING:
+    from hotrow.offline.selection import Selection
+    from hotrow.offline.training import TrainingPlan, ViewReport
+    from hotrow.registry.snapshot import Snapshot
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("historical")(historical)
+
+
+@dataclass(frozen=True, slots=True)
+class HistoricalArguments:
+    """The arguments and options of `hotrow historical`."""
+
+    entities: Annotated[Path, typer.Argument(metavar="FILE", help="Entity rows: Parquet, or CSV (*.csv).")]
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Where the training set is written, as Parquet.")
+    ]
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[FEATURES]...",
+            help="Features (view:feature), or a view for all of its features.",
+            show_default=False,
+        ),
+    ] = None
+    service: Annotated[str, typer.Option("--service", metavar="NAME", help="The features of this service.")] = ""
+    timestamp_column: Annotated[
+        str, typer.Option("--timestamp-column", metavar="NAME", help="The column with the rows' event times.")
+    ] = "event_timestamp"
+    repo: option.Repo = None
+    snapshot: option.Ref = ""
+    full_names: Annotated[
+        bool, typer.Option("--full-names", help="Name columns view__feature. Done anyway where two are equal.")
+    ] = False
+    json: option.Json = False
+
+
+@takes(HistoricalArguments)
+def historical(arguments: HistoricalArguments) -> None:
+    """Write a training set: entity rows with the features as they were at each row's event time.
+
+    FILE has the join keys and a column of event times (no zone: UTC). Its rows and columns are kept, in order. A
+    feature is null where no row of its source is at or before the event time and within ttl. Needs no server.
+
+    \b
+    Examples:
+      hotrow historical rides.parquet --service driver_activity --output training.parquet
+      hotrow historical rides.csv driver_hourly_stats:fare -o training.parquet --timestamp-column at
+    """  # noqa: D301
+    from hotrow.offline.entity_file import check_output, open_entity_file, write_training  # noqa: PLC0415
+    from hotrow.offline.entity_rows import EntityColumns  # noqa: PLC0415
+    from hotrow.offline.progress import open_progress  # noqa: PLC0415
+    from hotrow.offline.training import plan_training  # noqa: PLC0415
+
+    workspace = open_workspace(arguments.repo)
+    selection = _selection(arguments, workspace.snapshot(arguments.snapshot))
+    check_output(arguments.output, arguments.entities)
+    columns = EntityColumns(str(arguments.entities), selection.join_keys(), arguments.timestamp_column)
+    plan = plan_training(selection, workspace.repo)
+    entities = open_entity_file(arguments.entities, columns, plan.columns)
+    entities.check_rows()
+    reports = plan.reports()
+    rows = write_training(plan, entities, arguments.output, reports, open_progress())
+    _print(arguments, plan, reports, rows)
+
+
+def _selection(arguments: HistoricalArguments, snapshot: Snapshot) -> Selection:
+    from hotrow.offline.selection import select_features  # noqa: PLC0415
+
+    given = arguments.what or []
+    if arguments.service:
+        if given:
+            raise invalid(f"{given[0]} and --service: name features or a service, not both")
+        if arguments.service not in snapshot.services:
+            raise not_found("feature service", arguments.service, snapshot.services)
+        given = [arguments.service]
+    if not given:
+        raise invalid("name the features: view:feature, a view, or --service NAME")
+    asked = asked_features(given, snapshot)
+    full_names = arguments.full_names or asked.ambiguous
+    return select_features(snapshot, asked.service or list(asked.names), full_names=full_names)
+
+
+def _print(arguments: HistoricalArguments, plan: TrainingPlan, reports: Mapping[str, ViewReport], rows: int) -> None:
+    snapshot = plan.selection.snapshot.id
+    if arguments.json:
+        views = [
+            {"view": r.view, "read": r.read, "found": r.found, "null": r.missing, "left_out": sum(r.left_out.values())}
+            for r in reports.values()
+        ]
+        output = str(arguments.output)
+        render.print_json(
+            {"output": output, "rows": rows, "features": plan.columns, "snapshot": snapshot, "views": views}
+        )
+    else:
+        render.print_table(
+            ["view", "read", "found", "null", "left out", "seconds"],
+            [
+                [r.view, r.read, r.found, r.missing, sum(r.left_out.values()), f"{r.seconds:.1f}"]
+                for r in reports.values()
+            ],
+        )
+        print(
+            f"wrote {arguments.output}: {rows:,} rows with {len(plan.columns)} features of snapshot "
+            f"{render.short_id(snapshot)}"
+        )
+    for report in reports.values():
+        for warning in report.warnings():
+            render.warn(warning)

@@ -1,0 +1,132 @@
+"""Entity rows from a Parquet or CSV file, and the training set into a Parquet file, a part at a time."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as pv
+import pyarrow.parquet as pq
+
+from hotrow.errors import Code, HotrowError, invalid
+from hotrow.offline.arrow_column import arrow_type
+from hotrow.offline.entity_rows import EntityColumns, joined_type
+from hotrow.offline.frame import open_frame
+from hotrow.offline.progress import Progress
+from hotrow.offline.training import TrainingPlan, ViewReport, join_table
+from hotrow.types import TIMESTAMP
+
+_BATCH_ROWS = 1 << 16
+_CSV = ".csv"
+
+
+@dataclass(frozen=True, slots=True)
+class EntityFile:
+    """A file with the columns that its entity rows must have, checked."""
+
+    path: Path
+    columns: EntityColumns
+    schema: pa.Schema
+
+    def check_rows(self) -> int:
+        """How many rows there are; raises INVALID, naming column and row, where a key or an event time is none."""
+        rows = 0
+        for batch in self.batches(self.columns.names):
+            self.columns.read(pa.Table.from_batches([batch]), rows)
+            rows += batch.num_rows
+        return rows
+
+    def tables(self, rows: int) -> Iterator[pa.Table]:
+        """All columns, at least `rows` rows at a time but for the last; one empty table where there are none."""
+        waiting: list[pa.RecordBatch] = []
+        count = 0
+        for batch in self.batches():
+            waiting.append(batch)
+            count += batch.num_rows
+            if count >= rows:
+                yield pa.Table.from_batches(waiting, self.schema)
+                waiting, count = [], 0
+        if waiting or not count:
+            yield pa.Table.from_batches(waiting, self.schema)
+
+    def batches(self, names: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """The rows with some columns, or all; raises INVALID where the file turns out to be damaged."""
+        try:
+            if self.path.suffix == _CSV:
+                yield from _open_csv(self.path, self.columns, names)
+                return
+            with pq.ParquetFile(self.path, pre_buffer=False) as file:
+                yield from file.iter_batches(_BATCH_ROWS, columns=names)
+        except (pa.ArrowException, OSError) as error:
+            raise _unreadable(self.path, error) from error
+
+
+def open_entity_file(path: Path, columns: EntityColumns, feature_columns: Sequence[str]) -> EntityFile:
+    """Check a file's columns. By its name it is CSV (`.csv`) or else Parquet.
+
+    Raises NOT_FOUND where there is no file, INVALID where it cannot be read or a column is not as it must be.
+    """
+    if not path.is_file():
+        raise HotrowError(Code.NOT_FOUND, f"there is no file {path}; correct the path of the entity rows")
+    try:
+        if path.suffix == _CSV:
+            with _open_csv(path, columns) as reader:
+                schema = reader.schema
+        else:
+            schema = pq.read_schema(path)
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(path, error) from error
+    columns.check_names(schema.names, feature_columns)
+    columns.check_types(schema)
+    return EntityFile(path, columns, schema)
+
+
+def _open_csv(path: Path, columns: EntityColumns, names: Sequence[str] | None = None) -> pv.CSVStreamingReader:
+    """Join keys are read as what they are: the text "007" is no number. What else there is, Arrow infers."""
+    keys = {key.name: arrow_type(joined_type(key.type)) for key in columns.keys if key.type.kind != TIMESTAMP}
+    options = pv.ConvertOptions(column_types=keys, include_columns=list(names or ()))
+    return pv.open_csv(path, convert_options=options)
+
+
+def _unreadable(path: Path, error: Exception) -> HotrowError:
+    brief = str(error).split("\n", 1)[0].rstrip(".")
+    kind = "CSV" if path.suffix == _CSV else "Parquet (a CSV file is told by .csv)"
+    return invalid(f"{path} is no readable {kind}: {brief}; write it again, or correct the path")
+
+
+def check_output(output: Path, entities: Path) -> None:
+    """Raise INVALID or NOT_FOUND unless a file can be written there that is not the entity file itself."""
+    if output.is_dir():
+        raise invalid(f"{output} is a folder; name a file in it")
+    if not output.parent.is_dir():
+        raise HotrowError(Code.NOT_FOUND, f"there is no folder {output.parent}; make it, or correct the path")
+    if output.exists() and entities.exists() and output.samefile(entities):
+        raise invalid(f"{output} is the file of the entity rows; name another file for the training set")
+
+
+def write_training(
+    plan: TrainingPlan, entities: EntityFile, output: Path, reports: Mapping[str, ViewReport], progress: Progress
+) -> int:
+    """Join all rows of the file and write them to `output`, Parquet, which is there when it is whole; returns how many.
+
+    Raises HotrowError as `join_table` does, and OSError where it cannot be written; then `output` is as it was.
+    """
+    unfinished = output.with_name(f".{output.name}.unfinished")
+    rows = 0
+    writer: pq.ParquetWriter | None = None
+    try:
+        for table in entities.tables(plan.chunk_rows):
+            features = join_table(plan, entities.columns.read(table, rows), reports, progress)
+            training = open_frame(table).attach(features)
+            writer = writer or pq.ParquetWriter(unfinished, training.schema)
+            writer.write_table(training)
+            rows += training.num_rows
+        if writer is not None:
+            writer.close()
+        unfinished.replace(output)
+    except BaseException:
+        if writer is not None:
+            writer.close()
+        unfinished.unlink(missing_ok=True)
+        raise
+    return rows

@@ -1,0 +1,133 @@
+"""The features of a training set: which are asked for, and what their columns are called."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hotrow.errors import Code, HotrowError, invalid, not_found
+from hotrow.registry.snapshot import Snapshot
+from hotrow.schema.entity import JoinKey
+from hotrow.schema.field import Field
+from hotrow.schema.service import FeatureRef, FeatureService
+from hotrow.schema.source import ParquetSource
+from hotrow.schema.view import FeatureView
+
+Wanted = Sequence[str] | FeatureService | str
+"""References ("view:feature"), a feature service, or the name of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A feature and the name of its column."""
+
+    view: FeatureView
+    field: Field
+    column: str
+
+    @property
+    def reference(self) -> FeatureRef:
+        return FeatureRef(self.view.name, self.field.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Features of one snapshot, in the order asked for."""
+
+    snapshot: Snapshot
+    features: tuple[Feature, ...]
+
+    @property
+    def views(self) -> tuple[FeatureView, ...]:
+        """Their views, in the order of their first features."""
+        return tuple({feature.view.name: feature.view for feature in self.features}.values())
+
+    def of_view(self, view: FeatureView) -> list[Feature]:
+        """The features of one view."""
+        return [feature for feature in self.features if feature.view.name == view.name]
+
+    def join_keys(self) -> tuple[JoinKey, ...]:
+        """The join keys of all views, in the order of their names; raises INVALID where two views disagree on one."""
+        keys: dict[str, JoinKey] = {}
+        for view in self.views:
+            for key in view.join_keys:
+                if keys.setdefault(key.name, key).encoding_class != key.encoding_class:
+                    raise invalid(
+                        f"join key {key.name!r} is {keys[key.name].type} in one of these views and {key.type} in "
+                        f"{view.name!r}; make two training sets"
+                    )
+        return tuple(keys[name] for name in sorted(keys))
+
+
+def select_features(snapshot: Snapshot, wanted: Wanted, *, full_names: bool = False) -> Selection:
+    """The features asked for, named as a reply names them: by feature, or `view__feature` with `full_names`.
+
+    Raises NOT_FOUND for unknown names, INVALID for an empty list, a name twice, or two columns of one name, and
+    FAILED_PRECONDITION for a view that has no source, and a service that is not the snapshot's.
+    """
+    references = _references(snapshot, wanted)
+    names = _column_names(references, full_names=full_names)
+    features = []
+    for reference, name in zip(references, names, strict=True):
+        view = snapshot.view(reference.view)
+        features.append(Feature(view, view.field(reference.feature), name))
+    selection = Selection(snapshot, tuple(features))
+    for view in selection.views:
+        if not isinstance(view.source, ParquetSource):
+            raise HotrowError(
+                Code.FAILED_PRECONDITION,
+                f"{view.label} has no source: its rows are pushed, and pushed rows are not kept for training sets; "
+                "give it a ParquetSource, or leave its features out",
+            )
+    selection.join_keys()
+    return selection
+
+
+def _references(snapshot: Snapshot, wanted: Wanted) -> tuple[FeatureRef, ...]:
+    if isinstance(wanted, FeatureService):
+        known = _service(snapshot, wanted.name)
+        if known.features != wanted.features:
+            raise HotrowError(
+                Code.FAILED_PRECONDITION,
+                f"{wanted.label} has other features than in the snapshot {snapshot.id[:12]}; apply the definitions, "
+                "or give the name of the service",
+            )
+        return known.features
+    if isinstance(wanted, str):
+        if ":" in wanted:
+            raise invalid(f"features are {wanted!r}; give a list of them: [{wanted!r}]")
+        return _service(snapshot, wanted).features
+    if not isinstance(wanted, list | tuple) or not all(isinstance(name, str) for name in wanted):
+        raise invalid(
+            f'features are {wanted!r}; give a list of references such as ["view:feature"], a FeatureService, or the '
+            "name of one"
+        )
+    if not wanted:
+        raise invalid('the list of features is empty; name at least one, such as ["view:feature"]')
+    for name in wanted:
+        if wanted.count(name) > 1:
+            raise invalid(f"feature {name!r} is asked {wanted.count(name)} times; ask it once")
+    return tuple(_reference(name) for name in wanted)
+
+
+def _service(snapshot: Snapshot, name: str) -> FeatureService:
+    found = snapshot.services.get(name)
+    if found is None:
+        raise not_found("feature service", name, snapshot.services)
+    return found
+
+
+def _reference(name: str) -> FeatureRef:
+    view, colon, feature = name.partition(":")
+    if not colon or not view or not feature:
+        raise invalid(f'feature {name!r} is not of the form "view:feature"')
+    return FeatureRef(view, feature)
+
+
+def _column_names(references: Sequence[FeatureRef], *, full_names: bool) -> list[str]:
+    if full_names:
+        return [f"{reference.view}__{reference.feature}" for reference in references]
+    by_name: dict[str, FeatureRef] = {}
+    for reference in references:
+        other = by_name.setdefault(reference.feature, reference)
+        if other is not reference:
+            raise invalid(f"'{other}' and '{reference}' would both be called {reference.feature!r}; ask for full names")
+    return list(by_name)

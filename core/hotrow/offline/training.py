@@ -1,0 +1,200 @@
+"""Training sets: the features of entity rows as they were at each row's event time.
+
+A selection is planned once, which checks all sources, and then joined with entity rows, a table at a time. A table is
+joined in chunks, each of which reads the sources once, so that what a join holds is bounded.
+"""
+
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from hotrow import clock
+from hotrow.offline.arrow_column import arrow_type
+from hotrow.offline.asof import EntityIndex
+from hotrow.offline.entity_rows import EntityRows
+from hotrow.offline.materialize import Source, open_view
+from hotrow.offline.parquet import Interval
+from hotrow.offline.progress import Progress, SharedProgress
+from hotrow.offline.rows import Refusals
+from hotrow.offline.selection import Selection
+from hotrow.offline.view_join import ViewJoin
+from hotrow.registry.signature import feature_signature
+from hotrow.schema.view import FeatureView
+
+CHUNK_BYTES = 1 << 30
+"""What the join of a chunk may hold, roughly: it decides how many entity rows are joined at a time."""
+
+_FIXED_BYTES, _VARIABLE_BYTES = 8, 64
+_INDEX_BYTES = 120  # of the join, an entity row
+_COPIES = 4  # of the widest view: rows that are kept, those that replaced them, one copy, the result
+_INT64 = np.iinfo(np.int64)
+
+
+@dataclass(slots=True)
+class ViewReport:
+    """What became of one view: rows of its source that were read, and entity rows by what they got.
+
+    `found` have a row at or before their time and within ttl, `missing` have none, and nulls. `left_out` are source
+    rows that materialization would reject too, by (column, reason).
+    """
+
+    view: str
+    read: int = 0
+    found: int = 0
+    missing: int = 0
+    seconds: float = 0.0
+    left_out: dict[tuple[str, str], int] = field(default_factory=dict)
+    examples: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def add_refusals(self, refusals: Refusals) -> None:
+        """Rows left out in one reading of the source; another reading meets the same ones again."""
+        for fault, rows in refusals.counts.items():
+            self.left_out[fault] = max(rows, self.left_out.get(fault, 0))
+            self.examples.setdefault(fault, refusals.examples[fault])
+
+    def warnings(self) -> list[str]:
+        """A line for each reason why source rows were left out."""
+        return [
+            f"{self.view}: {rows} source rows left out: {column} {reason}"
+            + (f", such as {example}" if (example := self.examples[column, reason]) else "")
+            for (column, reason), rows in self.left_out.items()
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """A selection with its sources, all checked."""
+
+    selection: Selection
+    sources: Mapping[str, Source]
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the feature columns, in the order asked for."""
+        return [feature.column for feature in self.selection.features]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The feature columns: each with its unit and its reference, all with where they are from."""
+        snapshot = self.selection.snapshot
+        references = [feature.reference for feature in self.selection.features]
+        fields = []
+        for feature in self.selection.features:
+            metadata = {"feature": str(feature.reference)}
+            if feature.field.unit:
+                metadata["unit"] = feature.field.unit
+            fields.append(pa.field(feature.column, arrow_type(feature.field.type), metadata=metadata))
+        origin = {
+            "hotrow.project": snapshot.project,
+            "hotrow.namespace": snapshot.namespace,
+            "hotrow.snapshot": snapshot.id,
+            "hotrow.signature": feature_signature(snapshot, references),
+        }
+        return pa.schema(fields, metadata=origin)
+
+    @property
+    def threads(self) -> int:
+        """How many views are joined at a time: NumPy and Arrow let the threads run side by side."""
+        return min(len(self.selection.views), len(os.sched_getaffinity(0)))
+
+    @property
+    def chunk_rows(self) -> int:
+        """How many entity rows are joined at a time."""
+        sizes = sorted(self._row_bytes(view) for view in self.selection.views)
+        at_work = sum(_INDEX_BYTES + _COPIES * size for size in sizes[-self.threads :])
+        return max(1, CHUNK_BYTES // (sum(sizes) + at_work))
+
+    def reports(self) -> dict[str, ViewReport]:
+        """A report a view, to be filled by `join`."""
+        return {view.name: ViewReport(view.name) for view in self.selection.views}
+
+    def _row_bytes(self, view: FeatureView) -> int:
+        types = [arrow_type(feature.field.type) for feature in self.selection.of_view(view)]
+        return sum(_FIXED_BYTES if pa.types.is_primitive(held) else _VARIABLE_BYTES for held in types)
+
+
+def plan_training(selection: Selection, repo: Path) -> TrainingPlan:
+    """Check the source of every view, whose path is relative to `repo`; raises HotrowError as `open_source` does."""
+    return TrainingPlan(selection, {view.name: open_view(view, repo) for view in selection.views})
+
+
+def join_table(plan: TrainingPlan, rows: EntityRows, reports: Mapping[str, ViewReport], progress: Progress) -> pa.Table:
+    """The feature columns for these entity rows, in their order, chunk by chunk; raises HotrowError.
+
+    `reports` are those of `plan.reports()`, and are added to.
+    """
+    size = plan.chunk_rows
+    chunks = [
+        _join_chunk(plan, rows.slice(start, min(start + size, len(rows))), reports, progress)
+        for start in range(0, len(rows), size)
+    ]
+    return pa.concat_tables(chunks) if chunks else plan.schema.empty_table()
+
+
+def _join_chunk(
+    plan: TrainingPlan, rows: EntityRows, reports: Mapping[str, ViewReport], progress: Progress
+) -> pa.Table:
+    indexes: dict[tuple[str, ...], EntityIndex] = {}
+    pieces: list[_Piece] = []
+    for view in plan.selection.views:
+        names = tuple(key.name for key in view.join_keys)
+        if names not in indexes:  # views of the same keys share the sorted rows
+            indexes[names] = EntityIndex([rows.keys[name] for name in names], rows.times_us)
+        features = plan.selection.of_view(view)
+        join = ViewJoin(plan.sources[view.name], [feature.field for feature in features], indexes[names])
+        pieces.append(_Piece(join, [f.column for f in features], _needed(rows, view.ttl_us), reports[view.name]))
+    progress.start(", ".join(reports), sum(piece.rows for piece in pieces))
+    shared = SharedProgress(progress)
+    columns: dict[str, pa.ChunkedArray] = {}
+    try:
+        with ThreadPoolExecutor(plan.threads) as pool:
+            try:
+                for joined in pool.map(lambda piece: piece.run(shared), pieces):
+                    columns.update(joined)
+            except BaseException:
+                shared.stop()  # an error, or Ctrl-C: the other threads end at their next block
+                raise
+    finally:
+        progress.finish()
+    return pa.table([columns[name] for name in plan.columns], schema=plan.schema)
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """The join of one view with one chunk: which event times of its source can matter, and where it is reported."""
+
+    join: ViewJoin
+    columns: list[str]
+    interval: Interval
+    report: ViewReport
+
+    @property
+    def rows(self) -> int:
+        """How many rows of the source will be read."""
+        return self.join.source.reader.rows(self.interval)
+
+    def run(self, progress: Progress) -> dict[str, pa.ChunkedArray]:
+        started_s = clock.monotonic_s()
+        refusals = Refusals()
+        joined = self.join.run(self.interval, refusals, progress)
+        found = int(np.count_nonzero(joined.found))
+        self.report.read += joined.read
+        self.report.found += found
+        self.report.missing += len(joined.found) - found
+        self.report.seconds += clock.monotonic_s() - started_s
+        self.report.add_refusals(refusals)
+        return dict(zip(self.columns, joined.columns, strict=True))
+
+
+def _needed(rows: EntityRows, ttl_us: int | None) -> Interval:
+    """The event times that can be the answer for one of the rows: row groups of others are not read."""
+    first_us, last_us = int(rows.times_us.min()), int(rows.times_us.max())
+    return Interval(
+        None if ttl_us is None or first_us - ttl_us <= _INT64.min else first_us - ttl_us,
+        None if last_us == _INT64.max else last_us + 1,
+    )
