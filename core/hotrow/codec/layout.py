@@ -4,6 +4,7 @@ import json
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from hotrow.codec.protowire import varint
 from hotrow.schema.default import DefaultValue
@@ -44,6 +45,7 @@ def is_variable(type_: ValueType) -> bool:
     return type_.is_list or type_.kind in (STRING, BYTES)
 
 
+@lru_cache(maxsize=1024)  # every plan of a view asks for it
 def layout_from_schema(schema: bytes, fingerprint: bytes) -> RowLayout:
     """The layout of `FeatureView.schema_bytes`; raises ValueError or KeyError for what is no such schema."""
     slots: dict[str, Slot] = {}

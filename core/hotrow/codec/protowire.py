@@ -4,6 +4,7 @@ Format: https://protobuf.dev/programming-guides/encoding/. For plans, answers an
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 """Wire types; the two others are groups, which no message of ours has."""
@@ -13,8 +14,13 @@ class WireError(ValueError):
     """Bytes that are not protobuf's wire format, or a form of it that the caller does not read."""
 
 
+_SHORT = [bytes((value,)) for value in range(0x80)]  # most varints are
+
+
 def varint(value: int) -> bytes:
     """The varint of a number that is not negative."""
+    if value < 0x80:
+        return _SHORT[value]
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
@@ -23,6 +29,7 @@ def varint(value: int) -> bytes:
     return bytes(out)
 
 
+@lru_cache(maxsize=256)  # a plan asks for the same few, hundreds of times
 def tag(field: int, wire_type: int) -> bytes:
     """What stands before each field's value."""
     return varint(field << 3 | wire_type)
