@@ -175,7 +175,7 @@ def test_a_storm_of_expired_calls_leaves_the_server_healthy(serving, door, wait_
 
 def test_over_the_limit_of_running_calls_one_is_refused(serving, door, wait_until):
     """RESOURCE_EXHAUSTED with a retry hint, and a place again when a call has ended."""
-    with serving(door, gate=Gate(max_running=2), options={"threads": 8}) as server:
+    with serving(door, gate=Gate(max_running=2)) as server:
         held = [server.unary("hold").future(b"", timeout=10) for _ in range(2)]
         wait_until(lambda: len(server.methods.held) == 2)
         with pytest.raises(grpc.RpcError) as caught:
@@ -185,3 +185,26 @@ def test_over_the_limit_of_running_calls_one_is_refused(serving, door, wait_unti
         server.methods.held[0].reply(b"")
         wait_until(lambda: sum(future.done() for future in held) == 1)
         assert server.unary("echo")(b"x", timeout=5) == b"re:x"
+
+
+def test_calls_that_wait_do_not_keep_others_waiting(served, wait_until):
+    """A hundred whose answer is to come later, as pushes wait for their commit and reads for a write, and one that is
+    answered at once.
+    """
+    held = [served.unary("hold").future(b"x", timeout=30) for _ in range(100)]
+    wait_until(lambda: len(served.methods.held) == 100)
+    assert served.unary("echo")(b"x", timeout=5) == b"re:x"
+    for call in served.methods.held:
+        call.reply(b"later")
+    assert [future.result(timeout=5) for future in held] == [b"later"] * 100
+
+
+def test_messages_that_are_slow_to_come_do_not_keep_others_waiting(served, wait_until):
+    """Thirty calls begin on one connection, and their messages come when another has been answered."""
+    streams = range(1, 61, 2)
+    with socket.create_connection(("127.0.0.1", served.listener.port)) as raw:
+        raw.sendall(http2.greeting() + b"".join(http2.call("/hotrow.test.Echo/echo", stream) for stream in streams))
+        assert served.unary("echo")(b"quick", timeout=8) == b"re:quick"
+        whole = [http2.frame(http2.DATA, http2.END_STREAM, stream, http2.message(b"slow")) for stream in streams]
+        raw.sendall(b"".join(whole))
+        wait_until(lambda: len(served.methods.seen) == 31)
