@@ -200,11 +200,16 @@ def test_calls_that_wait_do_not_keep_others_waiting(served, wait_until):
 
 
 def test_messages_that_are_slow_to_come_do_not_keep_others_waiting(served, wait_until):
-    """Thirty calls begin on one connection, and their messages come when another has been answered."""
-    streams = range(1, 61, 2)
+    """Thirty calls begin on a connection, then a whole one, and their messages come when that has been handled."""
+    slow, whole = range(1, 60, 2), 61
+    path = "/hotrow.test.Echo/echo"
     with socket.create_connection(("127.0.0.1", served.listener.port)) as raw:
-        raw.sendall(http2.greeting() + b"".join(http2.call("/hotrow.test.Echo/echo", stream) for stream in streams))
-        assert served.unary("echo")(b"quick", timeout=8) == b"re:quick"
-        whole = [http2.frame(http2.DATA, http2.END_STREAM, stream, http2.message(b"slow")) for stream in streams]
-        raw.sendall(b"".join(whole))
-        wait_until(lambda: len(served.methods.seen) == 31)
+        raw.sendall(http2.greeting() + b"".join(http2.call(path, stream) for stream in (*slow, whole)))
+        raw.sendall(_last_message(whole))
+        wait_until(lambda: len(served.methods.seen) == 1, timeout_s=8)
+        raw.sendall(b"".join(_last_message(stream) for stream in slow))
+        wait_until(lambda: len(served.methods.seen) == 1 + len(slow))
+
+
+def _last_message(stream: int) -> bytes:
+    return http2.frame(http2.DATA, http2.END_STREAM, stream, http2.message(b"x"))
