@@ -56,7 +56,7 @@ class Target:
 
     def anonymous_mib(self, role: str) -> float:
         """Anonymous memory of hotrow's largest worker of a role: what is its own, and not the page cache's."""
-        return max(_anonymous_kib(worker.pid) for worker in self.workers(role)) / 1024
+        return max(anonymous_kib(worker.pid) for worker in self.workers(role)) / 1024
 
 
 def family(root: int) -> list[int]:
@@ -80,7 +80,8 @@ def cpu_ns(pid: int) -> int:
     return 0
 
 
-def _anonymous_kib(pid: int) -> int:
+def anonymous_kib(pid: int) -> int:
+    """Anonymous memory of a process."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Anonymous:"):
             return int(line.split()[1])

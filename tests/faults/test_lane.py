@@ -11,7 +11,7 @@ import grpc
 import pytest
 
 from tests.bench.load import Burst, LoadGenerator
-from tests.bench.process import Target, yardstick
+from tests.bench.process import anonymous_kib, yardstick
 from tests.bench.yardstick import METHOD
 
 SLOW = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -32,8 +32,7 @@ class Held:
 
 def held(pid: int) -> Held:
     proc = Path(f"/proc/{pid}")
-    anonymous = Target("", pid).anonymous_mib()[pid]
-    return Held(anonymous, len(list((proc / "fd").iterdir())), len(list((proc / "task").iterdir())))
+    return Held(anonymous_kib(pid) / 1024, len(list((proc / "fd").iterdir())), len(list((proc / "task").iterdir())))
 
 
 @pytest.mark.slow

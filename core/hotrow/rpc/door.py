@@ -3,7 +3,6 @@
 import math
 import threading
 from collections.abc import Mapping
-from concurrent import futures
 
 import grpc
 
@@ -14,19 +13,23 @@ from hotrow.rpc.call import Handler, Metadata, deadline_from_grpc
 from hotrow.rpc.gate import Gate
 from hotrow.rpc.status import status_from_error
 from hotrow.rpc.timing import ASKED, StageTimer
+from hotrow.rpc.turn import TurnPool
+
+TURNS = 2  # with 16, a small read costs half as much again: docs/adr/0012
+THREADS = 256
 
 
 class Door(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in its stubs alone
     """Serves `methods` (by path) on a `grpc.Server`: bytes in, bytes out.
 
-    A call that is answered later keeps its thread until it is answered or its caller goes away.
+    A call that is answered later keeps its thread until it is answered or its caller goes away, and gives up its turn:
+    up to `THREADS` wait so while others are served. The threads are the door's own: health checks have theirs.
     """
 
-    def __init__(self, methods: Mapping[str, Handler], gate: Gate, threads: int) -> None:
-        """`threads` are the door's own: calls that wait for their answer do not keep health checks waiting."""
+    def __init__(self, methods: Mapping[str, Handler], gate: Gate) -> None:
         self._methods = methods
         self._gate = gate
-        self._pool = futures.ThreadPoolExecutor(threads, thread_name_prefix="hotrow-door")
+        self._pool = TurnPool(TURNS, THREADS, "hotrow-door")
         self._handlers = {path: self._handler(path, None) for path in methods}
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes] | None":
@@ -36,14 +39,14 @@ class Door(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in its 
         return self._handlers.get(path)
 
     def _handler(self, path: str, timer: StageTimer | None) -> "grpc.RpcMethodHandler[bytes, bytes]":
-        handler, gate = self._methods[path], self._gate
+        handler, gate, pool = self._methods[path], self._gate, self._pool
 
         def behaviour(request: bytes, context: grpc.ServicerContext) -> bytes:
             call = _DoorCall(path, gate, context, timer)
             gate.admit(handler, request, call)
-            return call.finish()
+            return call.finish(pool)
 
-        behaviour.experimental_thread_pool = self._pool  # type: ignore[attr-defined]  # grpcio's way to say it
+        behaviour.experimental_thread_pool = pool  # type: ignore[attr-defined]  # grpcio's way to say it
         return grpc.unary_unary_rpc_method_handler(behaviour)
 
 
@@ -106,9 +109,10 @@ class _DoorCall:
             self._gate.count_failed(error.code)
             self._set(error)
 
-    def finish(self) -> bytes:
-        """The answer, waited for; on the thread that grpcio gave the call."""
+    def finish(self, pool: TurnPool) -> bytes:
+        """The answer, waited for; on the thread of the pool that grpcio gave the call."""
         if self._answer is None:
+            pool.give_up_turn()
             self._wait()
         answer = self._answer
         if isinstance(answer, HotrowError):

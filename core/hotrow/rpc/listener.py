@@ -36,13 +36,11 @@ class Endpoint:
 class ListenerOptions:
     """How to listen.
 
-    `lane` is "auto" or "off". `threads` serve the ordinary door: as many calls as that can wait for an answer at once
-    (an empty call costs an eighth more with 16 than with 2). `share_port` lets several workers listen on one
-    port. A connection is closed after `max_connection_age_s` (0: never), so that callers spread over the workers.
+    `lane` is "auto" or "off". `share_port` lets several workers listen on one port. A connection is closed after
+    `max_connection_age_s` (0: never), so that callers spread over the workers.
     """
 
     lane: str = "auto"
-    threads: int = 16
     max_message_mib: int = 64
     max_connection_age_s: float = 0.0
     share_port: bool = True
@@ -146,7 +144,7 @@ def _open_lane(server: grpc.Server, methods: Mapping[str, Handler], gate: Gate, 
         if not why:
             return Lane(server, methods, gate)
         _log.warning("the fast lane is off: its self-test failed; calls cost three times as much", reason=why)
-    server.add_generic_rpc_handlers((Door(methods, gate, options.threads),))
+    server.add_generic_rpc_handlers((Door(methods, gate),))
     return why
 
 

@@ -175,7 +175,7 @@ def test_a_storm_of_expired_calls_leaves_the_server_healthy(serving, door, wait_
 
 def test_over_the_limit_of_running_calls_one_is_refused(serving, door, wait_until):
     """RESOURCE_EXHAUSTED with a retry hint, and a place again when a call has ended."""
-    with serving(door, gate=Gate(max_running=2), options={"threads": 8}) as server:
+    with serving(door, gate=Gate(max_running=2)) as server:
         held = [server.unary("hold").future(b"", timeout=10) for _ in range(2)]
         wait_until(lambda: len(server.methods.held) == 2)
         with pytest.raises(grpc.RpcError) as caught:
@@ -185,3 +185,31 @@ def test_over_the_limit_of_running_calls_one_is_refused(serving, door, wait_unti
         server.methods.held[0].reply(b"")
         wait_until(lambda: sum(future.done() for future in held) == 1)
         assert server.unary("echo")(b"x", timeout=5) == b"re:x"
+
+
+def test_calls_that_wait_do_not_keep_others_waiting(served, wait_until):
+    """A hundred whose answer is to come later, as pushes wait for their commit and reads for a write, and one that is
+    answered at once.
+    """
+    held = [served.unary("hold").future(b"x", timeout=30) for _ in range(100)]
+    wait_until(lambda: len(served.methods.held) == 100)
+    assert served.unary("echo")(b"x", timeout=5) == b"re:x"
+    for call in served.methods.held:
+        call.reply(b"later")
+    assert [future.result(timeout=5) for future in held] == [b"later"] * 100
+
+
+def test_messages_that_are_slow_to_come_do_not_keep_others_waiting(served, wait_until):
+    """Thirty calls begin on a connection, then a whole one, and their messages come when that has been handled."""
+    slow, whole = range(1, 60, 2), 61
+    path = "/hotrow.test.Echo/echo"
+    with socket.create_connection(("127.0.0.1", served.listener.port)) as raw:
+        raw.sendall(http2.greeting() + b"".join(http2.call(path, stream) for stream in (*slow, whole)))
+        raw.sendall(_last_message(whole))
+        wait_until(lambda: len(served.methods.seen) == 1, timeout_s=8)
+        raw.sendall(b"".join(_last_message(stream) for stream in slow))
+        wait_until(lambda: len(served.methods.seen) == 1 + len(slow))
+
+
+def _last_message(stream: int) -> bytes:
+    return http2.frame(http2.DATA, http2.END_STREAM, stream, http2.message(b"x"))
