@@ -37,7 +37,7 @@ class HistoricalArguments:
     what: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[FEATURES]...",
+            metavar="FEATURES...",
             help="Features (view:feature), or a view for all of its features.",
             show_default=False,
         ),

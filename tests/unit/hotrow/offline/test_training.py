@@ -284,3 +284,30 @@ def test_a_damaged_file_ends_all_threads(tmp_path):
     entities = pa.table({"driver_id": [1], "at": pa.array([45], TIME)})
     with pytest.raises(HotrowError, match=r"a\.parquet cannot be read to its end"):
         join(view, tmp_path, entities, ["v:a"])
+
+
+def test_rows_that_better_ones_have_replaced_go(tmp_path):
+    """A source in the order of time replaces its own rows block by block: few are held, and the last ones answer."""
+    view = FeatureView(
+        "v", entities=[DRIVER], schema=[Field("a", Int64)], source=ParquetSource("a.parquet", event_time="at")
+    )
+    n = 300
+    table = pa.table({"driver_id": [i % 3 for i in range(n)], "at": pa.array(range(n), TIME), "a": list(range(n))})
+    pq.write_table(table, tmp_path / "a.parquet")
+    entities = pa.table({"driver_id": [2, 0, 1, 0], "at": pa.array([n, 100, n, n], TIME)})
+    held = []
+    kept = view_join.ViewJoin._all_kept
+
+    def counted(self):
+        table = kept(self)
+        held.append(table.num_rows)
+        return table
+
+    with (
+        mock.patch.object(view_join, "BLOCK", BatchSize(rows=3)),
+        mock.patch.object(view_join.ViewJoin, "_all_kept", counted),
+    ):
+        out = join(view, tmp_path, entities, ["v:a"])
+    assert out.column("a").to_pylist() == [299, 99, 298, 297]
+    assert len(held) > 10
+    assert max(held) <= 2 * 4 + 3 + 3
