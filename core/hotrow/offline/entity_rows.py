@@ -57,7 +57,9 @@ class EntityColumns:
         """Raise INVALID for a column that is missing, there twice, or in the way of a feature's."""
         for role, name in [*(("join key", key.name) for key in self.keys), ("event time", self.event_time)]:
             if name not in names:
-                remedy = "add it" if role == "join key" else "add it, or name the column that has the event times"
+                remedy = "add it (in pandas, an index is no column: reset_index makes it one)"
+                if role == "event time":
+                    remedy += ", or name the column that has the event times"
                 raise invalid(f"{self.where}: the {role} column {name!r} is missing{nearest(name, names)}; {remedy}")
         for name in names:
             if names.count(name) > 1:
