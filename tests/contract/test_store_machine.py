@@ -2,7 +2,6 @@
 
 import shutil
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,7 +48,7 @@ class StoreMachine(RuleBasedStateMachine):
         after = before + changed
         for key, (digest, note, outcomes, sequence) in self.marks.items():
             self.marks[key] = (digest, note, outcomes, after if sequence is None else sequence)
-        expected = [replace(one, sequence=after) if one.sequence is None else one for one in expected]
+        expected = [one._replace(sequence=after) if one.sequence is None else one for one in expected]
         assert self.store.write(calls) == expected
         assert self.store.sequence() == after
 
