@@ -11,7 +11,7 @@ from hotrow.codec.response import MATRIX_KINDS, ReplyShape, ResponsePlan, ViewCo
 from hotrow.errors import Code, HotrowError, invalid, not_found
 from hotrow.registry.signature import feature_signature
 from hotrow.registry.snapshot import Snapshot
-from hotrow.schema.entity import JoinKey
+from hotrow.schema.selected import all_join_keys, column_names, reference_from_text
 from hotrow.schema.service import FeatureRef
 from hotrow.schema.view import FeatureView
 from hotrow.v1.feature_server_pb2 import FeatureNames, GetOnlineFeaturesRequest, ReadOptions
@@ -54,7 +54,12 @@ def plan_read(snapshot: Snapshot, request: GetOnlineFeaturesRequest) -> ReadPlan
     """
     features = _features(snapshot, request)
     _check_signature(snapshot, request, features)
-    names = _column_names(features, request)
+    names = column_names(
+        features,
+        full_names=request.options.full_names,
+        remedy="set options.full_names",
+        field="options.full_names",
+    )
     views = _views(snapshot, features)
     shape = ReplyShape(
         names, snapshot.id, event_timestamps=request.options.event_timestamps, matrix=request.options.matrix
@@ -65,7 +70,7 @@ def plan_read(snapshot: Snapshot, request: GetOnlineFeaturesRequest) -> ReadPlan
     sets = tuple(dict.fromkeys(view.join_keys for view in views))
     return ReadPlan(
         views=views,
-        keys=plan_keys(_all_keys(views), sets),
+        keys=plan_keys(all_join_keys(views, remedy="read them in two requests", field="features"), sets),
         wanted=wanted_views(
             [snapshot.view_id(view.name) for view in views], [sets.index(view.join_keys) for view in views]
         ),
@@ -126,16 +131,14 @@ def _features(snapshot: Snapshot, request: GetOnlineFeaturesRequest) -> tuple[Fe
 
 
 def _feature(snapshot: Snapshot, name: str) -> FeatureRef:
-    view_name, colon, feature = name.partition(":")
-    if not colon or not view_name or not feature:
-        raise invalid(f'feature {name!r} is not of the form "view:feature"', field="features.names")
-    view = snapshot.views.get(view_name)
+    reference = reference_from_text(name, field="features.names")
+    view = snapshot.views.get(reference.view)
     if view is None:
-        raise not_found("feature view", view_name, snapshot.views, field="features.names")
+        raise not_found("feature view", reference.view, snapshot.views, field="features.names")
     known = [field.name for field in view.fields]
-    if feature not in known:
-        raise not_found("feature", name, [f"{view_name}:{one}" for one in known], field="features.names")
-    return FeatureRef(view_name, feature)
+    if reference.feature not in known:
+        raise not_found("feature", name, [f"{view.name}:{one}" for one in known], field="features.names")
+    return reference
 
 
 def _check_signature(snapshot: Snapshot, request: GetOnlineFeaturesRequest, features: Sequence[FeatureRef]) -> None:
@@ -146,20 +149,6 @@ def _check_signature(snapshot: Snapshot, request: GetOnlineFeaturesRequest, feat
             f"{ours!r}: a name, type, unit or the order differs; pin the snapshot of the training, or train again",
             field="signature",
         )
-
-
-def _column_names(features: Sequence[FeatureRef], request: GetOnlineFeaturesRequest) -> tuple[str, ...]:
-    if request.options.full_names:
-        return tuple(f"{reference.view}__{reference.feature}" for reference in features)
-    by_name: dict[str, FeatureRef] = {}
-    for reference in features:
-        other = by_name.setdefault(reference.feature, reference)
-        if other is not reference:
-            raise invalid(
-                f"'{other}' and '{reference}' would both be called {reference.feature!r}; set options.full_names",
-                field="options.full_names",
-            )
-    return tuple(reference.feature for reference in features)
 
 
 def _check_matrix(snapshot: Snapshot, features: Sequence[FeatureRef]) -> None:
@@ -182,16 +171,3 @@ def _columns(view: FeatureView, features: Sequence[FeatureRef]) -> ViewColumns:
         fields=tuple(view.field(name) for _, name in wanted),
         columns=tuple(place for place, _ in wanted),
     )
-
-
-def _all_keys(views: Sequence[FeatureView]) -> list[JoinKey]:
-    keys: dict[str, JoinKey] = {}
-    for view in views:
-        for key in view.join_keys:
-            if keys.setdefault(key.name, key).encoding_class != key.encoding_class:
-                raise invalid(
-                    f"join key {key.name!r} is {keys[key.name].type} in one of these views and {key.type} in "
-                    f"{view.name!r}; read them in two requests",
-                    field="features",
-                )
-    return [keys[name] for name in sorted(keys)]

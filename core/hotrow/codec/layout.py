@@ -2,7 +2,7 @@
 
 import json
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -37,7 +37,7 @@ class RowLayout:
     fingerprint: int
     bitmap_bytes: int
     fixed_bytes: int
-    slots: dict[str, Slot]
+    slots: Mapping[str, Slot]
 
 
 def is_variable(type_: ValueType) -> bool:

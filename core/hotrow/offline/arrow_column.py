@@ -8,23 +8,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hotrow import types
-from hotrow.offline.conversion import convert
+from hotrow.offline.conversion import TARGETS, convert, held_type
 from hotrow.schema.default import checked_default
 from hotrow.schema.field import Field
 from hotrow.types import ValueType
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 
-_TYPES = {
-    types.FLOAT64: pa.float64(),
-    types.FLOAT32: pa.float32(),
-    types.INT64: pa.int64(),
-    types.INT32: pa.int32(),
-    types.BOOL: pa.bool_(),
-    types.STRING: pa.large_string(),
-    types.BYTES: pa.large_binary(),
-    types.TIMESTAMP: TIMESTAMP,
-}
+_TYPES = {**TARGETS, types.TIMESTAMP: TIMESTAMP}
 
 
 def arrow_type(declared: ValueType) -> pa.DataType:
@@ -35,8 +26,7 @@ def arrow_type(declared: ValueType) -> pa.DataType:
 
 def may_refuse(held: pa.DataType, declared: ValueType) -> bool:
     """Whether `convert` can refuse a row of a column of Arrow type `held`; where not, rows need no look at it."""
-    if pa.types.is_dictionary(held):
-        held = held.value_type
+    held = held_type(held)
     kind = declared.kind
     if pa.types.is_null(held) or kind in (types.BYTES, types.BOOL):
         return False

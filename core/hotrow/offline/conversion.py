@@ -30,7 +30,7 @@ from hotrow.types import BY_KIND, ValueType
 
 Mask = npt.NDArray[np.bool_]
 
-_TARGETS = {
+TARGETS = {
     types.FLOAT64: pa.float64(),
     types.FLOAT32: pa.float32(),
     types.INT64: pa.int64(),
@@ -40,6 +40,7 @@ _TARGETS = {
     types.BYTES: pa.large_binary(),
     types.TIMESTAMP: pa.int64(),
 }
+"""What `convert` makes of each kind; timestamps are microseconds."""
 _UNITS_PER_S = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _INT64 = np.iinfo(np.int64)
 _MAX_SHOWN = 60
@@ -64,7 +65,7 @@ class Converted:
 
 def mismatch(arrow_type: pa.DataType, declared: ValueType) -> str:
     """Why a column of `arrow_type` cannot hold `declared`; empty when it can."""
-    held = _held(arrow_type)
+    held = held_type(arrow_type)
     if pa.types.is_null(held):
         return ""
     if declared.is_list:
@@ -76,7 +77,8 @@ def mismatch(arrow_type: pa.DataType, declared: ValueType) -> str:
     return f"it holds {held}"
 
 
-def _held(arrow_type: pa.DataType) -> pa.DataType:
+def held_type(arrow_type: pa.DataType) -> pa.DataType:
+    """The type of a column's values, dictionary-encoded or not."""
     return arrow_type.value_type if pa.types.is_dictionary(arrow_type) else arrow_type
 
 
@@ -109,14 +111,14 @@ def convert(array: pa.Array, declared: ValueType) -> Converted:
         return _convert_lists(array, declared)
     nulls = array.is_null().to_numpy(zero_copy_only=False)
     if pa.types.is_null(array.type):
-        array = pa.nulls(len(array), _TARGETS[declared.kind])
+        array = pa.nulls(len(array), TARGETS[declared.kind])
     return _convert_scalars(array, declared, nulls)
 
 
 def _convert_scalars(array: pa.Array, declared: ValueType, nulls: Mask) -> Converted:
     if pa.types.is_timestamp(array.type):
         return _convert_times(array, nulls)
-    target = _TARGETS[declared.kind]
+    target = TARGETS[declared.kind]
     if declared.kind == types.STRING:
         return _convert_strings(array, nulls)
     if declared.kind == types.BYTES:
@@ -132,7 +134,7 @@ def _filled(array: pa.Array, empty: object, nulls: Mask) -> pa.Array:
 
 def _convert_numbers(array: pa.Array, declared: ValueType, nulls: Mask) -> Converted:
     """Numbers of another width or kind than declared, each checked to be the same number afterwards."""
-    target = _TARGETS[declared.kind]
+    target = TARGETS[declared.kind]
     before = _numbers(array, nulls)
     with np.errstate(over="ignore"):
         after = before.astype(target.to_pandas_dtype())
@@ -216,7 +218,7 @@ def _convert_lists(array: pa.Array, declared: ValueType) -> Converted:
     rows = len(array)
     nulls = array.is_null().to_numpy(zero_copy_only=False)
     if pa.types.is_null(array.type):
-        return Converted(pa.array([], _TARGETS[element.kind]), nulls, np.zeros(rows, np.uint32))
+        return Converted(pa.array([], TARGETS[element.kind]), nulls, np.zeros(rows, np.uint32))
     lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False).astype(np.uint32)
     flat = convert(pc.list_flatten(array), element)
     if not flat.nulls.any() and flat.refused is None:

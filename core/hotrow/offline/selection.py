@@ -7,6 +7,7 @@ from hotrow.errors import Code, HotrowError, invalid, not_found
 from hotrow.registry.snapshot import Snapshot
 from hotrow.schema.entity import JoinKey
 from hotrow.schema.field import Field
+from hotrow.schema.selected import all_join_keys, column_names, reference_from_text
 from hotrow.schema.service import FeatureRef, FeatureService
 from hotrow.schema.source import ParquetSource
 from hotrow.schema.view import FeatureView
@@ -46,15 +47,7 @@ class Selection:
 
     def join_keys(self) -> tuple[JoinKey, ...]:
         """The join keys of all views, in the order of their names; raises INVALID where two views disagree on one."""
-        keys: dict[str, JoinKey] = {}
-        for view in self.views:
-            for key in view.join_keys:
-                if keys.setdefault(key.name, key).encoding_class != key.encoding_class:
-                    raise invalid(
-                        f"join key {key.name!r} is {keys[key.name].type} in one of these views and {key.type} in "
-                        f"{view.name!r}; make two training sets"
-                    )
-        return tuple(keys[name] for name in sorted(keys))
+        return all_join_keys(self.views, remedy="make two training sets")
 
 
 def select_features(snapshot: Snapshot, wanted: Wanted, *, full_names: bool = False) -> Selection:
@@ -64,7 +57,7 @@ def select_features(snapshot: Snapshot, wanted: Wanted, *, full_names: bool = Fa
     FAILED_PRECONDITION for a view that has no source, and a service that is not the snapshot's.
     """
     references = _references(snapshot, wanted)
-    names = _column_names(references, full_names=full_names)
+    names = column_names(references, full_names=full_names, remedy="ask for full names")
     features = []
     for reference, name in zip(references, names, strict=True):
         view = snapshot.view(reference.view)
@@ -105,7 +98,7 @@ def _references(snapshot: Snapshot, wanted: Wanted) -> tuple[FeatureRef, ...]:
     for name in wanted:
         if wanted.count(name) > 1:
             raise invalid(f"feature {name!r} is asked {wanted.count(name)} times; ask it once")
-    return tuple(_reference(name) for name in wanted)
+    return tuple(reference_from_text(name) for name in wanted)
 
 
 def _service(snapshot: Snapshot, name: str) -> FeatureService:
@@ -113,21 +106,3 @@ def _service(snapshot: Snapshot, name: str) -> FeatureService:
     if found is None:
         raise not_found("feature service", name, snapshot.services)
     return found
-
-
-def _reference(name: str) -> FeatureRef:
-    view, colon, feature = name.partition(":")
-    if not colon or not view or not feature:
-        raise invalid(f'feature {name!r} is not of the form "view:feature"')
-    return FeatureRef(view, feature)
-
-
-def _column_names(references: Sequence[FeatureRef], *, full_names: bool) -> list[str]:
-    if full_names:
-        return [f"{reference.view}__{reference.feature}" for reference in references]
-    by_name: dict[str, FeatureRef] = {}
-    for reference in references:
-        other = by_name.setdefault(reference.feature, reference)
-        if other is not reference:
-            raise invalid(f"'{other}' and '{reference}' would both be called {reference.feature!r}; ask for full names")
-    return list(by_name)
