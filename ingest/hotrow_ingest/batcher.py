@@ -74,7 +74,7 @@ class Batcher:
         self._burst: list[Pending] = []
         self._burst_rows = 0
         self._lock = threading.Lock()
-        self._committing = threading.Lock()
+        self._committing = threading.Lock()  # taken before `_lock` where both are
         self._waiting_rows = 0
         self._waiting_bytes = 0
         self._stopping = False
@@ -145,8 +145,7 @@ class Batcher:
             stopped = item is None
             if batch:
                 with self._committing:
-                    self._commit(batch)
-                self._taken_off(batch)
+                    self._settle(batch)
 
     def _commit_burst(self) -> None:
         """Commit what has come since the last end of a burst, of any thread: another's may find nothing left."""
@@ -154,10 +153,11 @@ class Batcher:
             with self._lock:
                 batch, self._burst, self._burst_rows = self._burst, [], 0
             if batch:
-                self._commit(batch)
-        self._taken_off(batch)
+                self._settle(batch)
 
-    def _taken_off(self, batch: list[Pending]) -> None:
+    def _settle(self, batch: list[Pending]) -> None:
+        """Commit and answer, after which the batch waits no more."""
+        self._commit(batch)
         with self._lock:
             self._waiting_rows -= sum(len(item.keys) for item in batch)
             self._waiting_bytes -= sum(item.encoded.buffer.nbytes for item in batch)

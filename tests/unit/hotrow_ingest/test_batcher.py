@@ -91,6 +91,16 @@ def started():
         assert batcher.drain(WAIT_S)
 
 
+def into(works):
+    """A call's `put_off` that keeps the works for the test to do."""
+
+    def put_off(work):
+        works.append(work)
+        return True
+
+    return put_off
+
+
 def hold(store, batcher, outcomes, *ids) -> None:
     """Begin a commit and keep it waiting."""
     batcher.submit(pending(outcomes.of(-1), *(ids or (0,))))
@@ -299,9 +309,8 @@ def test_a_burst_is_one_commit_on_the_thread_that_ends_it(started):
     store, outcomes, works = GatedStore(), Outcomes(), []
     store.open()
     batcher = started(store, burst_rows=10)
-    put_off = lambda work: works.append(work) or True  # noqa: E731 - a handler's call
     for number in range(5):
-        batcher.submit(pending(outcomes.of(number), number, 100 + number), put_off)
+        batcher.submit(pending(outcomes.of(number), number, 100 + number), into(works))
     assert store.commits == []
     assert len(set(works)) == 1
     works[0]()
@@ -317,15 +326,14 @@ def test_what_is_more_than_a_burst_takes_goes_to_the_batchers_thread(started):
     """So that the thread that serves is not kept; and all of it where the door knows no bursts, or none is wanted."""
     store, outcomes, works = GatedStore(), Outcomes(), []
     store.open()
-    put_off = lambda work: works.append(work) or True  # noqa: E731
     batcher = started(store, burst_rows=3)
-    batcher.submit(pending(outcomes.of(0), 1, 2), put_off)
-    batcher.submit(pending(outcomes.of(1), 3, 4), put_off)
+    batcher.submit(pending(outcomes.of(0), 1, 2), into(works))
+    batcher.submit(pending(outcomes.of(1), 3, 4), into(works))
     batcher.submit(pending(outcomes.of(2), 5), lambda _work: False)
     assert set(outcomes.wait(2)) == {1, 2}
     works[0]()
     assert set(outcomes.wait(3)) == {0, 1, 2}
-    started(store).submit(pending(outcomes.of(3), 6), put_off)
+    started(store).submit(pending(outcomes.of(3), 6), into(works))
     assert set(outcomes.wait(4)) == {0, 1, 2, 3}
     assert len(works) == 1
 
@@ -335,12 +343,11 @@ def test_what_a_burst_holds_counts_as_waiting(started):
     store, outcomes, works = GatedStore(), Outcomes(), []
     store.open()
     batcher = started(store, queue_rows=3, burst_rows=100)
-    put_off = lambda work: works.append(work) or True  # noqa: E731
-    batcher.submit(pending(outcomes.of(0), 1, 2, 3), put_off)
+    batcher.submit(pending(outcomes.of(0), 1, 2, 3), into(works))
     with pytest.raises(HotrowError, match="3 rows wait to be written, of 3 that may"):
-        batcher.submit(pending(outcomes.of(1), 4), put_off)
+        batcher.submit(pending(outcomes.of(1), 4), into(works))
     works[0]()
-    batcher.submit(pending(outcomes.of(1), 4), put_off)
+    batcher.submit(pending(outcomes.of(1), 4), into(works))
     works[0]()
     assert set(outcomes.wait(2)) == {0, 1}
 
@@ -350,13 +357,12 @@ def test_a_burst_whose_commit_fails_is_answered(started):
     store, outcomes, works = GatedStore(), Outcomes(), []
     store.open()
     batcher = started(store, burst_rows=100)
-    put_off = lambda work: works.append(work) or True  # noqa: E731
     store.error = RuntimeError("secret")
-    batcher.submit(pending(outcomes.of(0), 1), put_off)
+    batcher.submit(pending(outcomes.of(0), 1), into(works))
     works[0]()
     assert outcomes.wait(1)[0].code is Code.INTERNAL
     store.error = None
-    batcher.submit(pending(outcomes.of(1), 1), put_off)
+    batcher.submit(pending(outcomes.of(1), 1), into(works))
     works[0]()
     assert outcomes.wait(2)[1].outcomes == bytes([WRITTEN])
 
@@ -366,7 +372,7 @@ def test_drain_commits_a_burst_that_has_not_ended(started):
     store, outcomes, works = GatedStore(), Outcomes(), []
     store.open()
     batcher = started(store, burst_rows=100)
-    batcher.submit(pending(outcomes.of(0), 1), lambda work: works.append(work) or True)
+    batcher.submit(pending(outcomes.of(0), 1), into(works))
     assert batcher.drain(WAIT_S)
     assert outcomes.wait(1)[0].outcomes == bytes([WRITTEN])
     works[0]()
@@ -377,7 +383,7 @@ def test_drain_waits_for_a_burst_that_is_being_committed(started):
     """The store is closed after it, and the burst's thread still writes."""
     store, outcomes, works = GatedStore(), Outcomes(), []
     batcher = started(store, burst_rows=100)
-    batcher.submit(pending(outcomes.of(0), 1), lambda work: works.append(work) or True)
+    batcher.submit(pending(outcomes.of(0), 1), into(works))
     ending = threading.Thread(target=works[0])
     ending.start()
     assert store.entered.acquire(timeout=WAIT_S)
