@@ -9,9 +9,12 @@ from hotrow.schema.default import UNSET
 from hotrow.schema.entity import Entity
 from hotrow.schema.field import Field
 from hotrow.schema.push_source import PushSource
+from hotrow.schema.request_source import RequestSource
 from hotrow.schema.service import FeatureService
 from hotrow.schema.source import ParquetSource
+from hotrow.schema.transform import transform
 from hotrow.schema.view import FeatureView
+from hotrow.transforms.hash64 import hash64
 from hotrow.types import Array, Bool, Bytes, Float32, Float64, Int32, Int64, String, UnixTimestamp, ValueType
 
 __all__ = [
@@ -32,7 +35,10 @@ __all__ = [
     "Int64",
     "ParquetSource",
     "PushSource",
+    "RequestSource",
     "String",
     "UnixTimestamp",
     "ValueType",
+    "hash64",
+    "transform",
 ]

@@ -3,19 +3,22 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
 from hotrow.errors import HotrowError, invalid, not_found
 from hotrow.registry.name import check_namespace
-from hotrow.schema.canonical import canonical_json
-from hotrow.schema.check import check_name
+from hotrow.schema.canonical import canonical_json, without_empty
+from hotrow.schema.check import check_distinct, check_name
 from hotrow.schema.definition import Definition
 from hotrow.schema.definitions import Definitions, by_name
 from hotrow.schema.entity import Entity, entity_from_document
+from hotrow.schema.field import Field
 from hotrow.schema.push_source import PushSource, push_source_from_document
-from hotrow.schema.service import FeatureService, service_from_document
+from hotrow.schema.request_source import RequestSource, request_source_from_document
+from hotrow.schema.service import FeatureRef, FeatureService, service_from_document
+from hotrow.schema.transform import Source, Transform, in_order, transforms_from_documents
 from hotrow.schema.view import FeatureView, view_from_document
 
 FORMAT = 1
@@ -36,6 +39,8 @@ class Snapshot:
     views: Mapping[str, FeatureView] = field(default_factory=dict)
     push_sources: Mapping[str, PushSource] = field(default_factory=dict)
     services: Mapping[str, FeatureService] = field(default_factory=dict)
+    request_sources: Mapping[str, RequestSource] = field(default_factory=dict)
+    transforms: Mapping[str, Transform] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_name("project", self.project)
@@ -44,6 +49,8 @@ class Snapshot:
         object.__setattr__(self, "views", by_name(self.views.values(), FeatureView))
         object.__setattr__(self, "push_sources", by_name(self.push_sources.values(), PushSource))
         object.__setattr__(self, "services", by_name(self.services.values(), FeatureService))
+        object.__setattr__(self, "request_sources", by_name(self.request_sources.values(), RequestSource))
+        object.__setattr__(self, "transforms", by_name(self.transforms.values(), Transform))
         self._check_references()
 
     @cached_property
@@ -62,6 +69,26 @@ class Snapshot:
             raise not_found("feature view", name, self.views)
         return found
 
+    def feature(self, reference: FeatureRef) -> Field:
+        """The field of a feature of a view, or the output of a transform; raises NOT_FOUND with the nearest names."""
+        return self.source(reference.view).field(reference.feature)
+
+    def source(self, name: str) -> FeatureView | Transform:
+        """The view or the transform of that name; raises NOT_FOUND with the nearest names."""
+        found = self.views.get(name) or self.transforms.get(name)
+        if found is None:
+            raise not_found("feature view", name, [*self.views, *self.transforms])
+        return found
+
+    @cached_property
+    def stored_views(self) -> Mapping[str, FeatureView]:
+        """The views as their rows are stored: with the outputs of the transforms that run when rows are pushed."""
+        return {view.name: self._stored(view) for view in self.views.values()}
+
+    def push_transforms(self, view_name: str) -> tuple[Transform, ...]:
+        """The transforms that run when rows are pushed to a view, in an order in which each finds its inputs made."""
+        return in_order(t for t in self.transforms.values() if t.at == "push" and t.views[0].name == view_name)
+
     def view_id(self, view_name: str) -> bytes:
         """The 8 bytes under which a store keeps the view's rows; raises NOT_FOUND."""
         return hashlib.sha256(self.view_identity(view_name)).digest()[:VIEW_ID_BYTES]
@@ -77,15 +104,32 @@ class Snapshot:
     def __hash__(self) -> int:
         return hash(self.id)
 
+    def _stored(self, view: FeatureView) -> FeatureView:
+        made = [output for transform in self.push_transforms(view.name) for output in transform.fields]
+        return replace(view, schema=(*view.fields, *made)) if made else view
+
     def _check_references(self) -> None:
+        for transform in self.transforms.values():
+            if transform.name in self.views:
+                raise invalid(f"{transform.label} and a feature view have one name; rename one")
+            for source in transform.sources:
+                _check_known(transform, (source,), self._mapping_of(source))
+        for name, view in self.stored_views.items():
+            check_distinct(f"feature view {name!r} with its transforms", "field", (field.name for field in view.fields))
         for push_source in self.push_sources.values():
             _check_known(push_source, (push_source.view,), self.views)
         for service in self.services.values():
             _check_known(service, service.views, self.views)
+            _check_known(service, service.transforms, self.transforms)
         referred = [push_source.view for push_source in self.push_sources.values()]
         referred += [view for service in self.services.values() for view in service.views]
         for view in (*self.views.values(), *referred):
             _check_known(view, view.entities, self.entities)
+
+    def _mapping_of(self, source: Source) -> Mapping[str, Definition]:
+        if isinstance(source, FeatureView):
+            return self.views
+        return self.transforms if isinstance(source, Transform) else self.request_sources
 
     @cached_property
     def _json(self) -> bytes:
@@ -98,32 +142,24 @@ class Snapshot:
                 "views": _documents(self.views),
                 "push_sources": _documents(self.push_sources),
                 "services": _documents(self.services),
+                **without_empty(
+                    {
+                        "request_sources": _documents(self.request_sources),
+                        "transforms": _documents(self.transforms),
+                    }
+                ),
             }
         )
 
 
 def snapshot_from_definitions(project: str, definitions: Definitions, namespace: str = "") -> Snapshot:
     """The snapshot of a repository's definitions; raises INVALID for a project or namespace that is no name."""
-    return Snapshot(
-        project,
-        namespace,
-        entities=definitions.entities,
-        views=definitions.views,
-        push_sources=definitions.push_sources,
-        services=definitions.services,
-    )
+    return Snapshot(project, namespace, **{each.name: getattr(definitions, each.name) for each in fields(definitions)})
 
 
 def in_namespace(snapshot: Snapshot, namespace: str) -> Snapshot:
     """The same definitions in another namespace, and so with rows of their own."""
-    return Snapshot(
-        snapshot.project,
-        namespace,
-        entities=snapshot.entities,
-        views=snapshot.views,
-        push_sources=snapshot.push_sources,
-        services=snapshot.services,
-    )
+    return replace(snapshot, namespace=namespace)
 
 
 def snapshot_from_json(data: bytes) -> Snapshot:
@@ -164,6 +200,11 @@ def check_distinct_ids(identities: Iterable[tuple[bytes, bytes]]) -> None:
 def _snapshot_from_document(document: dict[str, Any]) -> Snapshot:
     entities = {name: entity_from_document(name, item) for name, item in document["entities"].items()}
     views = {name: view_from_document(name, item, entities) for name, item in document["views"].items()}
+    request_sources = {
+        name: request_source_from_document(name, item) for name, item in document.get("request_sources", {}).items()
+    }
+    transforms = transforms_from_documents(document.get("transforms", {}), views, request_sources)
+    sources: dict[str, FeatureView | Transform] = {**views, **transforms}
     return Snapshot(
         document["project"],
         document["namespace"],
@@ -172,7 +213,9 @@ def _snapshot_from_document(document: dict[str, Any]) -> Snapshot:
         push_sources={
             name: push_source_from_document(name, item, views) for name, item in document["push_sources"].items()
         },
-        services={name: service_from_document(name, item, views) for name, item in document["services"].items()},
+        services={name: service_from_document(name, item, sources) for name, item in document["services"].items()},
+        request_sources=request_sources,
+        transforms=transforms,
     )
 
 

@@ -1,5 +1,7 @@
 """What all definitions have in common."""
 
+from typing import Any, Protocol
+
 from hotrow.schema.canonical import Document, canonical_json
 
 
@@ -31,3 +33,16 @@ class Definition:
 
     def _identity(self) -> bytes:
         return canonical_json([self.name, self.document()])
+
+
+class FeatureSource(Protocol):
+    """What features are selected of: a view, or a transform."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def fields(self) -> tuple[Any, ...]: ...
+    def field(self, name: str) -> Any:
+        """The feature of that name; raises NOT_FOUND."""

@@ -9,10 +9,12 @@ from hotrow.errors import invalid
 from hotrow.schema.definition import Definition
 from hotrow.schema.entity import Entity
 from hotrow.schema.push_source import PushSource
+from hotrow.schema.request_source import RequestSource
 from hotrow.schema.service import FeatureService
+from hotrow.schema.transform import Transform
 from hotrow.schema.view import FeatureView
 
-KINDS = (Entity, FeatureView, PushSource, FeatureService)
+KINDS = (Entity, FeatureView, RequestSource, Transform, PushSource, FeatureService)
 """What a repository is made of."""
 
 D = TypeVar("D", bound=Definition)
@@ -26,6 +28,8 @@ class Definitions:
     views: Mapping[str, FeatureView] = field(default_factory=dict)
     push_sources: Mapping[str, PushSource] = field(default_factory=dict)
     services: Mapping[str, FeatureService] = field(default_factory=dict)
+    request_sources: Mapping[str, RequestSource] = field(default_factory=dict)
+    transforms: Mapping[str, Transform] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,8 @@ def collect_definitions(found: Iterable[Found]) -> Definitions:
         views=by_name(definitions, FeatureView),
         push_sources=by_name(definitions, PushSource),
         services=by_name(definitions, FeatureService),
+        request_sources=by_name(definitions, RequestSource),
+        transforms=by_name(definitions, Transform),
     )
 
 
@@ -70,11 +76,13 @@ def by_name(definitions: Iterable[Definition], kind: type[D]) -> Mapping[str, D]
 
 def _references(definition: Definition) -> list[Definition]:
     """What a definition refers to, directly or not."""
+    direct: list[Definition] = []
     if isinstance(definition, FeatureView):
-        return list(definition.entities)
-    views: list[FeatureView] = []
-    if isinstance(definition, FeatureService):
-        views += definition.views
+        direct += definition.entities
+    elif isinstance(definition, FeatureService):
+        direct += [*definition.views, *definition.transforms]
     elif isinstance(definition, PushSource):
-        views.append(definition.view)
-    return [*views, *(entity for view in views for entity in view.entities)]
+        direct.append(definition.view)
+    elif isinstance(definition, Transform):
+        direct += definition.sources
+    return [*direct, *(further for reference in direct for further in _references(reference))]

@@ -21,6 +21,7 @@ from types import CodeType, ModuleType, TracebackType
 from hotrow.errors import HotrowError, invalid
 from hotrow.schema.definition import Definition
 from hotrow.schema.definitions import KINDS, Definitions, Found, collect_definitions
+from hotrow.schema.transform import transform_of
 
 SKIPPED_FOLDERS = frozenset({"data", "registry", "__pycache__"})
 """Sub-folders that are not looked into; nor is one whose name starts with a dot, nor a link."""
@@ -104,6 +105,8 @@ def _assigned_lines(tree: ast.Module) -> dict[str, int]:
         if isinstance(node, ast.AnnAssign):
             targets = [node.target]
         lines.update({target.id: node.lineno for target in targets if isinstance(target, ast.Name)})
+        if isinstance(node, ast.FunctionDef):
+            lines[node.name] = node.lineno
     return lines
 
 
@@ -197,4 +200,4 @@ def _definitions_in(value: object) -> list[Definition]:
     if isinstance(value, dict):
         value = tuple(value.values())
     items = value if isinstance(value, list | tuple) else (value,)
-    return [item for item in items if isinstance(item, KINDS)]
+    return [transform_of(item) or item for item in items if isinstance(item, KINDS) or transform_of(item)]

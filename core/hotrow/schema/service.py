@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from hotrow.errors import invalid
 from hotrow.schema.canonical import Document, without_empty
 from hotrow.schema.check import check_name, check_text, checked_tags
-from hotrow.schema.definition import Definition
+from hotrow.schema.definition import Definition, FeatureSource
+from hotrow.schema.transform import Transform, transform_of
 from hotrow.schema.view import FeatureView, Selection
 
 
@@ -25,13 +26,15 @@ class FeatureRef:
 class FeatureService(Definition):
     """`FeatureService("driver_activity", features=[view[["conv_rate", "avg_daily_trips"]], other_view])`.
 
-    Takes views (all their features) and selections, in the order in which features are returned, and keeps
-    `features`, a reference a feature, and `views`, the views they are of. Raises INVALID.
+    Takes views, functions with `@transform` (all their features) and selections, in the order in which features are
+    returned, and keeps `features`, a reference a feature, and `views` and `transforms`, what they are of. Raises
+    INVALID.
     """
 
     name: str
     features: tuple[FeatureRef, ...]
     views: tuple[FeatureView, ...] = field(repr=False)
+    transforms: tuple[Transform, ...] = field(repr=False)
     description: str
     tags: Mapping[str, str]
     owner: str
@@ -40,7 +43,7 @@ class FeatureService(Definition):
         self,
         name: str,
         *,
-        features: Sequence[FeatureView | Selection],
+        features: Sequence[object],
         description: str = "",
         tags: Mapping[str, str] | None = None,
         owner: str = "",
@@ -50,10 +53,12 @@ class FeatureService(Definition):
         check_text(label, "description", description)
         check_text(label, "owner", owner)
         selections = _selections(label, features)
+        sources = _sources(label, selections)
         for attribute, value in (
             ("name", name),
             ("features", _references(label, selections)),
-            ("views", _views(label, selections)),
+            ("views", tuple(one for one in sources if isinstance(one, FeatureView))),
+            ("transforms", tuple(one for one in sources if isinstance(one, Transform))),
             ("description", description),
             ("tags", checked_tags(label, {} if tags is None else tags)),
             ("owner", owner),
@@ -75,10 +80,12 @@ class FeatureService(Definition):
         )
 
 
-def service_from_document(name: str, document: Document, views: Mapping[str, FeatureView]) -> FeatureService:
+def service_from_document(
+    name: str, document: Document, sources: Mapping[str, FeatureView | Transform]
+) -> FeatureService:
     """The inverse of `FeatureService.document`; raises INVALID, KeyError or TypeError for anything else."""
     values = dict(document)
-    features = [views[view_name][[feature]] for view_name, feature in values.pop("features")]
+    features = [sources[source_name][[feature]] for source_name, feature in values.pop("features")]
     return FeatureService(name, features=features, **values)
 
 
@@ -87,12 +94,16 @@ def _selections(label: str, features: object) -> list[Selection]:
         raise invalid(f"{label}: features are {features!r}; give a list of views and selections, such as view[['a']]")
     selections = []
     for item in features:
-        if isinstance(item, FeatureView):
-            selections.append(Selection(item, tuple(field.name for field in item.fields)))
-        elif isinstance(item, Selection):
+        if isinstance(item, Selection):
             selections.append(item)
-        else:
-            raise invalid(f"{label}: {item!r} is no feature; give a FeatureView or a selection of one, view[['a']]")
+            continue
+        source = item if isinstance(item, FeatureView) else transform_of(item)
+        if source is None:
+            raise invalid(
+                f"{label}: {item!r} is no feature; give a FeatureView, a function with @transform, or a selection, "
+                "view[['a']]"
+            )
+        selections.append(Selection(source, tuple(field.name for field in source.fields)))
     return selections
 
 
@@ -107,10 +118,10 @@ def _references(label: str, selections: list[Selection]) -> tuple[FeatureRef, ..
     return tuple(references)
 
 
-def _views(label: str, selections: list[Selection]) -> tuple[FeatureView, ...]:
-    views: dict[str, FeatureView] = {}
+def _sources(label: str, selections: list[Selection]) -> list[FeatureSource]:
+    sources: dict[str, FeatureSource] = {}
     for selection in selections:
-        known = views.setdefault(selection.view.name, selection.view)
+        known = sources.setdefault(selection.view.name, selection.view)
         if known != selection.view:
-            raise invalid(f"{label}: two different views are named {known.name!r}; rename one")
-    return tuple(views.values())
+            raise invalid(f"{label}: {known.label} and another {selection.view.label} have one name; rename one")
+    return list(sources.values())

@@ -9,7 +9,7 @@ from functools import cached_property
 from hotrow.errors import Code, HotrowError, invalid, nearest
 from hotrow.schema.canonical import Document, canonical_json, without_empty
 from hotrow.schema.check import check_distinct, check_name, check_text, checked_tags
-from hotrow.schema.definition import Definition
+from hotrow.schema.definition import Definition, FeatureSource
 from hotrow.schema.entity import Entity, JoinKey
 from hotrow.schema.field import Field, field_from_document
 from hotrow.schema.source import ParquetSource, source_from_document
@@ -155,9 +155,9 @@ class FeatureView(Definition):
 
 @dataclass(frozen=True)
 class Selection:
-    """Some features of a view, in order. Raises INVALID, or NOT_FOUND for a feature that the view does not have."""
+    """Some features of a view or transform, in order. Raises INVALID, or NOT_FOUND for one that it does not have."""
 
-    view: FeatureView
+    view: FeatureSource
     names: Sequence[str]
 
     def __post_init__(self) -> None:

@@ -44,7 +44,7 @@ def test_no_features(features):
 def test_two_views_of_one_name():
     """References are by name, so one name cannot mean two views."""
     other = FeatureView("a", schema=[Field("z", Int64)])
-    with pytest.raises(HotrowError, match="two different views are named 'a'"):
+    with pytest.raises(HotrowError, match="feature view 'a' and another feature view 'a' have one name"):
         FeatureService("s", features=[A, other])
 
 

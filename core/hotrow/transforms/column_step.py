@@ -1,0 +1,140 @@
+"""Transforms of whole columns: the function is compiled, and takes and returns NumPy arrays."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+from numba.core.errors import NumbaError
+
+from hotrow.errors import invalid
+from hotrow.schema.transform import MASK, Transform
+from hotrow.transforms.compile import built
+from hotrow.transforms.kernel_cells import PRESENT, TRANSFORM_ERROR
+from hotrow.transforms.program import Arena, Block
+from hotrow.transforms.refusal import refusal
+from hotrow.transforms.values import Cells
+from hotrow.types import BOOL, FLOAT32, FLOAT64, INT32, INT64, TIMESTAMP, ValueType
+
+Column = npt.NDArray[Any]
+_TYPES = {FLOAT64: numba.float64, FLOAT32: numba.float64, BOOL: numba.boolean}
+_TYPES |= dict.fromkeys((INT64, INT32, TIMESTAMP), numba.int64)
+_INT32 = np.iinfo(np.int32)
+
+
+class ColumnStep:
+    """A transform of the mode "columns"; `inputs` and `outputs` are the numbers of its columns."""
+
+    def __init__(self, transform: Transform, inputs: Sequence[int], outputs: Sequence[int]) -> None:
+        self._transform = transform
+        self._function = compiled_columns(transform)
+        self._inputs = tuple(inputs)
+        self._outputs = tuple(outputs)
+        self._masked = {one.parameter.removesuffix(MASK) for one in transform.inputs if one.is_mask}
+
+    def run(self, block: Block, arena: Arena) -> None:
+        """Call the function with the rows that have what it needs; where it raises, with each of them alone."""
+        del arena
+        cells = Cells(block, max((*self._inputs, *self._outputs)) + 1)
+        status = self._statuses(cells)
+        rows = np.flatnonzero(status == PRESENT)
+        for column in self._outputs:
+            cells.words[column] = cells.lengths[column] = 0
+            cells.statuses[column] = status
+        if len(rows) and not self._call(cells, rows):
+            for row in rows:
+                if len(rows) == 1 or not self._call(cells, np.array([row])):
+                    cells.statuses[list(self._outputs), row] = TRANSFORM_ERROR
+
+    def _statuses(self, cells: Cells) -> npt.NDArray[np.uint8]:
+        from hotrow.transforms.python_step import needed_statuses, worst  # noqa: PLC0415
+
+        needed = [
+            cells.statuses[column]
+            for one, column in zip(self._transform.inputs, self._inputs, strict=True)
+            if not one.is_mask and one.parameter not in self._masked
+        ]
+        status = np.full(cells.block.n, PRESENT, np.uint8)
+        for row in np.flatnonzero(np.any([one != PRESENT for one in needed], axis=0)) if needed else ():
+            status[row] = worst(needed_statuses(self._transform, self._inputs, cells, int(row)))
+        return status
+
+    def _call(self, cells: Cells, rows: npt.NDArray[np.intp]) -> bool:
+        taken = [
+            cells.statuses[column, rows] != PRESENT
+            if one.is_mask
+            else _array(np.ascontiguousarray(cells.words[column, rows]), one.field.type)
+            for one, column in zip(self._transform.inputs, self._inputs, strict=True)
+        ]
+        try:
+            returned = self._function(*taken)
+            values = (returned,) if len(self._outputs) == 1 else returned
+            packed = [
+                _words(np.asarray(v), o.type, len(rows)) for v, o in zip(values, self._transform.fields, strict=True)
+            ]
+        except Exception:  # noqa: BLE001 - whatever the function of a user raises is an error of its rows
+            return False
+        for column, words in zip(self._outputs, packed, strict=True):
+            cells.words[column, rows] = words
+            cells.statuses[column, rows] = PRESENT
+        return True
+
+
+@lru_cache(maxsize=256)
+def compiled_columns(transform: Transform) -> Any:
+    """The compiled function; raises INVALID for one that cannot be compiled, or inputs that are no numbers."""
+    kinds = []
+    for one in transform.inputs:
+        kind = numba.boolean if one.is_mask else _TYPES.get(one.field.type.kind)
+        if kind is None:
+            raise invalid(
+                f"{transform.label}: input {one.parameter!r} is {one.field.type}, and a column of the mode "
+                '"columns" holds numbers or bools; use the mode "rows"'
+            )
+        kinds.append(numba.types.Array(kind, 1, "C"))
+    for output in transform.fields:
+        if output.type.kind not in _TYPES:
+            raise invalid(
+                f"{transform.label}: output {output.name!r} is {output.type}, and a column of the mode "
+                '"columns" holds numbers or bools; use the mode "rows"'
+            )
+    function = built(transform.code)
+    try:
+        function.compile(tuple(kinds))
+    except NumbaError as error:
+        raise refusal(transform.code, error) from None
+    return function
+
+
+def _array(words: npt.NDArray[np.int64], type_: ValueType) -> Column:
+    if type_.kind == FLOAT64:
+        return words.view(np.float64)
+    if type_.kind == FLOAT32:
+        return words.astype(np.int32).view(np.float32).astype(np.float64)
+    return words != 0 if type_.kind == BOOL else words
+
+
+def _words(values: Column, type_: ValueType, n: int) -> npt.NDArray[np.int64]:
+    """The words of a column that a function returned; raises for what the output does not take."""
+    if values.shape != (n,):
+        raise ValueError(f"a column of shape {values.shape}, and there are {n} rows")
+    kind, held = type_.kind, values.dtype.kind
+    if kind == BOOL:
+        _require(held == "b")
+        return values.astype(np.int64)
+    _require(held == "f" or held == "i")
+    if kind == FLOAT64:
+        return values.astype(np.float64).view(np.int64)
+    if kind == FLOAT32:
+        return values.astype(np.float32).view(np.int32).astype(np.int64)
+    _require(held == "i")
+    if kind == INT32 and len(values) and not (_INT32.min <= values.min() and values.max() <= _INT32.max):
+        raise OverflowError("an integer leaves 32 bits")
+    return values.astype(np.int64)
+
+
+def _require(fits: bool) -> None:
+    if not fits:
+        raise TypeError("a column of another type than the output")

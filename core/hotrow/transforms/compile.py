@@ -1,0 +1,143 @@
+"""Compiles transforms, and keeps their machine code.
+
+A transform is built from the code that its snapshot holds and from nothing else. Its machine code is kept in the folder
+of the kernels, in a file named by the hash of that code and of what compiles it: whoever compiles it first spares all
+others. Where the folder cannot be written it is compiled again in each process.
+"""
+
+import hashlib
+import linecache
+import warnings
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+from numba.core import caching
+from numba.core.errors import NumbaError, NumbaWarning
+
+from hotrow.codec import compile as kernels
+from hotrow.codec.kernel_memory import load_u8, word
+from hotrow.errors import invalid
+from hotrow.schema.canonical import canonical_json
+from hotrow.schema.function_code import FunctionCode
+from hotrow.schema.transform import Transform
+from hotrow.transforms import kernel_cells, kernel_operators, kernel_pack, kernel_text
+from hotrow.transforms.function import imported
+from hotrow.transforms.kernel_hash import hash64
+from hotrow.transforms.kernel_math import MATH, power, power_below, power_of
+from hotrow.transforms.loop import PARAMETERS, rows_source
+from hotrow.transforms.refusal import refusal
+from hotrow.transforms.rewrite import PREFIX, rewritten
+
+Loop = Callable[..., int]
+
+_FILE = "<transform loop {}>"
+_SIGNATURE = numba.int64(*[numba.int64] * len(PARAMETERS.split(", ")))
+_OPERATORS = (
+    "add sub mul truediv floordiv mod lshift rshift neg invert lt le gt ge eq ne int_ float_ abs_ round_ min_ max_"
+)
+
+
+@lru_cache(maxsize=256)
+def compiled_rows(transform: Transform) -> Loop:
+    """The loop of a transform of the mode "rows" over cells; see `loop.PARAMETERS`.
+
+    Raises INVALID, with file and line, for a function that cannot be compiled.
+    """
+    for one in transform.inputs:
+        if one.field.type.kind not in kernel_cells.LOADERS:
+            raise invalid(
+                f"{transform.label}: input {one.parameter!r} is {one.field.type}, which compiled code does not take; "
+                'give the transform mode="python"'
+            )
+    function = built(transform.code)
+    scope = {
+        "function": function,
+        "word": word,
+        "load_u8": load_u8,
+        "worse": kernel_cells.worse,
+        "put": kernel_cells.put,
+        "zero": np.int64(0),
+        "PRESENT": kernel_cells.PRESENT,
+        "NULL_VALUE": kernel_cells.NULL_VALUE,
+        "TRANSFORM_ERROR": kernel_cells.TRANSFORM_ERROR,
+        **{f"load_{i}": kernel_cells.LOADERS[one.field.type.kind] for i, one in enumerate(transform.inputs)},
+        **{f"pack_{o}": kernel_pack.pack(output.type.kind) for o, output in enumerate(transform.fields)},
+    }
+    return _compile(transform, rows_source(transform), scope)
+
+
+def built(code: FunctionCode) -> Any:
+    """The function as compiled code calls it, rewritten, with all that it uses around it."""
+    scope: dict[str, Any] = {
+        **{PREFIX + name: getattr(kernel_operators, name) for name in _OPERATORS.split()},
+        **{f"{PREFIX}math_{name}": function for name, function in MATH.items()},
+        PREFIX + "power": power,
+        PREFIX + "power_of": power_of,
+        PREFIX + "power_below": power_below,
+        PREFIX + "literal": kernel_text.literal,
+        PREFIX + "hash64": hash64,
+        **{name: value for name, value in code.constants.items() if isinstance(value, np.ndarray)},
+        **{name: imported(target) for name, target in code.imports.items()},
+        **{name: built(called) for name, called in code.functions.items()},
+    }
+    file = f"<transform {code.name}>"
+    linecache.cache[file] = (len(code.source), None, code.source.splitlines(keepends=True), file)
+    exec(compile(rewritten(code), file, "exec"), scope)  # noqa: S102 - what the registry holds is what is run
+    return numba.njit(error_model="python")(scope[code.name])
+
+
+def _compile(transform: Transform, source: str, scope: dict[str, Any]) -> Loop:
+    file = _FILE.format(_digest(transform, source))
+    exec(compile(source, file, "exec"), scope)  # noqa: S102 - from this package
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NumbaWarning)
+            loop: Loop = numba.njit(_SIGNATURE, cache=True, error_model="numpy")(scope["loop"])
+    except NumbaError as error:
+        raise refusal(transform.code, error) from None
+    return loop
+
+
+def _digest(transform: Transform, source: str) -> str:
+    """What names the machine code: the transform's code and types, the loop, and all that compiles them."""
+    digest = hashlib.sha256(kernels.CACHE.name.encode() + _own_sources() + source.encode())
+    digest.update(canonical_json(transform.code.document()))
+    types = [one.field.type.name for one in transform.inputs] + [output.type.name for output in transform.fields]
+    digest.update(canonical_json(types))
+    return digest.hexdigest()[:32]
+
+
+@lru_cache(maxsize=1)
+def _own_sources() -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+
+
+class _Locator(caching._CacheLocator):  # noqa: SLF001 - the extension point has no public name
+    """Keeps a loop beside the kernels, under the digest in the name of its file."""
+
+    def __init__(self, py_func: Callable[..., Any], py_file: str) -> None:
+        self._digest = py_file.removesuffix(">").rpartition(" ")[2]
+        self._lineno = py_func.__code__.co_firstlineno
+
+    def get_cache_path(self) -> str:
+        return str(kernels.CACHE)
+
+    def get_source_stamp(self) -> str:
+        return self._digest
+
+    def get_disambiguator(self) -> str:
+        return self._digest
+
+    def ensure_cache_path(self) -> None:
+        kernels.CACHE.mkdir(parents=True, exist_ok=True)
+
+    @classmethod
+    def from_function(cls, py_func: Callable[..., Any], py_file: str) -> "_Locator | None":
+        return cls(py_func, py_file) if py_file.startswith("<transform loop ") else None
+
+
+caching.CacheImpl._locator_classes.insert(0, _Locator)  # noqa: SLF001

@@ -1,0 +1,140 @@
+"""Powers and the functions of `math`, which raise where Python's do.
+
+C gives NaN for a square root of -1 and infinity for a logarithm of 0; Python raises. The values are those of the same
+C library that Python calls.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numba.extending import overload, register_jitable
+
+from hotrow.transforms.kernel_operators import is_float, is_whole, refuse, stub, times, truediv, whole_of
+
+power, power_of, power_below = stub("power", "a", "b"), stub("power_of", "a", "b"), stub("power_below", "a", "b")
+
+
+@register_jitable
+def float_power(x, y):
+    """`x ** y` of two floats, as Python has it."""
+    if x == 0.0 and y < 0.0 and not math.isinf(y):
+        raise ZeroDivisionError("0.0 cannot be raised to a negative power")
+    finite = math.isfinite(x) and math.isfinite(y)
+    if finite and x < 0.0 and np.floor(y) != y:
+        raise ValueError("a negative number to the power of a fraction is complex")
+    result = x**y
+    if finite and math.isinf(result):
+        raise OverflowError("a power is too large for a float")
+    return result
+
+
+@overload(power)
+def _power(a, b):
+    if is_whole(a) and is_whole(b):
+        raise refuse(
+            "an integer to the power of a variable integer is an integer or a float, whichever the exponent gives; "
+            "write float(a) ** b, or a constant exponent"
+        )
+    return lambda a, b: float_power(np.float64(a), np.float64(b))
+
+
+@overload(power_of)
+def _power_of(a, b):
+    """To the power of a constant integer that is not negative."""
+    if not is_whole(a):
+        return lambda a, b: float_power(np.float64(a), np.float64(b))
+
+    def whole(a, b):
+        result = np.int64(1)
+        base = np.int64(a)
+        left = np.int64(b)
+        while left > 0:
+            if left & 1:
+                result = times(result, base)
+            left >>= 1
+            if left > 0:
+                base = times(base, base)
+        return result
+
+    return whole
+
+
+@overload(power_below)
+def _power_below(a, b):
+    """To the power of a negative constant integer: a float, to Python too."""
+    return lambda a, b: float_power(np.float64(a), np.float64(b))
+
+
+def _checked(name: str) -> Any:
+    """A function of `math` of one number that gives a float."""
+    function = getattr(math, name)
+
+    @njit
+    def checked(a):
+        x = np.float64(a)
+        result = function(x)
+        if math.isnan(result) and not math.isnan(x):
+            raise ValueError("outside the domain")
+        if math.isinf(result) and math.isfinite(x):
+            raise OverflowError("too large for a float, or a pole")
+        return result
+
+    return checked
+
+
+def _checked_two(name: str) -> Any:
+    function = getattr(math, name)
+
+    @njit
+    def checked(a, b):
+        x, y = np.float64(a), np.float64(b)
+        result = function(x, y)
+        if math.isnan(result) and not (math.isnan(x) or math.isnan(y)):
+            raise ValueError("outside the domain")
+        if math.isinf(result) and math.isfinite(x) and math.isfinite(y):
+            raise OverflowError("too large for a float")
+        return result
+
+    return checked
+
+
+def _whole(name: str) -> Any:
+    function = getattr(np, name)
+    whole = stub(name, "a")
+
+    def rounded(a):
+        if is_whole(a):
+            return lambda a: np.int64(a)
+        return (lambda a: whole_of(function(a))) if is_float(a) else None
+
+    overload(whole)(rounded)
+    return whole
+
+
+def _plain(name: str) -> Any:
+    function = getattr(math, name)
+    return njit(lambda a: function(np.float64(a)))
+
+
+_ONE = (
+    "acos acosh asin asinh atan atanh cos cosh degrees erf erfc exp expm1 fabs gamma lgamma log10 log1p log2 radians "
+    "sin sinh sqrt tan tanh"
+)
+_TWO = "atan2 copysign fmod hypot"
+
+_log = _checked("log")
+
+MATH: dict[str, Any] = {
+    **{name: _checked(name) for name in _ONE.split()},
+    **{name: _checked_two(name) for name in _TWO.split()},
+    **{name: _whole(name) for name in ("floor", "ceil", "trunc")},
+    **{name: _plain(name) for name in ("isnan", "isinf", "isfinite")},
+    "log": _log,
+    "log_to_base": njit(lambda a, b: truediv(_log(a), _log(b))),
+    "pow": njit(lambda a, b: float_power(np.float64(a), np.float64(b))),
+}
+"""What stands in the place of the functions of `math`, by name."""
+
+CONSTANTS = {name: getattr(math, name) for name in ("pi", "e", "tau", "inf", "nan")}

@@ -1,0 +1,310 @@
+"""Python's operators, exactly, where Numba's own would differ.
+
+Numba's integers wrap, Python's never do: here an integer that leaves 64 bits raises, which is that row's
+TRANSFORM_ERROR. Floats are the same, but for what raises in Python and gives NaN or infinity in C. `rewrite` puts
+these functions in the place of operators and builtins.
+"""
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import types
+from numba.core.errors import TypingError
+from numba.extending import intrinsic, overload, register_jitable
+
+EXACT = 1 << 53
+"""Integers up to here are floats too; beyond it a float of an integer may be another number."""
+
+HINT = "hotrow says: "
+"""Begins what `hotrow.transforms.refusal` shows of an error of the compiler."""
+
+Stub = Callable[..., Any]
+
+
+def refuse(text: str) -> TypingError:
+    """What keeps a function from being compiled, in words for its author."""
+    return TypingError(f"{HINT}{text}\n")
+
+
+def is_whole(type_: Any) -> bool:
+    """Whether values of a Numba type are integers to Python: bools are."""
+    return isinstance(type_, types.Integer | types.Boolean)
+
+
+def is_float(type_: Any) -> bool:
+    """Whether values of a Numba type are floats."""
+    return isinstance(type_, types.Float)
+
+
+def _whole(*operands: Any) -> bool:
+    return all(is_whole(operand) for operand in operands)
+
+
+def _mixed(one: Any, other: Any) -> bool:
+    return (is_whole(one) and is_float(other)) or (is_float(one) and is_whole(other))
+
+
+def stub(name: str, *parameters: str) -> Stub:
+    """A function that exists only compiled, by an overload."""
+    scope: dict[str, Any] = {}
+    exec(f"def {name}({', '.join(parameters)}):\n    raise NotImplementedError", scope)  # noqa: S102 - names from here
+    function: Stub = scope[name]
+    return function
+
+
+@intrinsic
+def _multiplied(typingctx: Any, a: Any, b: Any) -> Any:
+    """(product, whether it left 64 bits) of two int64."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        both = builder.smul_with_overflow(*arguments)
+        product, over = builder.extract_value(both, 0), builder.extract_value(both, 1)
+        return context.make_tuple(builder, signature.return_type, (product, over))
+
+    return types.Tuple((types.int64, types.boolean))(types.int64, types.int64), codegen
+
+
+@register_jitable
+def times(a, b):
+    """The product of two int64; raises OverflowError."""
+    product, over = _multiplied(a, b)
+    if over:
+        raise OverflowError("an integer leaves 64 bits")
+    return product
+
+
+def _plain(operation: Any) -> Stub:
+    return {
+        operator.add: lambda a, b: a + b,
+        operator.sub: lambda a, b: a - b,
+        operator.mul: lambda a, b: a * b,
+        operator.truediv: lambda a, b: a / b,
+        operator.floordiv: lambda a, b: a // b,
+        operator.mod: lambda a, b: a % b,
+    }[operation]
+
+
+add, sub, mul = stub("add", "a", "b"), stub("sub", "a", "b"), stub("mul", "a", "b")
+truediv, floordiv, mod = stub("truediv", "a", "b"), stub("floordiv", "a", "b"), stub("mod", "a", "b")
+lshift, rshift, neg = stub("lshift", "a", "b"), stub("rshift", "a", "b"), stub("neg", "a")
+invert = stub("invert", "a")
+
+
+@overload(add)
+def _add(a, b):
+    if not _whole(a, b):
+        return _plain(operator.add)
+
+    def whole(a, b):
+        x, y = np.int64(a), np.int64(b)
+        total = x + y
+        if ((x ^ total) & (y ^ total)) < 0:
+            raise OverflowError("an integer leaves 64 bits")
+        return total
+
+    return whole
+
+
+@overload(sub)
+def _sub(a, b):
+    if not _whole(a, b):
+        return _plain(operator.sub)
+
+    def whole(a, b):
+        x, y = np.int64(a), np.int64(b)
+        difference = x - y
+        if ((x ^ y) & (x ^ difference)) < 0:
+            raise OverflowError("an integer leaves 64 bits")
+        return difference
+
+    return whole
+
+
+@overload(mul)
+def _mul(a, b):
+    if _whole(a, b):
+        return lambda a, b: times(np.int64(a), np.int64(b))
+    return _plain(operator.mul)
+
+
+@overload(truediv)
+def _truediv(a, b):
+    if not _whole(a, b):
+        return _plain(operator.truediv)
+
+    def whole(a, b):
+        x, y = np.int64(a), np.int64(b)
+        if not (-EXACT <= x <= EXACT and -EXACT <= y <= EXACT):
+            raise OverflowError("integers beyond 2**53 are divided by // alone")
+        return x / y
+
+    return whole
+
+
+@overload(floordiv)
+def _floordiv(a, b):
+    if not _whole(a, b):
+        return _plain(operator.floordiv)
+
+    def whole(a, b):
+        x, y = np.int64(a), np.int64(b)
+        if y == -1:
+            return times(x, y)
+        return x // y
+
+    return whole
+
+
+@overload(mod)
+def _mod(a, b):
+    if not _whole(a, b):
+        return _plain(operator.mod)
+
+    def whole(a, b):
+        x, y = np.int64(a), np.int64(b)
+        return np.int64(0) if y == -1 else x % y
+
+    return whole
+
+
+@overload(lshift)
+def _lshift(a, b):
+    def whole(a, b):
+        x, y = np.int64(a), np.int64(b)
+        if y < 0:
+            raise ValueError("a shift by less than nothing")
+        if x == 0:
+            return x
+        if y > 62 or (x << y) >> y != x:
+            raise OverflowError("an integer leaves 64 bits")
+        return x << y
+
+    return whole if _whole(a, b) else None
+
+
+@overload(rshift)
+def _rshift(a, b):
+    def whole(a, b):
+        x, y = np.int64(a), np.int64(b)
+        if y < 0:
+            raise ValueError("a shift by less than nothing")
+        return x >> min(y, np.int64(63))
+
+    return whole if _whole(a, b) else None
+
+
+@overload(neg)
+def _neg(a):
+    if not is_whole(a):
+        return lambda a: -a
+    return lambda a: times(np.int64(a), np.int64(-1))
+
+
+@overload(invert)
+def _invert(a):
+    return (lambda a: ~np.int64(a)) if is_whole(a) else None
+
+
+# Comparisons: Python compares an integer with a float exactly, where C makes a float of both.
+
+lt, le, eq = stub("lt", "a", "b"), stub("le", "a", "b"), stub("eq", "a", "b")
+gt, ge, ne = stub("gt", "a", "b"), stub("ge", "a", "b"), stub("ne", "a", "b")
+
+
+@register_jitable
+def _order(x, y):
+    """-1, 0, 1 as the int64 is less than, equal to, or greater than the float; 2 for NaN."""
+    if -EXACT <= x <= EXACT:
+        z = np.float64(x)
+        return -1 if z < y else 1 if z > y else 0 if z == y else 2
+    if math.isnan(y):
+        return 2
+    if y >= 9223372036854775808.0:
+        return -1
+    if y < -9223372036854775808.0:
+        return 1
+    floor = np.int64(math.floor(y))
+    if x != floor:
+        return -1 if x < floor else 1
+    return -1 if np.float64(floor) < y else 0
+
+
+def _overload_comparison(comparison: Stub, plain: Stub, orders: tuple[int, ...]) -> None:
+    """`orders` are the results of `_order` for which the comparison holds."""
+    mirrored = tuple(-order if order < 2 else order for order in orders)
+
+    def compare(a, b):
+        if not _mixed(a, b):
+            return plain
+        if is_whole(a):
+            return lambda a, b: _order(np.int64(a), b) in orders
+        return lambda a, b: _order(np.int64(b), a) in mirrored
+
+    overload(comparison)(compare)
+
+
+_overload_comparison(lt, lambda a, b: a < b, (-1,))
+_overload_comparison(le, lambda a, b: a <= b, (-1, 0))
+_overload_comparison(gt, lambda a, b: a > b, (1,))
+_overload_comparison(ge, lambda a, b: a >= b, (0, 1))
+_overload_comparison(eq, lambda a, b: a == b, (0,))
+_overload_comparison(ne, lambda a, b: a != b, (-1, 1, 2))
+
+
+# Builtins.
+
+int_, float_, abs_, round_ = stub("int_", "a"), stub("float_", "a"), stub("abs_", "a"), stub("round_", "a")
+min_, max_ = stub("min_", "a", "b"), stub("max_", "a", "b")
+
+
+@register_jitable
+def whole_of(x):
+    """The int64 of a float without a fraction; raises as Python does, and where 64 bits do not hold it."""
+    if math.isnan(x):
+        raise ValueError("NaN is no integer")
+    if not -9223372036854775808.0 <= x < 9223372036854775808.0:
+        raise OverflowError("an integer leaves 64 bits")
+    return np.int64(x)
+
+
+@overload(int_)
+def _int(a):
+    if is_whole(a):
+        return lambda a: np.int64(a)
+    if is_float(a):
+        return lambda a: whole_of(np.trunc(a))
+    return None
+
+
+@overload(float_)
+def _float(a):
+    return (lambda a: np.float64(a)) if is_whole(a) or is_float(a) else None
+
+
+@overload(abs_)
+def _abs(a):
+    if is_whole(a):
+        return lambda a: times(np.int64(a), np.int64(-1)) if np.int64(a) < 0 else np.int64(a)
+    return lambda a: abs(a)
+
+
+@overload(round_)
+def _round(a):
+    if is_whole(a):
+        return lambda a: np.int64(a)
+    if is_float(a):
+        return lambda a: whole_of(np.rint(a))
+    return None
+
+
+@overload(min_)
+def _min(a, b):
+    return lambda a, b: b if lt(b, a) else a
+
+
+@overload(max_)
+def _max(a, b):
+    return lambda a, b: b if gt(b, a) else a

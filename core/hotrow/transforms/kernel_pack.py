@@ -1,0 +1,141 @@
+"""What a transform returns, as the words of a cell: see `hotrow.codec.kernel_decode` for those.
+
+`pack_<type>` gives (is null, word, length). None is null; a type that the output does not take is refused when the
+transform is compiled, a number that it does not hold raises.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import types
+from numba.extending import overload, register_jitable
+from numba.typed.typedobjectutils import _nonoptional
+
+from hotrow.codec.kernel_memory import copy, i32_of_f32, i64_of_f64, set_word, word
+from hotrow.transforms.kernel_operators import is_float, is_whole, refuse, stub
+from hotrow.transforms.kernel_text import TextType
+from hotrow.types import BOOL, FLOAT32, FLOAT64, INT32, INT64, LIST, STRING, TIMESTAMP, type_from_kind
+
+ARENA_AT, ARENA_SIZE, ARENA_USED, ARENA_FULL = 0, 1, 2, 3
+
+
+@register_jitable
+def _float64(value):
+    return i64_of_f64(np.float64(value))
+
+
+@register_jitable
+def _float32(value):
+    return np.int64(i32_of_f32(np.float32(value)))
+
+
+@register_jitable
+def _int64(value):
+    return np.int64(value)
+
+
+@register_jitable
+def _int32(value):
+    whole = np.int64(value)
+    if not -2147483648 <= whole <= 2147483647:
+        raise OverflowError("an integer leaves 32 bits")
+    return whole
+
+
+def _is_number(type_: Any) -> bool:
+    return is_float(type_) or (is_whole(type_) and not isinstance(type_, types.Boolean))
+
+
+def _is_integer(type_: Any) -> bool:
+    return is_whole(type_) and not isinstance(type_, types.Boolean)
+
+
+_WORDS = {
+    FLOAT64: (_float64, _is_number),
+    FLOAT32: (_float32, _is_number),
+    INT64: (_int64, _is_integer),
+    INT32: (_int32, _is_integer),
+    TIMESTAMP: (_int64, _is_integer),
+    BOOL: (_int64, lambda type_: isinstance(type_, types.Boolean)),
+}
+_WIDTHS = {FLOAT64: 8, FLOAT32: 4, INT64: 8, INT32: 4, BOOL: 1, TIMESTAMP: 8}
+_ELEMENTS = {FLOAT64: np.float64, FLOAT32: np.float32, INT64: np.int64, INT32: np.int32, BOOL: np.bool_}
+
+
+def _shown(type_: Any) -> str:
+    if isinstance(type_, types.Boolean):
+        return "a bool"
+    if isinstance(type_, types.Array):
+        return f"an array of {type_.dtype} with {type_.ndim} dimensions"
+    named = "a float" if is_float(type_) else "an integer" if is_whole(type_) else ""
+    return named or ("a string" if isinstance(type_, TextType) else f"a {type_}")
+
+
+def _implementation(kind: int, value: Any) -> Any:
+    if kind > LIST:
+        return _list_implementation(kind - LIST, value)
+    if kind == STRING and isinstance(value, TextType):
+        return lambda value, arena: (False, value.at, value.size)
+    if kind in _WORDS and _WORDS[kind][1](value):
+        convert = _WORDS[kind][0]
+        return lambda value, arena: (False, convert(value), np.int64(0))
+    raise refuse(f"it returns {_shown(value)}, and the output is {type_from_kind(kind)}{_remedy(kind, value)}")
+
+
+def _list_implementation(element: int, value: Any) -> Any:
+    expected = _WORDS[element][1] if element in _WORDS else None
+    if not isinstance(value, types.Array) or value.ndim != 1 or expected is None or not expected(value.dtype):
+        raise refuse(
+            f"it returns {_shown(value)}, and the output is {type_from_kind(element + LIST)}; return a NumPy array "
+            "of one dimension and that type"
+        )
+    width, dtype = _WIDTHS[element], _ELEMENTS.get(element, np.int64)
+    narrow = element == INT32
+
+    def packed(value, arena):
+        size = width * len(value)
+        at = word(arena, ARENA_AT) + word(arena, ARENA_USED)
+        if word(arena, ARENA_USED) + size > word(arena, ARENA_SIZE):
+            set_word(arena, ARENA_FULL, 1)
+            return False, at, np.int64(0)
+        if narrow:
+            for number in value:
+                _int32(number)
+        held = np.ascontiguousarray(value).astype(dtype)
+        copy(at, 0, held.ctypes.data, 0, size)
+        set_word(arena, ARENA_USED, word(arena, ARENA_USED) + (size + 7) // 8 * 8)
+        return False, at, np.int64(size)
+
+    return packed
+
+
+def _remedy(kind: int, value: Any) -> str:
+    if kind in (INT64, INT32, TIMESTAMP) and is_float(value):
+        return "; return int(...), round(...), or declare Float64"
+    if isinstance(value, types.Boolean):
+        return "; declare Bool"
+    if kind == BOOL and is_whole(value):
+        return "; return a comparison, or bool(...)"
+    return ""
+
+
+def pack(kind: int) -> Any:
+    """The function that packs a value for an output of a kind: `pack(value, arena)`."""
+    packed = stub(f"pack_{kind}", "value", "arena")
+
+    def choose(value, arena):
+        if isinstance(value, types.NoneType):
+            return lambda value, arena: (True, np.int64(0), np.int64(0))
+        if isinstance(value, types.Optional):
+            _implementation(kind, value.type)
+
+            def optional(value, arena):
+                if value is None:
+                    return True, np.int64(0), np.int64(0)
+                return packed(_nonoptional(value), arena)
+
+            return optional
+        return _implementation(kind, value)
+
+    overload(packed)(choose)
+    return packed

@@ -1,0 +1,71 @@
+"""Errors of the compiler in words for the author of a transform, with the line that is at fault."""
+
+import re
+from typing import Any
+
+from hotrow.errors import HotrowError, invalid
+from hotrow.schema.function_code import FunctionCode
+from hotrow.transforms.kernel_operators import HINT
+
+_TYPES = {
+    "float64": "a float",
+    "int64": "an integer",
+    "bool": "a bool",
+    "unicode_type": "a string",
+    "Text": "a string",
+    "none": "None",
+}
+_OPERATORS = {"getitem": "[]", "add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%"}
+_OPERATORS |= {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!=", "contains": "in", "power": "**"}
+
+
+def refusal(code: FunctionCode, error: Exception) -> HotrowError:
+    """What `hotrow apply` says of a function that the compiler does not take."""
+    text = str(error)
+    hints = re.findall(re.escape(HINT) + r"([^\n]*)", text)
+    reason = hints[-1] if hints else _reason(text)
+    line = _line(code, error, text)
+    return invalid(f"{code.place or code.name}:{line}: {code.name} cannot be compiled: {reason}")
+
+
+def _line(code: FunctionCode, error: Any, text: str) -> int:
+    found = re.findall(rf'File "<transform {re.escape(code.name)}>", line (\d+)', text)
+    own = getattr(getattr(error, "loc", None), "line", None)
+    return code.line + (int(found[-1]) if found else own or 1) - 1
+
+
+def _reason(text: str) -> str:
+    unify = re.search(r"Cannot unify (.+?) and (.+?) for '([^']+)'", text)
+    if unify:
+        one, other, variable = unify.groups()
+        name = "what it returns" if variable.startswith("$") else repr(variable.partition(".")[0])
+        return f"{name} is {_shown(one)} here and {_shown(other)} there; give it one type"
+    if re.search(r"Can't unify return type", text):
+        kinds = re.findall(r"Return of: IR name '[^']*', type '([^']*)'", text)
+        return f"it returns {' here and '.join(map(_shown, kinds))} there; return one type"
+    called = re.search(
+        r"No implementation of function Function\((.+?)\) found for signature:\s*>>> \S+?\((.*?)\)\n", text, re.DOTALL
+    )
+    if called:
+        name = re.sub(
+            r"<(?:built-in )?(?:function|intrinsic|ufunc) (?:_hotrow_)?([\w.]+?)_?(?: at 0x\w+)?>", r"\1", called[1]
+        )
+        shown = " and ".join(_shown(one.strip()) for one in called[2].split(","))
+        return f"{_OPERATORS.get(name, name)} is not for {shown}"
+    attribute = re.search(r"Unknown attribute '(\w+)' of type (\S+)", text)
+    if attribute:
+        return f"{_shown(attribute[2])} has no {attribute[1]!r} in compiled code"
+    undefined = re.search(r"NameError: name '(\w+)' is not defined|variable '(\w+)' .*not defined", text)
+    if undefined:
+        return f"{undefined[1] or undefined[2]!r} may have no value here"
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(("Failed in", "File"))]
+    return (lines[0] if lines else "the compiler gave no reason") + '; write it otherwise, or use mode="python"'
+
+
+def _shown(type_: str) -> str:
+    plain = re.sub(r"Literal\[(\w+)\]\(.*\)", r"\1", type_)
+    plain = {"int": "int64", "bool": "bool", "str": "unicode_type"}.get(plain, plain)
+    optional = re.fullmatch(r"OptionalType\((.+)\)", plain)
+    if optional:
+        return f"{_shown(optional[1])} or None"
+    return _TYPES.get(plain, plain)

@@ -1,0 +1,218 @@
+"""Rewrites the source of a transform so that compiled code does what Python does.
+
+Operators become calls of `kernel_operators`, functions of `math` those of `kernel_math`, strings their UTF-8. Lines
+stay where they are, so that an error of the compiler names the line that its author wrote.
+"""
+
+import ast
+from collections.abc import Mapping
+
+from hotrow.errors import HotrowError, invalid
+from hotrow.schema.function_code import FunctionCode, without_annotations
+
+PREFIX = "_hotrow_"
+"""Of the names that are put into the code: no field, and so no parameter, begins with an underscore."""
+
+_BINARY: dict[type[ast.operator], str] = {
+    ast.Add: "add",
+    ast.Sub: "sub",
+    ast.Mult: "mul",
+    ast.Div: "truediv",
+    ast.FloorDiv: "floordiv",
+    ast.Mod: "mod",
+    ast.LShift: "lshift",
+    ast.RShift: "rshift",
+}
+_COMPARED: dict[type[ast.cmpop], str] = {
+    ast.Lt: "lt",
+    ast.LtE: "le",
+    ast.Gt: "gt",
+    ast.GtE: "ge",
+    ast.Eq: "eq",
+    ast.NotEq: "ne",
+}
+_BUILTINS = {"int": "int_", "float": "float_", "abs": "abs_", "round": "round_", "min": "min_", "max": "max_"}
+_KEPT = {"len", "range", "bool", "ord", "enumerate", "zip", "True", "False", "None"}
+_ERRORS = {"ValueError", "ZeroDivisionError", "OverflowError", "IndexError", "TypeError", "ArithmeticError"}
+_ERRORS |= {"Exception", "RuntimeError", "KeyError", "AssertionError"}
+_REMEDIES = {
+    "hash": "hash() is another number in every process; use hotrow.hash64",
+    "str": 'compiled code makes no strings; give the transform mode="python"',
+    "print": "there is nobody to read what a transform prints; leave it out",
+    "sum": "write the sum as a loop, or numpy.sum of an array",
+    "pow": "write a ** b",
+    "isinstance": "the type of an input is that of its field; leave the test out",
+}
+_STATEMENTS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.Import, ast.ImportFrom)
+_OTHERS = (ast.Global, ast.Nonlocal, ast.With, ast.Yield, ast.YieldFrom, ast.Await, ast.JoinedStr, ast.Dict, ast.Set)
+_REFUSED = (*_STATEMENTS, *_OTHERS, ast.Try, ast.DictComp, ast.SetComp, ast.GeneratorExp)
+_INT64 = 1 << 63
+
+
+def rewritten(code: FunctionCode) -> ast.Module:
+    """The module with the one function, rewritten; raises INVALID, naming the line, for what compiled code has not."""
+    definition = without_annotations(code.tree())
+    module = ast.Module([_Rewriter(code).visit(definition)], [])
+    return ast.fix_missing_locations(module)
+
+
+def literal_of(value: str) -> ast.expr:
+    """A string in compiled code: a literal of a str with a character for each byte of its UTF-8."""
+    return _call("literal", ast.Constant(value.encode("utf-8").decode("latin-1")))
+
+
+def _call(name: str, *arguments: ast.expr) -> ast.Call:
+    return ast.Call(ast.Name(PREFIX + name, ast.Load()), list(arguments), [])
+
+
+class _Rewriter(ast.NodeTransformer):
+    def __init__(self, code: FunctionCode) -> None:
+        self._code = code
+        self._modules: Mapping[str, str] = code.imports
+        self._stored = {n.id for n in ast.walk(code.tree()) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        self._stored |= set(code.parameters)
+
+    def refusal(self, node: ast.AST, text: str) -> HotrowError:
+        line = self._code.line + getattr(node, "lineno", 1) - 1
+        return invalid(f"{self._code.place or self._code.name}:{line}: {text}")
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        for inner in ast.walk(node):
+            if inner is not node and isinstance(inner, _REFUSED):
+                what = type(inner).__name__
+                raise self.refusal(inner, f'{_words(what)} cannot be compiled; give the transform mode="python"')
+        if ast.get_docstring(node) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+        return self.generic_visit(node)
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        if isinstance(node.op, ast.Pow):
+            return self._power(node)
+        name = _BINARY.get(type(node.op))
+        self.generic_visit(node)
+        return node if name is None else ast.copy_location(_call(name, node.left, node.right), node)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
+        target = ast.parse(ast.unparse(node.target), mode="eval").body
+        both = ast.copy_location(ast.BinOp(target, node.op, node.value), node)
+        assigned = ast.Assign([node.target], both)
+        return self.generic_visit(ast.fix_missing_locations(ast.copy_location(assigned, node)))
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        if isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
+            return node
+        self.generic_visit(node)
+        name = {ast.USub: "neg", ast.Invert: "invert"}.get(type(node.op))  # type: ignore[call-overload]
+        return node if name is None else ast.copy_location(_call(name, node.operand), node)
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        self.generic_visit(node)
+        operands = [node.left, *node.comparators]
+        pairs: list[ast.expr] = []
+        for left, op, right in zip(operands, node.ops, operands[1:], strict=False):
+            name = _COMPARED.get(type(op))
+            plain = _is_none(left) or _is_none(right)
+            one = ast.Compare(left, [op], [right]) if name is None or plain else _call(name, left, right)
+            pairs.append(ast.copy_location(one, node))
+        return pairs[0] if len(pairs) == 1 else ast.copy_location(ast.BoolOp(ast.And(), pairs), node)
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        return ast.copy_location(self._constant(node, node.value), node)
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        """What an exception says is for readers: a row that raises has no message."""
+        raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
+        if not isinstance(raised, ast.Name) or raised.id not in _ERRORS:
+            raise self.refusal(node, f"raise one of {', '.join(sorted(_ERRORS))}")
+        return ast.copy_location(ast.Raise(raised, None), node)
+
+    def visit_Assert(self, node: ast.Assert) -> ast.AST:
+        self.generic_visit(node)
+        return ast.copy_location(ast.Assert(node.test, None), node)
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        name = node.id
+        if not isinstance(node.ctx, ast.Load) or name in self._stored:
+            return node
+        if name in self._code.constants:
+            return ast.copy_location(self._constant(node, self._code.constants[name], name), node)
+        target = self._modules.get(name, "")
+        if target.startswith("math."):
+            return ast.copy_location(self._math(node, target.removeprefix("math.")), node)
+        if target.startswith("hotrow."):
+            return ast.copy_location(ast.Name(PREFIX + target.removeprefix("hotrow."), ast.Load()), node)
+        if target or name in self._code.functions or name in _KEPT | _ERRORS:
+            return node
+        if name in _BUILTINS:
+            return ast.copy_location(ast.Name(PREFIX + _BUILTINS[name], ast.Load()), node)
+        raise self.refusal(node, f"{name}() cannot be compiled; " + _REMEDIES.get(name, 'use mode="python"'))
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        if isinstance(node.value, ast.Name) and self._modules.get(node.value.id) == "math":
+            return ast.copy_location(self._math(node, node.attr), node)
+        if isinstance(node.value, ast.Name) and self._modules.get(node.value.id) == "hotrow":
+            return ast.copy_location(ast.Name(PREFIX + node.attr, ast.Load()), node)
+        return self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        called = node.func
+        if isinstance(called, ast.Name) and called.id not in self._stored:
+            if called.id == "round" and len(node.args) + len(node.keywords) > 1:
+                raise self.refusal(node, "round() to digits differs in compiled code; write round(x * 100) / 100")
+            if called.id in ("min", "max") and called.id not in self._code.functions:
+                return ast.copy_location(self._extreme(node, called.id), node)
+        self.generic_visit(node)
+        made = node.func
+        if isinstance(made, ast.Name) and made.id == f"{PREFIX}math_log" and len(node.args) == 2:
+            made.id = f"{PREFIX}math_log_to_base"
+        return node
+
+    def _extreme(self, node: ast.Call, name: str) -> ast.expr:
+        if node.keywords or len(node.args) < 2:
+            raise self.refusal(
+                node, f"{name}() takes two or more values in compiled code; use numpy.{name} of an array"
+            )
+        first, *others = [self.visit(argument) for argument in node.args]
+        for other in others:
+            first = _call(f"{name}_", first, other)
+        return first  # type: ignore[no-any-return]
+
+    def _power(self, node: ast.BinOp) -> ast.AST:
+        exponent = node.right
+        negative = isinstance(exponent, ast.UnaryOp) and isinstance(exponent.op, ast.USub)
+        held = exponent.operand if isinstance(exponent, ast.UnaryOp) else exponent
+        constant = isinstance(held, ast.Constant) and type(held.value) is int
+        self.generic_visit(node)
+        name = "power" if not constant else "power_below" if negative else "power_of"
+        return ast.copy_location(_call(name, node.left, node.right), node)
+
+    def _math(self, node: ast.AST, name: str) -> ast.expr:
+        from hotrow.transforms.kernel_math import CONSTANTS, MATH  # noqa: PLC0415 - loads Numba, which compiling needs
+
+        if name in CONSTANTS:
+            return ast.Constant(CONSTANTS[name])
+        if name not in MATH:
+            raise self.refusal(node, f'math.{name} cannot be compiled; give the transform mode="python"')
+        return ast.Name(f"{PREFIX}math_{name}", ast.Load())
+
+    def _constant(self, node: ast.AST, value: object, name: str = "") -> ast.expr:
+        if isinstance(value, str):
+            return literal_of(value)
+        if isinstance(value, tuple):
+            return ast.Tuple([self._constant(node, item) for item in value], ast.Load())
+        if isinstance(value, int) and not -_INT64 <= value < _INT64:
+            raise self.refusal(node, f"{value} is an integer that 64 bits do not hold; use a float")
+        if isinstance(value, bytes | complex):
+            raise self.refusal(node, f'compiled code has no {type(value).__name__}; give the transform mode="python"')
+        if value is None or isinstance(value, bool | int | float):
+            return ast.Constant(value)
+        return ast.Name(name, ast.Load())  # a NumPy array, which stays a global
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def _words(kind: str) -> str:
+    known = {"JoinedStr": "an f-string", "FunctionDef": "a function in a function", "Try": "try"}
+    return known.get(kind, kind.lower())
