@@ -80,7 +80,7 @@ def build_worker(start: Start) -> IngestWorker:
         wait_s=_STORE_WAIT_S,
         reached=reached,
     )
-    served = ServedSet(lambda snapshot: _with_schemas_kept(snapshot, store))
+    served = ServedSet(lambda snapshot: _prepared(snapshot, store))
     registry = open_registry(settings.registry)
     serving = serve_first(served, start.refs, registry)
     batcher = Batcher(
@@ -114,9 +114,14 @@ def methods(pipeline: Pipeline) -> dict[str, Handler]:
     }
 
 
-def _with_schemas_kept(snapshot: Snapshot, store: OnlineStore) -> Snapshot:
-    """No row is written before the store knows what its fingerprint stands for."""
-    store.put_schemas({view.fingerprint: view.schema_bytes for view in snapshot.views.values()})
+def _prepared(snapshot: Snapshot, store: OnlineStore) -> Snapshot:
+    """No row is written before the store knows what its fingerprint stands for, and transforms are proven."""
+    at_push = [transform for transform in snapshot.transforms.values() if transform.at == "push"]
+    if at_push:
+        from hotrow.transforms.certificate import verify  # noqa: PLC0415 - loads the compiler
+
+        verify(at_push)
+    store.put_schemas({view.fingerprint: view.schema_bytes for view in snapshot.stored_views.values()})
     return snapshot
 
 

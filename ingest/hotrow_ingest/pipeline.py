@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from typing import Protocol
 
 from hotrow import clock, log
 from hotrow.codec.pushed import EncodedRows, RowPlan, Times, no_rows, plan_rows, rows_from_request
@@ -31,11 +32,17 @@ _NO_LIMIT = (1 << 63) - 1
 _log = log.logger(__name__)
 
 
+class RequestTransforms(Protocol):
+    """What adds columns to a request before its rows are encoded: `hotrow.transforms.pushed.PushTransforms`."""
+
+    def extended(self, request: Scanned) -> bytes: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """Where a batch goes and how: everything about it that its rows do not say.
 
-    `rest` is what every reply says, serialized; `scope` is that of request ids.
+    `transforms` are those that run now; `rest` is what every reply says, serialized; `scope` is that of request ids.
     """
 
     snapshot: str
@@ -45,6 +52,7 @@ class Target:
     scope: bytes
     atomic: bool
     dry_run: bool
+    transforms: RequestTransforms | None
 
 
 class Pipeline:
@@ -69,6 +77,11 @@ class Pipeline:
         target = self._target(scanned, PUSH)
         if timer is not None:
             timer.ended("plan")
+        payload = scanned.data
+        if target.transforms is not None:
+            scanned = scan_request(target.transforms.extended(scanned), PUSH)
+            if timer is not None:
+                timer.ended("transform")
         now_us = clock.now_us()
         encoded = rows_from_request(target.rows, scanned, Times(now_us, now_us + self._max_future_us))
         keys = encoded.keys()
@@ -78,7 +91,7 @@ class Pipeline:
             raise invalid(
                 f"row {first.row}: {first.field}: {first.reason} (atomic: no row was written)", field=first.field
             )
-        mark = self._mark(scanned, target, drafted, call)
+        mark = self._mark(scanned, payload, target, drafted, call)
         if timer is not None:
             timer.ended("encode")
         if target.dry_run:
@@ -104,6 +117,8 @@ class Pipeline:
         """`hotrow.v1.FeatureIngest/MaterializeRows`: rows of a source, with created times of their own."""
         scanned = scan_request(request, MATERIALIZE)
         target = self._target(scanned, MATERIALIZE)
+        if target.transforms is not None and scanned.has_group(ROWS):
+            scanned = scan_request(target.transforms.extended(scanned), MATERIALIZE)
         times = Times(clock.now_us(), _NO_LIMIT, with_created=True)
         # A request without columns carries a watermark alone: the source was read to its end, and nothing is left.
         encoded = rows_from_request(target.rows, scanned, times) if scanned.has_group(ROWS) else no_rows()
@@ -156,7 +171,7 @@ class Pipeline:
             for row, held in zip(chosen, stored, strict=True)
         )
 
-    def _mark(self, request: Scanned, target: Target, drafted: Draft, call: Call) -> Mark | None:
+    def _mark(self, request: Scanned, sent: bytes, target: Target, drafted: Draft, call: Call) -> Mark | None:
         at, length = request.field(REQUEST_ID)
         if not length:
             return None
@@ -166,7 +181,7 @@ class Pipeline:
         if request_id.decode("utf-8", "replace").encode() != request_id:
             raise invalid("request_id is not UTF-8", field="request_id")
         scope = hashlib.blake2b(target.scope + call.caller.encode() + b"\0" + request_id, digest_size=16)
-        payload = hashlib.blake2b(request.data, digest_size=16)
+        payload = hashlib.blake2b(sent, digest_size=16)
         return Mark(scope.digest(), payload.digest(), drafted.to_note(_rest(drafted, target)))
 
     def _token(self, sequence: int) -> Token:
@@ -198,10 +213,11 @@ class Pipeline:
             snapshot=snapshot.id,
             rest=PushFeaturesReply(snapshot=snapshot.id).SerializeToString(),
             view_id=snapshot.view_id(view.name),
-            rows=plan_rows(view, ROWS, delete=push.op == DELETE),
+            rows=plan_rows(snapshot.stored_views[view.name], ROWS, delete=push.op == DELETE),
             scope=f"{self._project}\0{target}\0".encode(),
             atomic=push.atomic,
             dry_run=push.dry_run,
+            transforms=_push_transforms(snapshot, view) if push.op != DELETE else None,
         )
 
 
@@ -218,6 +234,14 @@ def _view(snapshot: Snapshot, request: PushFeaturesRequest | MaterializeRowsRequ
     if view is None:
         raise not_found("feature view", request.view, snapshot.views, field="view")
     return view, f"view:{view.name}"
+
+
+def _push_transforms(snapshot: Snapshot, view: FeatureView) -> RequestTransforms | None:
+    if not snapshot.push_transforms(view.name):
+        return None
+    from hotrow.transforms.pushed import PushTransforms  # noqa: PLC0415 - loads the compiler, for transforms alone
+
+    return PushTransforms(snapshot, view.name, ROWS)
 
 
 def _reply(call: Call, message: bytes) -> None:

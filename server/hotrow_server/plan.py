@@ -7,25 +7,44 @@ from dataclasses import dataclass, replace
 from hotrow.codec.entity import KeyPlan, plan_keys
 from hotrow.codec.layout import RowLayout, layout_from_schema
 from hotrow.codec.lookup import Wanted, wanted_views
-from hotrow.codec.response import MATRIX_KINDS, ReplyShape, ResponsePlan, ViewColumns, plan_response
+from hotrow.codec.pushed import RowPlan, plan_rows
+from hotrow.codec.response_plan import (
+    MATRIX_KINDS,
+    NOTHING_COMPUTED,
+    Computed,
+    ReplyShape,
+    ResponsePlan,
+    ViewColumns,
+    plan_response,
+)
 from hotrow.errors import Code, HotrowError, invalid, not_found
+from hotrow.registry.needed import Needed, needed_columns
 from hotrow.registry.signature import feature_signature
 from hotrow.registry.snapshot import Snapshot
+from hotrow.schema.field import Field
 from hotrow.schema.selected import all_join_keys, column_names, reference_from_text
 from hotrow.schema.service import FeatureRef
 from hotrow.schema.view import FeatureView
 from hotrow.v1.feature_server_pb2 import FeatureNames, GetOnlineFeaturesRequest, ReadOptions
 
+ENTITIES, REQUEST_DATA, MIN_TOKEN = 4, 5, 8
+"""Fields of a GetOnlineFeaturesRequest."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReadPlan:
-    """A selection, compiled: what to make keys of, what to ask the store for, and what to make of its rows."""
+    """A selection, compiled: what to make keys of, what to ask the store for, and what to make of its rows.
+
+    `sent` is what becomes of request_data: rows like those of a view; None where no transform takes any.
+    """
 
     views: tuple[FeatureView, ...]
     keys: KeyPlan
     wanted: Wanted
     columns: tuple[ViewColumns, ...]
     shape: ReplyShape
+    computed: Computed
+    sent: RowPlan | None
     response: ResponsePlan
 
 
@@ -37,11 +56,21 @@ class CompiledSnapshot:
 
 
 def compile_snapshot(snapshot: Snapshot) -> CompiledSnapshot:
-    """Check that every feature service of the snapshot can be served; raises HotrowError for one that cannot."""
+    """Check that every feature service of the snapshot can be served, and that transforms compute what they must.
+
+    Raises HotrowError for one that cannot.
+    """
+    if snapshot.transforms:
+        from hotrow.transforms.certificate import verify  # noqa: PLC0415 - loads the compiler
+
+        verify(snapshot.transforms.values())
     for name in snapshot.services:
         plan_read(snapshot, GetOnlineFeaturesRequest(feature_service=name, options=ReadOptions(full_names=True)))
     for view in snapshot.views.values():
         names = FeatureNames(names=[f"{view.name}:{field.name}" for field in view.fields])
+        plan_read(snapshot, GetOnlineFeaturesRequest(features=names))
+    for transform in snapshot.transforms.values():
+        names = FeatureNames(names=[f"{transform.name}:{field.name}" for field in transform.fields])
         plan_read(snapshot, GetOnlineFeaturesRequest(features=names))
     return CompiledSnapshot(snapshot)
 
@@ -60,13 +89,18 @@ def plan_read(snapshot: Snapshot, request: GetOnlineFeaturesRequest) -> ReadPlan
         remedy="set options.full_names",
         field="options.full_names",
     )
-    views = _views(snapshot, features)
+    needed = needed_columns(snapshot, features, stored=True)
+    views = tuple(snapshot.stored_views[name] for name in needed.of_views)
     shape = ReplyShape(
         names, snapshot.id, event_timestamps=request.options.event_timestamps, matrix=request.options.matrix
     )
     if shape.matrix:
         _check_matrix(snapshot, features)
-    columns = tuple(_columns(view, features) for view in views)
+    columns = tuple(_columns(view, needed.of_views[view.name]) for view in views)
+    sent = _sent_view(needed)
+    if sent is not None:
+        columns = (*columns, _columns(sent, needed.of_request))
+    computed = _computed(needed)
     sets = tuple(dict.fromkeys(view.join_keys for view in views))
     return ReadPlan(
         views=views,
@@ -76,7 +110,9 @@ def plan_read(snapshot: Snapshot, request: GetOnlineFeaturesRequest) -> ReadPlan
         ),
         columns=columns,
         shape=shape,
-        response=plan_response(columns, shape),
+        computed=computed,
+        sent=None if sent is None else plan_rows(sent, REQUEST_DATA, delete=False, where="request_data"),
+        response=plan_response(columns, shape, computed),
     )
 
 
@@ -98,7 +134,7 @@ def with_layout(plan: ReadPlan, view: int, fingerprint: bytes, schemas: Mapping[
     _check_layout(plan.columns[view], layout)
     wider = replace(plan.columns[view], layouts=(*plan.columns[view].layouts, layout))
     columns = (*plan.columns[:view], wider, *plan.columns[view + 1 :])
-    return replace(plan, columns=columns, response=plan_response(columns, plan.shape))
+    return replace(plan, columns=columns, response=plan_response(columns, plan.shape, plan.computed))
 
 
 def _check_layout(view: ViewColumns, layout: RowLayout) -> None:
@@ -132,9 +168,10 @@ def _features(snapshot: Snapshot, request: GetOnlineFeaturesRequest) -> tuple[Fe
 
 def _feature(snapshot: Snapshot, name: str) -> FeatureRef:
     reference = reference_from_text(name, field="features.names")
-    view = snapshot.views.get(reference.view)
+    view = snapshot.views.get(reference.view) or snapshot.transforms.get(reference.view)
     if view is None:
-        raise not_found("feature view", reference.view, snapshot.views, field="features.names")
+        known_names = [*snapshot.views, *snapshot.transforms]
+        raise not_found("feature view or transform", reference.view, known_names, field="features.names")
     known = [field.name for field in view.fields]
     if reference.feature not in known:
         raise not_found("feature", name, [f"{view.name}:{one}" for one in known], field="features.names")
@@ -153,21 +190,32 @@ def _check_signature(snapshot: Snapshot, request: GetOnlineFeaturesRequest, feat
 
 def _check_matrix(snapshot: Snapshot, features: Sequence[FeatureRef]) -> None:
     for reference in features:
-        type_ = snapshot.view(reference.view).field(reference.feature).type
+        type_ = snapshot.feature(reference).type
         if type_.kind not in MATRIX_KINDS:
             raise invalid(f"'{reference}' is {type_}, and a matrix holds numbers; leave it out", field="options.matrix")
 
 
-def _views(snapshot: Snapshot, features: Sequence[FeatureRef]) -> tuple[FeatureView, ...]:
-    return tuple(snapshot.view(name) for name in dict.fromkeys(reference.view for reference in features))
-
-
-def _columns(view: FeatureView, features: Sequence[FeatureRef]) -> ViewColumns:
-    wanted = [(place, ref.feature) for place, ref in enumerate(features) if ref.view == view.name]
+def _columns(view: FeatureView, wanted: Sequence[tuple[int, Field]]) -> ViewColumns:
     return ViewColumns(
         name=view.name,
         ttl_us=view.ttl_us,
         layouts=(layout_from_schema(view.schema_bytes, view.fingerprint),),
-        fields=tuple(view.field(name) for _, name in wanted),
-        columns=tuple(place for place, _ in wanted),
+        fields=tuple(field for _, field in wanted),
+        columns=tuple(column for column, _ in wanted),
     )
+
+
+def _sent_view(needed: Needed) -> FeatureView | None:
+    """What callers send, as a view: so request data are checked, and decoded, as pushed rows are."""
+    fields = [field for _, field in needed.of_request]
+    return FeatureView("request_data", schema=fields) if fields else None
+
+
+def _computed(needed: Needed) -> Computed:
+    if not needed.transforms:
+        return NOTHING_COMPUTED
+    from hotrow.transforms.program import plan_program  # noqa: PLC0415 - loads the compiler, for transforms alone
+
+    fields = {needed.column_of(one, field.name): field for one in needed.transforms for field in one.fields}
+    program = plan_program(needed.transforms, needed.column_of)
+    return Computed(fields, program, sent=bool(needed.of_request))

@@ -7,7 +7,8 @@ from hotrow import clock
 from hotrow.codec.entity import keys_from_request
 from hotrow.codec.key import decode_key
 from hotrow.codec.lookup import Keys, Rows
-from hotrow.codec.response import RowFaultError, write_response
+from hotrow.codec.response import NOTHING_SENT, RowFaultError, Sent, transformed, write_cells, write_response
+from hotrow.codec.response_plan import ResponsePlan
 from hotrow.codec.token import decode_token
 from hotrow.codec.wire import Scanned, Shape, bits, parse_message, scan_request
 from hotrow.errors import Code, HotrowError, invalid, not_found
@@ -18,10 +19,10 @@ from hotrow.rpc.timing import StageTimer
 from hotrow.stores.port import OnlineStore
 from hotrow.v1.feature_server_pb2 import GetOnlineFeaturesRequest, GetServerInfoReply, ServedSnapshot
 
-from hotrow_server.plan import CompiledSnapshot, ReadPlan, plan_read, with_layout
+from hotrow_server.plan import ENTITIES, MIN_TOKEN, REQUEST_DATA, CompiledSnapshot, ReadPlan, plan_read, with_layout
+from hotrow_server.sent import sent_rows
 from hotrow_server.wait import SequenceWaiter
 
-ENTITIES, REQUEST_DATA, MIN_TOKEN = 4, 5, 8
 READ = Shape(GetOnlineFeaturesRequest, columns=bits(ENTITIES, REQUEST_DATA), volatile=bits(MIN_TOKEN))
 MAX_VALUES = 1 << 24  # of one read: each takes 40 bytes while the reply is made
 _FINGERPRINT = slice(8, 16)
@@ -46,6 +47,7 @@ class Read:
     selection: bytes
     plan: ReadPlan
     keys: Keys
+    sent: Sent = NOTHING_SENT
     timer: StageTimer | None = None
 
 
@@ -111,6 +113,8 @@ class ReadService:
                 field="entities",
             )
         keys = keys_from_request(plan.keys, request, ENTITIES)
+        if plan.sent is not None:
+            return Read(selection, plan, *sent_rows(plan, plan.sent, request, keys))
         if request.has_group(REQUEST_DATA):
             raise invalid("no transform of these features takes request_data; leave it out", field="request_data")
         return Read(selection, plan, keys)
@@ -120,7 +124,7 @@ class ReadService:
         plan = read.plan
         while True:
             try:
-                return write_response(plan.response, rows, read.keys.n, clock.now_us())
+                return self._reply(plan.response, read, rows)
             except RowFaultError as fault:
                 row = rows.one(fault.view * read.keys.n + fault.row)
                 if not fault.unknown_schema:
@@ -128,6 +132,15 @@ class ReadService:
                 wider = with_layout(plan, fault.view, row[_FINGERPRINT], self._store.schemas())
                 self._plans.improve(read.selection, plan, wider)
                 plan = wider
+
+    def _reply(self, plan: ResponsePlan, read: Read, rows: Rows) -> bytes:
+        n, timer = read.keys.n, read.timer
+        if plan.transforms is None:
+            return write_response(plan, rows, n, clock.now_us())
+        cells = transformed(plan, rows, read.sent, n, clock.now_us())
+        if timer is not None:
+            timer.ended("transform")
+        return write_cells(plan, rows, cells, n)
 
     def _answer_waited(self, read: Read, call: Call) -> None:
         if read.timer is not None:

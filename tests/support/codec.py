@@ -4,7 +4,8 @@ from hotrow.codec.entity import keys_from_request, plan_keys
 from hotrow.codec.layout import layout_from_schema
 from hotrow.codec.lookup import rows_from_list
 from hotrow.codec.pushed import EncodedRows, Times, plan_rows, rows_from_request
-from hotrow.codec.response import ReplyShape, ResponsePlan, ViewColumns, plan_response, write_response
+from hotrow.codec.response import write_response
+from hotrow.codec.response_plan import ReplyShape, ResponsePlan, ViewColumns, plan_response
 from hotrow.codec.wire import Shape, bits, scan_request
 from hotrow.schema.view import FeatureView
 from hotrow.v1.feature_server_pb2 import GetOnlineFeaturesRequest

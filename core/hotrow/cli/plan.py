@@ -114,6 +114,10 @@ def read_draft(workspace: Workspace, branch: str) -> Draft:
     on_branch = branch in refs.branches
     base = refs.branches[branch] if on_branch else refs.head
     new = snapshot_from_definitions(project, load_definitions(workspace.repo), namespace=branch)
+    if new.transforms:
+        from hotrow.transforms.certificate import with_certificates  # noqa: PLC0415 - loads the compiler
+
+        new = with_certificates(new)
     return Draft(new, refs.head, base, on_branch, registry.plan(new, base=base))
 
 

@@ -123,9 +123,10 @@ def _as_f32(kind, value):
 
 
 @part
-def _write_matrix(table, order, n, scratch, out, pos):
-    """float32, row-major; NaN in a slot that is not PRESENT. `order` is where the kinds of the columns stand."""
-    width = word(table, COLUMNS)
+def _write_matrix(table, order, width, n, scratch, out, pos):
+    """float32, row-major, of the first `width` columns; NaN in a slot that is not PRESENT. `order` is where the kinds
+    of the columns stand.
+    """
     pos -= 4 * n * width
     nan = np.int64(i32_of_f32(np.float32(np.nan)))
     for c in range(width):
@@ -186,10 +187,29 @@ def _run(rows, table, consts, n, lengths, times, marks, scratch, out, size):
             pos -= 1
             store_u8(out, pos, 0x10)
         elif what == MATRIX:
-            pos = _write_matrix(table, one, n, scratch, out, pos)
+            pos = _write_matrix(table, one, two, n, scratch, out, pos)
         elif what != ROWS:
             pos = _write_column(what, one, two, rows, n, lengths, scratch, out, pos)
     return pos
+
+
+@part
+def _decode(rows, starts, default_rows, table, n_views, n, now_us, scratch, out):
+    """Decode `n` rows of each view; returns 0, or a fault, which `scratch[0]` and `[1]` then tell."""
+    lengths = word(table, COLUMNS) * n
+    times = 2 * lengths
+    first_default = default_rows - rows  # an offset as that of any other row, if not within their buffer
+    for v in range(n_views):
+        view = FIRST_VIEW + v * VIEW_WIDTH
+        defaults = first_default + word(table, view + VIEW_DEFAULTS)
+        view_times = times + v * n
+        first = starts + 8 * v * n
+        code, row = decode_view(rows, first, table, view, n, now_us, lengths, view_times, defaults, scratch, out)
+        if code < 0:
+            set_word(scratch, 0, v)
+            set_word(scratch, 1, row)
+            return code
+    return np.int64(0)
 
 
 @kernel(numba.int64(U8, I64, REQUEST, I64_READ, U8_READ, numba.int64, numba.int64, I64, U8))
@@ -200,28 +220,59 @@ def respond(rows, starts, default_rows, table, consts, n, now_us, scratch, out):
     (2 * columns + views) * n + DEPTH places; `out` has columns * n bytes for statuses, then room for the largest reply.
     `scratch[0]` and `[1]` tell a fault.
     """
-    rows_at, table_at, consts_at, scratch_at, out_at = (
-        address(rows),
-        address(table),
-        address(consts),
-        address(scratch),
-        address(out),
+    rows_at, table_at, scratch_at, out_at = address(rows), address(table), address(scratch), address(out)
+    n_columns, n_views = word(table, COLUMNS), word(table, VIEWS)
+    lengths = n_columns * n
+    out[:lengths] = PRESENT
+    code = _decode(rows_at, address(starts), address(default_rows), table_at, n_views, n, now_us, scratch_at, out_at)
+    if code < 0:
+        return code
+    times = 2 * lengths
+    marks = times + n_views * n
+    return _run(rows_at, table_at, address(consts), n, lengths, times, marks, scratch_at, out_at, len(out))
+
+
+@kernel(numba.int64(U8, I64, REQUEST, I64_READ, U8, I64, numba.int64, numba.int64, I64, U8))
+def decode(rows, starts, default_rows, table, sent, sent_starts, n, now_us, scratch, out):
+    """The first half of `respond`: fill the cells, before transforms run. Returns 0, or a fault.
+
+    `sent` are rows made of what the caller sent, and `sent_starts` where they begin, which is changed: the last view of
+    the plan, if `sent_starts` is not empty.
+    """
+    rows_at, table_at, scratch_at, out_at = address(rows), address(table), address(scratch), address(out)
+    n_columns, n_views = word(table, COLUMNS), word(table, VIEWS)
+    out[: n_columns * n] = PRESENT
+    n_stored = n_views - 1 if len(sent_starts) > 0 else n_views
+    code = _decode(rows_at, address(starts), address(default_rows), table_at, n_stored, n, now_us, scratch_at, out_at)
+    if code < 0 or n_stored == n_views:
+        return code
+    for r in range(len(sent_starts)):
+        sent_starts[r] += address(sent) - rows_at
+    lengths = n_columns * n
+    times = 2 * lengths + n_stored * n
+    view = FIRST_VIEW + n_stored * VIEW_WIDTH
+    code, _ = decode_view(
+        rows_at, address(sent_starts), table_at, view, n, now_us, lengths, times, np.int64(0), scratch_at, out_at
     )
+    return code
+
+
+@kernel(numba.int64(U8, I64_READ, U8_READ, numba.int64, I64, U8))
+def encode(rows, table, consts, n, scratch, out):
+    """The second half of `respond`: write the reply from cells. Returns where it starts."""
     n_columns, n_views = word(table, COLUMNS), word(table, VIEWS)
     lengths = n_columns * n
     times = 2 * lengths
-    out[:lengths] = PRESENT
-    first_default = address(default_rows) - rows_at  # an offset as that of any other row, if not within their buffer
-    for v in range(n_views):
-        view = FIRST_VIEW + v * VIEW_WIDTH
-        defaults = first_default + word(table_at, view + VIEW_DEFAULTS)
-        view_times = times + v * n
-        first = address(starts) + 8 * v * n
-        code, row = decode_view(
-            rows_at, first, table_at, view, n, now_us, lengths, view_times, defaults, scratch_at, out_at
-        )
-        if code < 0:
-            scratch[0], scratch[1] = v, row
-            return code
     marks = times + n_views * n
-    return _run(rows_at, table_at, consts_at, n, lengths, times, marks, scratch_at, out_at, len(out))
+    return _run(
+        address(rows),
+        address(table),
+        address(consts),
+        n,
+        lengths,
+        times,
+        marks,
+        address(scratch),
+        address(out),
+        len(out),
+    )

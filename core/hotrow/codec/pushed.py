@@ -86,8 +86,8 @@ class EncodedRows:
         return [data[place[OUT_ROW] : place[OUT_END]] for place in self._places]
 
 
-def plan_rows(view: FeatureView, group: int, *, delete: bool) -> RowPlan:
-    """The plan of pushes to `view`, whose columns stand in the request's field `group`."""
+def plan_rows(view: FeatureView, group: int, *, delete: bool, where: str = "") -> RowPlan:
+    """The plan of pushes to `view`, whose columns stand in the request's field `group`; `where` is for messages."""
     layout = layout_from_schema(view.schema_bytes, view.fingerprint)
     constants = Constants()
     entries: list[int] = []
@@ -107,7 +107,7 @@ def plan_rows(view: FeatureView, group: int, *, delete: bool) -> RowPlan:
     head = [n_keys + len(slots), n_keys, layout.bitmap_bytes, layout.fixed_bytes, layout.fingerprint, flags, group]
     described = [(key.name, key.type, "") for key in view.join_keys]
     described += [(slot.name, slot.type, slot.unit) for slot in slots]
-    where = f"view {view.name!r}" + (", DELETE takes the keys alone" if delete else "")
+    where = where or f"view {view.name!r}" + (", DELETE takes the keys alone" if delete else "")
     row_bytes = HEADER + 4 + layout.bitmap_bytes + layout.fixed_bytes + defaults
     row_bytes += _NUMBER_BYTES * (n_keys + 1) + 4 * len(slots)
     expected = Expected(described, n_keys, where)

@@ -1,72 +1,21 @@
-"""The reply of a read: a table that says where features stand in rows, and a program that writes the message.
+"""The reply of a read, from its rows: a kernel decodes them and writes the whole message.
 
-A `ResponsePlan` is made once for a selection and serves every request of it. Its kernel decodes the rows and writes
-the whole reply; nothing in between is a Python object a value.
+Nothing in between is a Python object a value. Where a selection has transforms they run between the two halves.
 """
 
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from hotrow.codec import kernel_reply as k
-from hotrow.codec.entity import byte_table, int_table
-from hotrow.codec.kernel_decode import (
-    BIT_DEFAULT,
-    BIT_NULL,
-    FIRST_VIEW,
-    SLOT_WIDTH,
-    UNKNOWN_SCHEMA,
-    VIEW_WIDTH,
-)
-from hotrow.codec.kernel_row import HEADER
-from hotrow.codec.layout import Constants, RowLayout, Slot, is_variable, stored_value
+from hotrow.codec.cells import Block
+from hotrow.codec.kernel_decode import UNKNOWN_SCHEMA
 from hotrow.codec.lookup import Rows
-from hotrow.codec.protowire import LENGTH, length_delimited, tag
+from hotrow.codec.response_plan import ResponsePlan
 from hotrow.codec.wire import Octets, Table
-from hotrow.schema.default import DefaultValue
-from hotrow.schema.field import Field
-from hotrow.types import BOOL, BYTES, FLOAT32, FLOAT64, INT32, INT64, STRING, TIMESTAMP
 
-MATRIX_KINDS = (FLOAT64, FLOAT32, INT64, INT32, BOOL, TIMESTAMP)
 _KEPT_BYTES = 8 << 20  # what a thread keeps of its buffers between requests
-
-
-@dataclass(frozen=True, slots=True)
-class ViewColumns:
-    """The features wanted of one view: `fields` are in the order of `columns`, their places in the reply.
-
-    `layouts` are those of the schemas that stored rows may have, the view's own first.
-    """
-
-    name: str
-    ttl_us: int | None
-    layouts: tuple[RowLayout, ...]
-    fields: tuple[Field, ...]
-    columns: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyShape:
-    """What a reply holds besides values: the columns' names, in order, and what the caller asked for."""
-
-    names: tuple[str, ...]
-    snapshot: str
-    event_timestamps: bool
-    matrix: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ResponsePlan:
-    """Tables for the kernel. `defaults` are rows that stand in for fields which stored rows lack."""
-
-    n_columns: int
-    n_views: int
-    table: Table
-    constants: Octets
-    defaults: bytes
-    slack: int
 
 
 class RowFaultError(Exception):
@@ -87,156 +36,72 @@ class _Buffers(threading.local):
         self.scratch = np.empty(4096, np.int64)
         self.out = np.empty(65536, np.uint8)
 
+    def take(self, places: int, room: int) -> tuple[Table, Octets]:
+        """Buffers of at least these sizes; large ones are not kept."""
+        scratch, out = self.scratch, self.out
+        if places > len(scratch):
+            scratch = np.empty(places, np.int64)
+            if 8 * places <= _KEPT_BYTES:
+                self.scratch = scratch
+        if room > len(out):
+            out = np.empty(room, np.uint8)
+            if room <= _KEPT_BYTES:
+                self.out = out
+        return scratch, out
+
 
 _buffers = _Buffers()
 
 
 def write_response(plan: ResponsePlan, rows: Rows, n: int, now_us: int) -> bytes:
-    """The reply's bytes from `n` rows of each view, view by view; raises RowFaultError."""
+    """The reply's bytes from `n` rows of each view, view by view; raises RowFaultError. For a plan without transforms."""
     data, starts = rows.data, rows.starts
-    scratch, out = _buffers.scratch, _buffers.out
     places = (2 * plan.n_columns + plan.n_views) * n + k.DEPTH
     room = plan.n_columns * n * 24 + n * (len(plan.defaults) + 8 * plan.n_views) + int(starts[-1]) + plan.slack
-    if places > len(scratch):
-        scratch = np.empty(places, np.int64)
-        if 8 * places <= _KEPT_BYTES:
-            _buffers.scratch = scratch
-    if room > len(out):
-        out = np.empty(room, np.uint8)
-        if room <= _KEPT_BYTES:
-            _buffers.out = out
+    scratch, out = _buffers.take(places, room)
     start = k.respond(data, starts, plan.defaults, plan.table, plan.constants, n, now_us, scratch, out)
     if start < 0:
         raise RowFaultError(start, int(scratch[0]), int(scratch[1]))
     return out[start:].tobytes()
 
 
-def plan_response(views: Sequence[ViewColumns], shape: ReplyShape) -> ResponsePlan:
-    """The plan of a selection."""
-    constants = Constants()
-    defaults = bytearray()
-    heads: list[int] = []
-    body: list[int] = []
-    first = FIRST_VIEW + VIEW_WIDTH * len(views)
-    for view in views:
-        layouts = first + len(body)
-        for layout in view.layouts:
-            body += [layout.fingerprint, layout.bitmap_bytes, layout.fixed_bytes]
-            for field in view.fields:
-                body += _slot(layout.slots.get(field.name), field)
-        ttl_us = -1 if view.ttl_us is None else view.ttl_us
-        columns = first + len(body)
-        body += view.columns
-        heads += [ttl_us, layouts, len(view.layouts), columns, len(view.columns), len(defaults)]
-        if any(field.has_default for field in view.fields):
-            defaults += _default_row(view)
-    kinds = _kinds(views, len(shape.names))
-    kinds_at = first + len(body)
-    body += kinds
-    steps = _Program(constants).reply(views, shape, kinds_at)
-    program = [first + len(body), len(steps) // k.STEP_WIDTH]
-    table = [len(views), len(shape.names), *program, *heads, *body, *steps]
-    frozen = byte_table(constants)
-    slack = len(frozen) + 16 * len(steps) + 64
-    return ResponsePlan(len(shape.names), len(views), int_table(table), frozen, bytes(defaults), slack)
+class Sent(NamedTuple):
+    """Rows made of what the caller sent: row `i` is `data[starts[i] : starts[i + 1]]`; no starts where none are due."""
+
+    data: Octets
+    starts: Table
 
 
-def _slot(slot: Slot | None, field: Field) -> list[int]:
-    if slot is None or slot.type != field.type:
-        return [BIT_DEFAULT if field.has_default and field.default is not None else BIT_NULL, 0, 0, 0]
-    entry = [slot.bit, slot.fixed, slot.before, slot.type.kind]
-    assert len(entry) == SLOT_WIDTH  # noqa: S101 - the kernel's stride
-    return entry
+NOTHING_SENT = Sent(np.zeros(1, np.uint8), np.zeros(0, np.int64))
 
 
-def _default_row(view: ViewColumns) -> bytes:
-    """A row of the view's own layout that holds the defaults; a field that has none is not read from it."""
-    layout = view.layouts[0]
-    by_name = {field.name: field for field in view.fields}
-    bitmap = bytearray(layout.bitmap_bytes)
-    fixed = bytearray(layout.fixed_bytes)
-    variable = bytearray()
-    for slot in layout.slots.values():
-        field = by_name.get(slot.name)
-        value: DefaultValue = field.default if field is not None and field.has_default else None  # type: ignore[assignment]
-        data = b"" if value is None else stored_value(slot.type, value)
-        if is_variable(slot.type):
-            variable += data
-            fixed[slot.fixed : slot.fixed + 4] = len(variable).to_bytes(4, "little")
-        else:
-            fixed[slot.fixed : slot.fixed + len(data)] = data
-    length = HEADER + len(bitmap) + len(fixed) + len(variable) + 4
-    return length.to_bytes(4, "little") + bytes(HEADER - 4) + bitmap + fixed + variable + bytes(4)
+def transformed(plan: ResponsePlan, rows: Rows, sent: Sent, n: int, now_us: int) -> tuple[Table, Octets]:
+    """Decode `n` rows of each view and run the transforms: the cells, for `write_cells`; raises RowFaultError."""
+    width = plan.n_columns * n
+    scratch, out = _buffers.take(2 * width + plan.n_views * n + k.DEPTH, width)
+    fault = k.decode(rows.data, rows.starts, plan.defaults, plan.table, *sent, n, now_us, scratch, out)
+    if fault < 0:
+        raise RowFaultError(fault, int(scratch[0]), int(scratch[1]))
+    assert plan.transforms is not None  # noqa: S101 - such a plan goes to `write_response`
+    cells = address_of(scratch)
+    plan.transforms.run(Block(cells, cells + 8 * width, address_of(out), address_of(rows.data), n))
+    return scratch, out
 
 
-def _kinds(views: Sequence[ViewColumns], n_columns: int) -> list[int]:
-    kinds = [0] * n_columns
-    for view in views:
-        for column, field in zip(view.columns, view.fields, strict=True):
-            kinds[column] = field.type.kind
-    return kinds
+def write_cells(plan: ResponsePlan, rows: Rows, cells: tuple[Table, Octets], n: int) -> bytes:
+    """The reply's bytes from the cells that `transformed` gave, `rows` being the same."""
+    scratch, out = cells
+    width = plan.n_columns * n
+    texts = int(scratch[width : width + plan.n_replied * n].sum())  # a transform may return a string of its own, or
+    room = 24 * width + 8 * plan.n_views * n + texts + plan.slack  # one more than once
+    if room > len(out):
+        statuses = out[:width]
+        _, out = _buffers.take(0, room)
+        out[:width] = statuses
+    start = k.encode(rows.data, plan.table, plan.constants, n, scratch, out)
+    return out[start:].tobytes()
 
 
-class _Program:
-    """Steps for the kernel, collected in the order of the bytes and given out in the reverse."""
-
-    def __init__(self, constants: Constants) -> None:
-        self._constants = constants
-        self._steps: list[list[int]] = []
-
-    def reply(self, views: Sequence[ViewColumns], shape: ReplyShape, kinds_at: int) -> list[int]:
-        """A `hotrow.v1.GetOnlineFeaturesReply`."""
-        fields: list[Field] = [field for _, field in sorted(_placed(views), key=lambda placed: placed[0])]
-        for column, (name, field) in enumerate(zip(shape.names, fields, strict=True)):
-            self._begin(1)
-            self._constant(length_delimited(1, name.encode()))
-            if not shape.matrix:
-                self._values(column, field.type.kind)
-            self._constant(length_delimited(18, field.unit.encode()) if field.unit else b"")
-            self._block(19, [k.STATUSES, column, 0, 0])
-            self._end()
-        if shape.matrix:
-            self._begin(2)
-            self._block(1, [k.MATRIX, kinds_at, 0, 0])
-            self._steps.append([k.ROWS, 0, 0, 0])
-            self._constant(b"".join(length_delimited(3, name.encode()) for name in shape.names))
-            self._end()
-        if shape.event_timestamps:
-            for number, view in enumerate(views):
-                self._begin(3)
-                self._constant(length_delimited(1, view.name.encode()))
-                self._block(2, [k.TIMES, number, 0, 0])
-                self._end()
-        self._constant(length_delimited(4, shape.snapshot.encode()))
-        return [number for step in reversed(self._steps) for number in step]
-
-    def _values(self, column: int, kind: int) -> None:
-        self._begin(kind + 1)
-        element = kind - 8 if kind > 8 else kind
-        if element in (STRING, BYTES):
-            self._steps.append([k.TEXTS, column, kind, 0])
-        else:
-            self._block(1, [k.VALUES, column, kind, 0])
-        if kind > 8:
-            self._block(2, [k.LENGTHS, column, kind, 0])
-        self._end()
-
-    def _begin(self, number: int, *, omit_empty: bool = False) -> None:
-        before = tag(number, LENGTH)
-        self._steps.append([k.CLOSE, int(omit_empty), self._constants.put(before), len(before)])
-
-    def _end(self) -> None:
-        self._steps.append([k.OPEN, 0, 0, 0])
-
-    def _block(self, number: int, step: list[int]) -> None:
-        self._begin(number, omit_empty=True)
-        self._steps.append(step)
-        self._end()
-
-    def _constant(self, data: bytes) -> None:
-        if data:
-            self._steps.append([k.CONSTANT, self._constants.put(data), len(data), 0])
-
-
-def _placed(views: Sequence[ViewColumns]) -> list[tuple[int, Field]]:
-    return [placed for view in views for placed in zip(view.columns, view.fields, strict=True)]
+def address_of(array: Octets | Table) -> int:
+    """Where the elements of an array are."""
+    return int(array.__array_interface__["data"][0])

@@ -8,7 +8,9 @@ from hotrow.schema.definition import Definition
 from hotrow.schema.entity import Entity, JoinKey
 from hotrow.schema.field import Field
 from hotrow.schema.push_source import PushSource
+from hotrow.schema.request_source import RequestSource
 from hotrow.schema.service import FeatureService
+from hotrow.schema.transform import Transform
 from hotrow.schema.view import FeatureView
 
 
@@ -28,6 +30,14 @@ def added_details(definition: Definition) -> Iterator[Detail]:
         yield Detail(f"join keys {_keys_text(definition.join_keys)}")
         for field in definition.fields:
             yield Detail(f"field {field.name}: {_field_text(field)}")
+    elif isinstance(definition, RequestSource):
+        for field in definition.fields:
+            yield Detail(f"field {field.name}: {_field_text(field)}")
+    elif isinstance(definition, Transform):
+        yield Detail(f"inputs {_inputs_text(definition)}")
+        for output in definition.fields:
+            yield Detail(f"output {output.name}: {_field_text(output)}")
+        yield Detail(f"mode {definition.mode}, at {definition.at}")
     elif isinstance(definition, PushSource):
         yield Detail(f"view {definition.view.name}")
     elif isinstance(definition, FeatureService):
@@ -42,6 +52,11 @@ def changed_details(old: Definition, new: Definition) -> Iterator[Detail]:
             yield Detail(f"join keys: {_keys_text(old.keys)} -> {_keys_text(new.keys)}")
     elif isinstance(old, FeatureView) and isinstance(new, FeatureView):
         yield from _view_details(old, new)
+    elif isinstance(old, RequestSource) and isinstance(new, RequestSource):
+        for detail in _fields_details(old.fields, new.fields):
+            yield Detail(detail.text)
+    elif isinstance(old, Transform) and isinstance(new, Transform):
+        yield from _transform_details(old, new)
     elif isinstance(old, PushSource) and isinstance(new, PushSource):
         if old.view.name != new.view.name:
             yield Detail(f"view: {old.view.name} -> {new.view.name}")
@@ -62,16 +77,33 @@ def _view_details(old: FeatureView, new: FeatureView) -> Iterator[Detail]:
     old_entities, new_entities = ([entity.name for entity in view.entities] for view in (old, new))
     if old_entities != new_entities:
         yield Detail(f"entities: {', '.join(old_entities) or 'none'} -> {', '.join(new_entities) or 'none'}")
-    yield from _fields_details(old, new)
+    yield from _fields_details(old.fields, new.fields)
     if old.ttl != new.ttl:
         yield Detail(f"ttl: {_ttl_text(old.ttl)} -> {_ttl_text(new.ttl)}")
     if old.source != new.source:
         yield from _source_details(old, new)
 
 
-def _fields_details(old: FeatureView, new: FeatureView) -> Iterator[Detail]:
-    before = {field.name: field for field in old.fields}
-    after = {field.name: field for field in new.fields}
+def _transform_details(old: Transform, new: Transform) -> Iterator[Detail]:
+    if _inputs_text(old) != _inputs_text(new):
+        yield Detail(f"inputs: {_inputs_text(old)} -> {_inputs_text(new)}")
+    for detail in _fields_details(old.fields, new.fields):
+        stored = old.at == new.at == "push"
+        yield Detail(detail.text, compatible=detail.compatible or not stored)
+    for what in ("mode", "at"):
+        if getattr(old, what) != getattr(new, what):
+            yield Detail(f"{what}: {getattr(old, what)} -> {getattr(new, what)}")
+    if old.code != new.code:
+        yield Detail(
+            "code: changed" + (", and rows stored before keep what the old code made" if new.at == "push" else "")
+        )
+    elif old.certificate != new.certificate:
+        yield Detail("certificate: changed, though the code is the same: it computes something else")
+
+
+def _fields_details(fields: tuple[Field, ...], others: tuple[Field, ...]) -> Iterator[Detail]:
+    before = {field.name: field for field in fields}
+    after = {field.name: field for field in others}
     for name in sorted({*before, *after}):
         if name not in after:
             yield Detail(f"field {name}: removed")
@@ -133,6 +165,12 @@ def _text_details(old: Definition, new: Definition) -> Iterator[Detail]:
 
 def _encodings(view: FeatureView) -> list[tuple[str, str]]:
     return [(key.name, key.encoding_class) for key in view.join_keys]
+
+
+def _inputs_text(transform: Transform) -> str:
+    return ", ".join(
+        f"{one.source.name}:{one.field.name}" + (" (where null)" if one.is_mask else "") for one in transform.inputs
+    )
 
 
 def _keys_text(keys: tuple[JoinKey, ...]) -> str:

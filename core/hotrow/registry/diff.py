@@ -13,7 +13,7 @@ from hotrow.schema.view import FeatureView
 
 Action = Literal["added", "changed", "removed"]
 
-_KINDS = ("entity", "feature view", "push source", "feature service")
+_KINDS = ("entity", "feature view", "request source", "transform", "push source", "feature service")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an apply would change: entities, views, push sources, services, each in the order of their names."""
+    """What an apply would change, kind by kind, each in the order of their names."""
 
     changes: tuple[Change, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -75,7 +75,14 @@ def diff(old: Snapshot | None, new: Snapshot, past: Iterable[Snapshot] = ()) -> 
 def _definitions(snapshot: Snapshot | None) -> dict[str, Mapping[str, Definition]]:
     if snapshot is None:
         return {kind: {} for kind in _KINDS}
-    mappings = (snapshot.entities, snapshot.views, snapshot.push_sources, snapshot.services)
+    mappings = (
+        snapshot.entities,
+        snapshot.views,
+        snapshot.request_sources,
+        snapshot.transforms,
+        snapshot.push_sources,
+        snapshot.services,
+    )
     return dict(zip(_KINDS, mappings, strict=True))
 
 
@@ -97,8 +104,8 @@ def _kind_changes(kind: str, before: Mapping[str, Definition], after: Mapping[st
 def _added_fields(old: Snapshot | None, new: Snapshot) -> dict[str, tuple[Field, ...]]:
     """By view, the fields that stored rows of `old` do not have; views without such fields left out."""
     added: dict[str, tuple[Field, ...]] = {}
-    for name, view in new.views.items():
-        known = old.views.get(name) if old is not None else None
+    for name, view in new.stored_views.items():
+        known = old.stored_views.get(name) if old is not None else None
         names = set() if known is None else {field.name for field in known.fields}
         fields = tuple(field for field in view.fields if field.name not in names)
         if fields:
@@ -112,7 +119,7 @@ def _past_conflicts(
     conflicts: dict[str, dict[str, str]] = {}
     for snapshot in past:
         for name, fields in added.items():
-            view = snapshot.views.get(name)
+            view = snapshot.stored_views.get(name)
             if view is not None and same_encoding(view, new.views[name]):
                 conflicts.setdefault(name, {}).update(_field_conflicts(view, fields, snapshot.id))
     return {name: tuple(lines.values()) for name, lines in conflicts.items() if lines}

@@ -20,6 +20,7 @@ from hotrow.supervisor.control import ClearReaders, Refs
 from hotrow.supervisor.shutdown import Shutdown
 from hotrow.supervisor.slot import Slot
 from hotrow.supervisor.state import StateFile, StoreLock, SupervisorState
+from hotrow.supervisor.transform_check import TransformCheck
 from hotrow.supervisor.watch import RegistryWatch
 
 REGISTRY_POLL_S = 0.2
@@ -39,7 +40,7 @@ class Supervisor:
         self._on_ready = on_ready
         self._slots = [Slot("ingest", 0)] if fleet.ingest else []
         self._slots += [Slot("server", index) for index in range(fleet.servers)]
-        self._watch = RegistryWatch(registry, settings.project)
+        self._watch = RegistryWatch(registry, settings.project, lambda id_: TransformCheck(settings.registry, id_))
         self._refs = Refs(())
         self._poll_due_s = 0.0
         self._shutdown = Shutdown(self._slots, settings)
@@ -66,6 +67,7 @@ class Supervisor:
         """
         with contextlib.ExitStack() as stack:
             stack.callback(self._selector.close)
+            stack.callback(self._watch.close)
             stack.callback(self._waker.close)
             stack.callback(self._wakes.close)
             self._state_file = StateFile(self._settings)

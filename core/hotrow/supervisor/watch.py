@@ -1,22 +1,33 @@
 """Watches the registry for the supervisor, and lets through the snapshots that can be served."""
 
-from hotrow import log
+from collections.abc import Callable
+
+from hotrow import clock, log
 from hotrow.errors import Code, HotrowError
 from hotrow.registry.registry import Registry
 from hotrow.supervisor.control import Refs
+from hotrow.supervisor.transform_check import TransformCheck
 
 _log = log.logger(__name__)
+_PENDING_S = 0.05
+
+
+class _PendingError(Exception):
+    """A snapshot's transforms are being compiled."""
 
 
 class RegistryWatch:
     """What of a project is to be served.
 
     A snapshot is loaded and checked once, before it is let through; one that fails is logged, kept out, and named in
-    `rejected` with the reason, and where it was the head, the head before it goes on being served.
+    `rejected` with the reason, and where it was the head, the head before it goes on being served. `check` begins the
+    check of a snapshot's transforms, for which nothing else waits.
     """
 
-    def __init__(self, registry: Registry, project: str) -> None:
+    def __init__(self, registry: Registry, project: str, check: Callable[[str], TransformCheck]) -> None:
         self.rejected: dict[str, str] = {}
+        self._check_transforms = check
+        self._checks: dict[str, TransformCheck] = {}
         self._registry = registry
         self._project = project
         self._checked: set[str] = set()
@@ -27,7 +38,7 @@ class RegistryWatch:
     def initial(self) -> Refs:
         """What to serve at the start; raises HotrowError FAILED_PRECONDITION when there is nothing that can be."""
         version = self._registry.version(self._project)
-        refs = self._load()
+        refs = self._load_waiting()
         if not refs.ids():
             problem = f"project {self._project!r} has no applied snapshot"
             if self.rejected:
@@ -45,6 +56,8 @@ class RegistryWatch:
             if version == self._version:
                 return None
             refs = self._load()
+        except _PendingError:
+            return None
         except (HotrowError, OSError) as error:
             if not self._away:
                 _log.warning("the registry cannot be read; what is served goes on being served", error=str(error))
@@ -56,6 +69,18 @@ class RegistryWatch:
             return None
         self._refs = refs
         return refs
+
+    def close(self) -> None:
+        """End the checks that go on."""
+        for check in self._checks.values():
+            check.end()
+
+    def _load_waiting(self) -> Refs:
+        while True:
+            try:
+                return self._load()
+            except _PendingError:
+                clock.sleep_s(_PENDING_S)
 
     def _load(self) -> Refs:
         found = self._registry.refs(self._project)
@@ -85,7 +110,18 @@ class RegistryWatch:
         return True
 
     def _check(self, snapshot_id: str) -> None:
-        """Loading builds every definition anew, and so checks it."""
-        snapshot = self._registry.snapshot(snapshot_id)
-        if snapshot.project != self._project:
-            raise HotrowError(Code.INVALID, f"it is of project {snapshot.project!r}")
+        """Loading builds every definition anew, and so checks it; transforms are compiled as well."""
+        check = self._checks.get(snapshot_id)
+        if check is None:
+            snapshot = self._registry.snapshot(snapshot_id)
+            if snapshot.project != self._project:
+                raise HotrowError(Code.INVALID, f"it is of project {snapshot.project!r}")
+            if not snapshot.transforms:
+                return
+            check = self._checks[snapshot_id] = self._check_transforms(snapshot_id)
+        why = check.result()
+        if why is None:
+            raise _PendingError
+        del self._checks[snapshot_id]
+        if why:
+            raise HotrowError(Code.FAILED_PRECONDITION, why)

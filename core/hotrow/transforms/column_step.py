@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from numba.core.errors import NumbaError
 
+from hotrow.codec.cells import Block
 from hotrow.errors import invalid
 from hotrow.schema.transform import MASK, Transform
 from hotrow.transforms.compile import built
 from hotrow.transforms.kernel_cells import PRESENT, TRANSFORM_ERROR
-from hotrow.transforms.program import Arena, Block
+from hotrow.transforms.program import Arena
 from hotrow.transforms.refusal import refusal
 from hotrow.transforms.values import Cells
 from hotrow.types import BOOL, FLOAT32, FLOAT64, INT32, INT64, TIMESTAMP, ValueType

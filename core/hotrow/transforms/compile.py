@@ -55,6 +55,7 @@ def compiled_rows(transform: Transform) -> Loop:
             )
     function = built(transform.code)
     scope = {
+        "__name__": __name__,
         "function": function,
         "word": word,
         "load_u8": load_u8,
@@ -73,6 +74,7 @@ def compiled_rows(transform: Transform) -> Loop:
 def built(code: FunctionCode) -> Any:
     """The function as compiled code calls it, rewritten, with all that it uses around it."""
     scope: dict[str, Any] = {
+        "__name__": __name__,  # machine code that is loaded again looks for the module it was in
         **{PREFIX + name: getattr(kernel_operators, name) for name in _OPERATORS.split()},
         **{f"{PREFIX}math_{name}": function for name, function in MATH.items()},
         PREFIX + "power": power,
@@ -87,7 +89,7 @@ def built(code: FunctionCode) -> Any:
     file = f"<transform {code.name}>"
     linecache.cache[file] = (len(code.source), None, code.source.splitlines(keepends=True), file)
     exec(compile(rewritten(code), file, "exec"), scope)  # noqa: S102 - what the registry holds is what is run
-    return numba.njit(error_model="python")(scope[code.name])
+    return numba.njit(error_model="python", boundscheck=True)(scope[code.name])
 
 
 def _compile(transform: Transform, source: str, scope: dict[str, Any]) -> Loop:

@@ -15,7 +15,7 @@ _FUTURE = __future__.annotations.compiler_flag  # annotations are for readers, a
 
 def plain(code: FunctionCode) -> Callable[..., Any]:
     """The function as Python runs it, built from the same code."""
-    scope: dict[str, Any] = dict(code.constants)
+    scope: dict[str, Any] = {"__name__": __name__, **code.constants}
     scope |= {name: imported(target) for name, target in code.imports.items()}
     scope |= {name: plain(called) for name, called in code.functions.items()}
     file = f"<plain transform {code.name}>"

@@ -25,7 +25,7 @@ from hotrow.codec.kernel_memory import load_u8
 from hotrow.transforms.kernel_operators import add, is_whole, mul, refuse
 
 
-class TextType(types.Type):  # type: ignore[misc]  # numba has no types
+class TextType(types.Type):
     """The Numba type of a string of a transform."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ TEXT = TextType()
 
 
 @register_model(TextType)
-class _TextModel(models.StructModel):  # type: ignore[misc]
+class _TextModel(models.StructModel):
     def __init__(self, manager: Any, kind: Any) -> None:
         super().__init__(manager, kind, [("at", types.int64), ("size", types.int64)])
 

@@ -6,11 +6,13 @@ addresses that whoever calls keeps alive.
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 
+from hotrow.codec.cells import Block
 from hotrow.codec.entity import int_table
+from hotrow.codec.response import address_of
 from hotrow.codec.wire import Octets, Table
 from hotrow.schema.transform import Source, Transform
 from hotrow.transforms.kernel_pack import ARENA_AT, ARENA_FULL, ARENA_SIZE, ARENA_USED
@@ -22,25 +24,10 @@ _ARENA_BYTES = 64 << 10  # of a thread, kept between requests
 _LARGEST_ARENA = 1 << 30
 
 
-class Block(NamedTuple):
-    """Where the cells of `n` rows are; `base` is what the offsets of strings and lists count from."""
-
-    cells: int
-    lengths: int
-    statuses: int
-    base: int
-    n: int
-
-
 class Step(Protocol):
     """One transform, compiled or not, that knows its columns."""
 
     def run(self, block: Block, arena: "Arena") -> None: ...
-
-
-def address_of(array: Octets | Table) -> int:
-    """Where the elements of an array are."""
-    return int(array.__array_interface__["data"][0])
 
 
 class Arena(threading.local):

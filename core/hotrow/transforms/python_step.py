@@ -3,10 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
+from hotrow.codec.cells import Block
 from hotrow.schema.transform import MASK, Transform
 from hotrow.transforms.function import plain
 from hotrow.transforms.kernel_cells import PRESENT, TRANSFORM_ERROR, worse
-from hotrow.transforms.program import Arena, Block
+from hotrow.transforms.program import Arena
 from hotrow.transforms.values import Cells
 
 
@@ -22,12 +25,13 @@ class PythonStep:
     def run(self, block: Block, arena: Arena) -> None:
         """Call the function for each row; a row that raises, or returns what the outputs do not take, is an error."""
         cells = Cells(block, max((*self._inputs, *self._outputs)) + 1)
-        for row in range(block.n):
-            status = worst(needed_statuses(self._transform, self._inputs, cells, row))
-            if status == PRESENT and self._call(cells, row, arena):
-                continue
-            for column in self._outputs:
-                cells.fail(column, row, TRANSFORM_ERROR if status == PRESENT else status)
+        with np.errstate(all="ignore"):  # NaN and infinity are values
+            for row in range(block.n):
+                status = worst(needed_statuses(self._transform, self._inputs, cells, row))
+                if status == PRESENT and self._call(cells, row, arena):
+                    continue
+                for column in self._outputs:
+                    cells.fail(column, row, TRANSFORM_ERROR if status == PRESENT else status)
 
     def _call(self, cells: Cells, row: int, arena: Arena) -> bool:
         try:
@@ -60,5 +64,5 @@ def worst(statuses: Iterator[int]) -> int:
     """The status of a row that needs several values, as compiled code has it."""
     status = PRESENT
     for other in statuses:
-        status = worse(status, other)
+        status = worse(status, other)  # type: ignore[no-untyped-call]
     return status

@@ -102,7 +102,7 @@ class _Rewriter(ast.NodeTransformer):
         if isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
             return node
         self.generic_visit(node)
-        name = {ast.USub: "neg", ast.Invert: "invert"}.get(type(node.op))  # type: ignore[call-overload]
+        name = {ast.USub: "neg", ast.Invert: "invert"}.get(type(node.op))
         return node if name is None else ast.copy_location(_call(name, node.operand), node)
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:

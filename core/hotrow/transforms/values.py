@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hotrow.codec.cells import Block
+from hotrow.codec.response import address_of
 from hotrow.codec.wire import Octets, Table
 from hotrow.transforms.kernel_cells import NULL_VALUE, PRESENT
-from hotrow.transforms.program import Arena, Block, address_of
+from hotrow.transforms.program import Arena
 from hotrow.types import BOOL, BYTES, FLOAT32, FLOAT64, INT32, INT64, STRING, TIMESTAMP, ValueType
 
 _ELEMENTS = {FLOAT64: "<f8", FLOAT32: "<f4", INT64: "<i8", INT32: "<i4", BOOL: "|b1", TIMESTAMP: "<i8"}

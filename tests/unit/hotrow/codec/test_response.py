@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from hotrow.codec.layout import layout_from_schema
 from hotrow.codec.lookup import rows_from_list
-from hotrow.codec.response import MATRIX_KINDS, ReplyShape, RowFaultError, ViewColumns, plan_response, write_response
+from hotrow.codec.response import RowFaultError, write_response
+from hotrow.codec.response_plan import MATRIX_KINDS, ReplyShape, ViewColumns, plan_response
 from hotrow.v1.feature_server_pb2 import GetOnlineFeaturesReply
 from hypothesis import given
 from hypothesis import strategies as st

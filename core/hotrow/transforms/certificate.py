@@ -1,0 +1,167 @@
+"""Certificates: proof that a transform computes here what it computed where it was applied.
+
+At apply the compiled function is compared with the plain one on some hundred rows, and what it makes of a few is kept
+in the snapshot. A worker that makes something else of those does not become ready: better no features than others than
+the model was trained with.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from hotrow.errors import Code, HotrowError, invalid
+from hotrow.registry.snapshot import Snapshot, snapshot_from_json
+from hotrow.schema.canonical import Document, canonical_json
+from hotrow.schema.constant import constant_from_json, constant_to_json
+from hotrow.schema.transform import Source, Transform
+from hotrow.transforms.kernel_cells import NULL_VALUE, PRESENT, TRANSFORM_ERROR
+from hotrow.transforms.program import Arena, plan_program
+from hotrow.transforms.sample import sample_rows
+from hotrow.transforms.values import new_cells
+
+GOLDEN_ROWS, COMPARED_ROWS = 24, 512
+_NEAR = 1e-12
+"""How far, relatively, a float may be from Python's: C's functions differ from Python's in the last bits alone."""
+
+Result = list[tuple[int, Any]]
+"""Status and value of each output, for a row."""
+
+
+def with_certificates(snapshot: Snapshot) -> Snapshot:
+    """The snapshot with each transform compiled, compared with plain Python, and certified.
+
+    Raises INVALID, naming file and line, for a function that cannot be compiled, and for one that computes something
+    else compiled than it does in Python.
+    """
+    if not snapshot.transforms:
+        return snapshot
+    document = json.loads(snapshot.to_json())
+    for transform in snapshot.transforms.values():
+        document["transforms"][transform.name]["certificate"] = certificate_of(transform)
+    return snapshot_from_json(canonical_json(document))
+
+
+def certificate_of(transform: Transform) -> Document:
+    """The certificate of a transform; raises INVALID as `with_certificates` does."""
+    _compare(transform)
+    rows = sample_rows(transform, GOLDEN_ROWS)
+    return {
+        "code": hashlib.sha256(canonical_json(transform.code.document())).hexdigest(),
+        "signature": signature_of(transform),
+        "inputs": [[one.parameter, one.field.type.name, one.field.unit] for one in transform.inputs],
+        "outputs": [[output.name, output.type.name, output.unit] for output in transform.fields],
+        "golden": [
+            [_to_json(row), [[status, *_to_json([value])] for status, value in result]]
+            for row, result in zip(rows, run_rows(transform, rows), strict=True)
+        ],
+    }
+
+
+def verify(transforms: Iterable[Transform]) -> None:
+    """Raise FAILED_PRECONDITION unless each transform reproduces its golden vectors, bit for bit."""
+    for transform in transforms:
+        golden = transform.certificate.get("golden")
+        if not golden:
+            raise HotrowError(
+                Code.FAILED_PRECONDITION, f"{transform.label} has no certificate; apply it with `hotrow apply`"
+            )
+        rows = [[constant_from_json(value) for value in row] for row, _ in golden]
+        for row, expected, result in zip(rows, golden, run_rows(transform, rows), strict=True):
+            made = [[status, *_to_json([value])] for status, value in result]
+            if made != expected[1]:
+                raise HotrowError(
+                    Code.FAILED_PRECONDITION,
+                    f"{transform.label} does not compute here what its certificate says: {_shown(transform, row)} gives "
+                    f"{made}, and gave {expected[1]} where it was applied; apply it again from a machine like this one",
+                )
+
+
+def signature_of(transform: Transform) -> str:
+    """The types that a transform takes and returns: "rows (Float64, String) -> (Int64)"."""
+    taken = ", ".join("mask" if one.is_mask else one.field.type.name for one in transform.inputs)
+    returned = ", ".join(output.type.name for output in transform.fields)
+    return f"{transform.mode} ({taken}) -> ({returned})"
+
+
+def run_rows(transform: Transform, rows: Sequence[Sequence[Any]]) -> list[Result]:
+    """What a transform makes of rows with a value for each input but masks; None is null."""
+    columns: dict[tuple[str, str], int] = {}
+    for source, name in [(one.source, one.field.name) for one in transform.inputs]:
+        columns.setdefault((source.label, name), len(columns))
+    for output in transform.fields:
+        columns[transform.label, output.name] = len(columns)
+
+    def column_of(source: Source, name: str) -> int:
+        return columns[source.label, name]
+
+    cells, _kept = new_cells(len(columns), len(rows))
+    arena = Arena()
+    taken = [one for one in transform.inputs if not one.is_mask]
+    for number, row in enumerate(rows):
+        for one, value in zip(taken, row, strict=True):
+            cells.put(column_of(one.source, one.field.name), number, one.field.type, value, arena)
+    plan_program([transform], column_of).run(cells.block)
+    made = [(column_of(transform, output.name), output.type) for output in transform.fields]
+    return [
+        [(int(cells.statuses[column, row]), cells.value(column, row, type_)) for column, type_ in made]
+        for row in range(len(rows))
+    ]
+
+
+def _compare(transform: Transform) -> None:
+    """Raise INVALID where the compiled function and the plain one differ by more than the last bits of floats."""
+    if transform.mode == "python":
+        return
+    rows = sample_rows(transform, COMPARED_ROWS, salt="compared")
+    if transform.mode == "columns":
+        expected = [run_rows(transform, [row])[0] for row in rows]  # a row may not depend on the others
+    else:
+        expected = run_rows(replace(transform, mode="python"), rows)
+    for row, made, wanted in zip(rows, run_rows(transform, rows), expected, strict=True):
+        if not all(_near(row, *pair) for pair in zip(made, wanted, strict=True)):
+            reason = (
+                "gives another result alone than among other rows: a column must be computed row by row"
+                if transform.mode == "columns"
+                else 'computes something else compiled than in Python; write it otherwise, or use mode="python"'
+            )
+            raise invalid(
+                f"{transform.place or transform.label}: {transform.name} {reason}: {_shown(transform, row)} gives "
+                f"{_shown_result(made)}, and {_shown_result(wanted)} {'alone' if transform.mode == 'columns' else 'in Python'}"
+            )
+
+
+def _near(row: Sequence[Any], made: tuple[int, Any], wanted: tuple[int, Any]) -> bool:
+    if made[0] != wanted[0]:
+        # An integer may leave 64 bits on the way to a result that does not.
+        large = any(isinstance(value, int) and abs(value) >= 1 << 31 for value in row)
+        return made[0] == TRANSFORM_ERROR and wanted[0] in (PRESENT, NULL_VALUE) and large
+    one, other = made[1], wanted[1]
+    if isinstance(one, float) and isinstance(other, float):
+        return one == other or math.isclose(one, other, rel_tol=_NEAR) or (math.isnan(one) and math.isnan(other))
+    if isinstance(one, np.ndarray):
+        if one.dtype.kind == "f":
+            return one.shape == other.shape and bool(np.allclose(one, other, rtol=_NEAR, atol=0.0, equal_nan=True))
+        return bool(np.array_equal(one, other))
+    return bool(one == other)
+
+
+def _to_json(values: Sequence[Any]) -> list[Any]:
+    return [
+        constant_to_json(tuple(v.tolist()) if isinstance(v, np.ndarray) else tuple(v) if isinstance(v, list) else v)
+        for v in values
+    ]
+
+
+def _shown(transform: Transform, row: Sequence[Any]) -> str:
+    names = [one.parameter for one in transform.inputs if not one.is_mask]
+    return ", ".join(f"{name}={value!r}" for name, value in zip(names, row, strict=True))
+
+
+def _shown_result(result: Result) -> str:
+    names = {PRESENT: "", NULL_VALUE: "null", TRANSFORM_ERROR: "an error"}
+    return ", ".join(names.get(status) or repr(value) for status, value in result)

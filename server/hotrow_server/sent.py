@@ -1,0 +1,38 @@
+"""What a caller sends for transforms: request_data, made rows as those of a view are, so that it is decoded with them."""
+
+import numpy as np
+
+from hotrow.codec.kernel_row import OUT_END, OUT_ROW
+from hotrow.codec.lookup import Keys
+from hotrow.codec.pushed import RowPlan, Times, rows_from_request
+from hotrow.codec.response import NOTHING_SENT, Sent
+from hotrow.codec.fault import ROW_REASONS
+from hotrow.codec.wire import Scanned
+from hotrow.errors import invalid
+
+from hotrow_server.plan import ReadPlan
+
+_AT_ANY_TIME = Times(0, (1 << 63) - 1)
+
+
+def sent_rows(plan: ReadPlan, expected: RowPlan, request: Scanned, keys: Keys) -> tuple[Keys, Sent]:
+    """The rows of request_data, and the keys: as many as rows where no join key says how many.
+
+    Raises INVALID, naming the column, for request data that are not what the transforms take, a row an entity.
+    """
+    encoded = rows_from_request(expected, request, _AT_ANY_TIME)
+    for row, fault, entry in encoded.refused():
+        name = expected.expected.entries[entry][0]
+        raise invalid(f"request_data: {name!r} in row {row}: {ROW_REASONS[fault]}", field=name)
+    n = len(encoded)
+    if not plan.keys.expected.entries:
+        keys = Keys(keys.data, np.zeros(len(plan.wanted.view_ids) * n + 1, np.int64), n)
+    elif n != keys.n:
+        raise invalid(
+            f"request_data has {n} rows, and there are {keys.n} entities; send a row an entity", field="request_data"
+        )
+    results = encoded.results
+    starts = np.empty(n + 1, np.int64)
+    starts[:n] = results[:, OUT_ROW]
+    starts[n] = results[-1, OUT_END] if n else 0
+    return keys, Sent(encoded.buffer if n else NOTHING_SENT.data, starts)
