@@ -53,7 +53,8 @@ class FeatureStore:
     ) -> Frame:
         """The entity frame with the features as they were at the event time of each of its rows.
 
-        `entity_df` is a pandas or Polars DataFrame or a pyarrow Table with the join keys and a column of event times;
+        `entity_df` is a pandas or Polars DataFrame or a pyarrow Table with the join keys, a column of event times and
+        the columns that transforms take of a caller (request data);
         the result is of the same kind, with the same rows in the same order, and the features on the right. `features`
         are references ("view:feature"), a FeatureService, or its name; a column is named by its feature, or
         `view__feature` with `full_names`. A feature is null where no row of its source is at or before the event time
@@ -73,7 +74,7 @@ class FeatureStore:
 
         selection = select_features(self.snapshot(), features, full_names=full_names)
         frame = open_frame(entity_df)
-        columns = EntityColumns("the entity frame", selection.join_keys(), timestamp_column)
+        columns = EntityColumns("the entity frame", selection.join_keys(), timestamp_column, selection.request)
         columns.check_names(frame.names, [feature.column for feature in selection.features])
         table = frame.table(columns.names)
         columns.check_types(table.schema)
@@ -81,8 +82,7 @@ class FeatureStore:
         plan = plan_training(selection, self.repo)
         reports = plan.reports()
         joined = join_table(plan, rows, reports, SilentProgress())
-        for report in reports.values():
-            for warning in report.warnings():
-                warnings.warn(warning, stacklevel=2)
+        for warning in plan.warnings(reports):
+            warnings.warn(warning, stacklevel=2)
         result: Frame = frame.attach(joined)
         return result

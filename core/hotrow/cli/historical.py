@@ -74,7 +74,9 @@ def historical(arguments: HistoricalArguments) -> None:
     workspace = open_workspace(arguments.repo)
     selection = _selection(arguments, workspace.snapshot(arguments.snapshot))
     check_output(arguments.output, arguments.entities)
-    columns = EntityColumns(str(arguments.entities), selection.join_keys(), arguments.timestamp_column)
+    columns = EntityColumns(
+        str(arguments.entities), selection.join_keys(), arguments.timestamp_column, selection.request
+    )
     plan = plan_training(selection, workspace.repo)
     entities = open_entity_file(arguments.entities, columns, plan.columns)
     entities.check_rows()
@@ -123,6 +125,5 @@ def _print(arguments: HistoricalArguments, plan: TrainingPlan, reports: Mapping[
             f"wrote {arguments.output}: {rows:,} rows with {len(plan.columns)} features of snapshot "
             f"{render.short_id(snapshot)}"
         )
-    for report in reports.values():
-        for warning in report.warnings():
-            render.warn(warning)
+    for warning in plan.warnings(reports):
+        render.warn(warning)

@@ -84,6 +84,7 @@ def open_entity_file(path: Path, columns: EntityColumns, feature_columns: Sequen
 def _open_csv(path: Path, columns: EntityColumns, names: Sequence[str] | None = None) -> pv.CSVStreamingReader:
     """Join keys are read as what they are: the text "007" is no number. What else there is, Arrow infers."""
     keys = {key.name: arrow_type(joined_type(key.type)) for key in columns.keys if key.type.kind != TIMESTAMP}
+    keys |= {sent.name: arrow_type(sent.type) for sent in columns.request if sent.type.kind != TIMESTAMP}
     options = pv.ConvertOptions(column_types=keys, include_columns=list(names or ()))
     return pv.open_csv(path, convert_options=options)
 

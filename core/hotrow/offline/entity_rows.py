@@ -1,11 +1,11 @@
-"""The entity rows of a training set: their join keys and event times, checked and in the types that join.
+"""The entity rows of a training set: join keys, event times and request data, checked and in the types that join.
 
 Keys are compared by encoding class, as an online read compares them: every integer type is one, and so on. A null in a
 join key is a key that no row has. An event time is needed in every row.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,7 @@ from hotrow.offline.arrow_column import column_from_source
 from hotrow.offline.asof import Integers
 from hotrow.offline.conversion import convert, mismatch
 from hotrow.schema.entity import JoinKey
+from hotrow.schema.field import Field
 from hotrow.types import BY_KIND, UnixTimestamp, ValueType
 
 
@@ -26,10 +27,11 @@ def joined_type(declared: ValueType) -> ValueType:
 
 @dataclass(frozen=True, slots=True)
 class EntityRows:
-    """Join keys by name, null where the caller's are, and the event times in microseconds."""
+    """Join keys and request data by name, null where the caller's are, and the event times in microseconds."""
 
     keys: dict[str, pa.Array]
     times_us: Integers
+    request: dict[str, pa.Array] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.times_us)
@@ -37,25 +39,32 @@ class EntityRows:
     def slice(self, start: int, end: int) -> "EntityRows":
         """The rows from `start` up to `end`, without a copy."""
         keys = {name: key.slice(start, end - start) for name, key in self.keys.items()}
-        return EntityRows(keys, self.times_us[start:end])
+        request = {name: column.slice(start, end - start) for name, column in self.request.items()}
+        return EntityRows(keys, self.times_us[start:end], request)
 
 
 @dataclass(frozen=True, slots=True)
 class EntityColumns:
-    """Which columns the entity rows must have. `where` they come from is for messages."""
+    """Which columns the entity rows must have; `request` are what transforms take of a caller.
+
+    `where` they come from is for messages.
+    """
 
     where: str
     keys: tuple[JoinKey, ...]
     event_time: str
+    request: tuple[Field, ...] = ()
 
     @property
     def names(self) -> list[str]:
         """The columns that are read, each once."""
-        return list(dict.fromkeys([*(key.name for key in self.keys), self.event_time]))
+        names = [*(key.name for key in self.keys), self.event_time, *(sent.name for sent in self.request)]
+        return list(dict.fromkeys(names))
 
     def check_names(self, names: Sequence[str], feature_columns: Sequence[str]) -> None:
         """Raise INVALID for a column that is missing, there twice, or in the way of a feature's."""
-        for role, name in [*(("join key", key.name) for key in self.keys), ("event time", self.event_time)]:
+        roles = [*(("join key", key.name) for key in self.keys), ("event time", self.event_time)]
+        for role, name in [*roles, *(("request data", sent.name) for sent in self.request)]:
             if name not in names:
                 remedy = "add it (in pandas, an index is no column: reset_index makes it one)"
                 if role == "event time":
@@ -81,6 +90,13 @@ class EntityColumns:
                     f"{self.where}: column {key.name!r} does not fit the join key, which is {key.type.name}: "
                     f"{objection}; {_key_remedy(held)}"
                 )
+        for sent in self.request:
+            objection = mismatch(schema.field(sent.name).type, sent.type)
+            if objection:
+                raise invalid(
+                    f"{self.where}: column {sent.name!r} does not fit the request data, which are {sent.type.name}: "
+                    f"{objection}; convert it"
+                )
         objection = mismatch(schema.field(self.event_time).type, UnixTimestamp)
         if objection:
             raise invalid(
@@ -103,16 +119,20 @@ class EntityColumns:
                 f"first in row {row}; fill it, or drop the rows"
             )
         keys = {key.name: self._key(table, key, first_row) for key in self.keys}
-        return EntityRows(keys, times.values.to_numpy())
+        request = {sent.name: self._request(table, sent, first_row) for sent in self.request}
+        return EntityRows(keys, times.values.to_numpy(), request)
 
     def _key(self, table: pa.Table, key: JoinKey, first_row: int) -> pa.Array:
-        array, declared = _column(table, key.name), joined_type(key.type)
+        return self._converted(_column(table, key.name), joined_type(key.type), f"join key {key.name!r}", first_row)
+
+    def _request(self, table: pa.Table, sent: Field, first_row: int) -> pa.Array:
+        return self._converted(_column(table, sent.name), sent.type, f"column {sent.name!r}", first_row)
+
+    def _converted(self, array: pa.Array, declared: ValueType, what: str, first_row: int) -> pa.Array:
         converted = convert(array, declared)
         if converted.refused is not None:
             row = first_row + int(np.flatnonzero(converted.refused)[0])
-            raise invalid(
-                f"{self.where}: join key {key.name!r} in row {row}: {converted.example} {converted.reason}; correct it"
-            )
+            raise invalid(f"{self.where}: {what} in row {row}: {converted.example} {converted.reason}; correct it")
         return column_from_source(array, declared)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hotrow.errors import Code, HotrowError, invalid, not_found
+from hotrow.registry.needed import Needed, needed_columns
 from hotrow.registry.snapshot import Snapshot
 from hotrow.schema.entity import JoinKey
 from hotrow.schema.field import Field
@@ -18,32 +19,30 @@ Wanted = Sequence[str] | FeatureService | str
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """A feature and the name of its column."""
+    """A feature of a view or a transform, and the name of its column."""
 
-    view: FeatureView
+    reference: FeatureRef
     field: Field
     column: str
-
-    @property
-    def reference(self) -> FeatureRef:
-        return FeatureRef(self.view.name, self.field.name)
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Features of one snapshot, in the order asked for."""
+    """Features of one snapshot, in the order asked for, and the columns that they need, numbered."""
 
     snapshot: Snapshot
     features: tuple[Feature, ...]
+    needed: Needed
 
     @property
     def views(self) -> tuple[FeatureView, ...]:
-        """Their views, in the order of their first features."""
-        return tuple({feature.view.name: feature.view for feature in self.features}.values())
+        """The views that have something of it, in the order of their first features."""
+        return tuple(self.snapshot.view(name) for name in self.needed.of_views)
 
-    def of_view(self, view: FeatureView) -> list[Feature]:
-        """The features of one view."""
-        return [feature for feature in self.features if feature.view.name == view.name]
+    @property
+    def request(self) -> tuple[Field, ...]:
+        """What transforms take of the caller: columns of the entity rows."""
+        return tuple(sent for _, sent in self.needed.of_request)
 
     def join_keys(self) -> tuple[JoinKey, ...]:
         """The join keys of all views, in the order of their names; raises INVALID where two views disagree on one."""
@@ -60,9 +59,8 @@ def select_features(snapshot: Snapshot, wanted: Wanted, *, full_names: bool = Fa
     names = column_names(references, full_names=full_names, remedy="ask for full names")
     features = []
     for reference, name in zip(references, names, strict=True):
-        view = snapshot.view(reference.view)
-        features.append(Feature(view, view.field(reference.feature), name))
-    selection = Selection(snapshot, tuple(features))
+        features.append(Feature(reference, snapshot.feature(reference), name))
+    selection = Selection(snapshot, tuple(features), needed_columns(snapshot, references, stored=False))
     for view in selection.views:
         if not isinstance(view.source, ParquetSource):
             raise HotrowError(

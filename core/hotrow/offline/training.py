@@ -22,6 +22,7 @@ from hotrow.offline.parquet import Interval
 from hotrow.offline.progress import Progress, SharedProgress
 from hotrow.offline.rows import Refusals
 from hotrow.offline.selection import Selection
+from hotrow.offline.transformed import Computation, plan_computation
 from hotrow.offline.view_join import ViewJoin
 from hotrow.registry.signature import feature_signature
 from hotrow.schema.view import FeatureView
@@ -68,10 +69,11 @@ class ViewReport:
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """A selection with its sources, all checked."""
+    """A selection with its sources, all checked, and its transforms, compiled."""
 
     selection: Selection
     sources: Mapping[str, Source]
+    computation: Computation | None
 
     @property
     def columns(self) -> list[str]:
@@ -100,27 +102,34 @@ class TrainingPlan:
     @property
     def threads(self) -> int:
         """How many views are joined at a time: NumPy and Arrow let the threads run side by side."""
-        return min(len(self.selection.views), len(os.sched_getaffinity(0)))
+        return min(max(1, len(self.selection.views)), len(os.sched_getaffinity(0)))
 
     @property
     def chunk_rows(self) -> int:
         """How many entity rows are joined at a time."""
         sizes = sorted(self._row_bytes(view) for view in self.selection.views)
         at_work = sum(_INDEX_BYTES + _COPIES * size for size in sizes[-self.threads :])
-        return max(1, CHUNK_BYTES // (sum(sizes) + at_work))
+        made = [arrow_type(field.type) for one in self.selection.needed.transforms for field in one.fields]
+        return max(1, CHUNK_BYTES // (sum(sizes) + at_work + _COPIES * sum(map(_held_bytes, made)) + _FIXED_BYTES))
 
     def reports(self) -> dict[str, ViewReport]:
         """A report a view, to be filled by `join`."""
         return {view.name: ViewReport(view.name) for view in self.selection.views}
 
+    def warnings(self, reports: Mapping[str, ViewReport]) -> list[str]:
+        """A line for each reason why source rows were left out, and for each transform that raised."""
+        lines = [warning for report in reports.values() for warning in report.warnings()]
+        return lines + ([] if self.computation is None else self.computation.warnings())
+
     def _row_bytes(self, view: FeatureView) -> int:
-        types = [arrow_type(feature.field.type) for feature in self.selection.of_view(view)]
-        return sum(_FIXED_BYTES if pa.types.is_primitive(held) else _VARIABLE_BYTES for held in types)
+        types = [arrow_type(field.type) for _, field in self.selection.needed.of_views[view.name]]
+        return sum(map(_held_bytes, types))
 
 
 def plan_training(selection: Selection, repo: Path) -> TrainingPlan:
     """Check the source of every view, whose path is relative to `repo`; raises HotrowError as `open_source` does."""
-    return TrainingPlan(selection, {view.name: open_view(view, repo) for view in selection.views})
+    sources = {view.name: open_view(view, repo) for view in selection.views}
+    return TrainingPlan(selection, sources, plan_computation(selection.needed))
 
 
 def join_table(plan: TrainingPlan, rows: EntityRows, reports: Mapping[str, ViewReport], progress: Progress) -> pa.Table:
@@ -145,12 +154,13 @@ def _join_chunk(
         names = tuple(key.name for key in view.join_keys)
         if names not in indexes:  # views of the same keys share the sorted rows
             indexes[names] = EntityIndex([rows.keys[name] for name in names], rows.times_us)
-        features = plan.selection.of_view(view)
-        join = ViewJoin(plan.sources[view.name], [feature.field for feature in features], indexes[names])
-        pieces.append(_Piece(join, [f.column for f in features], _needed(rows, view.ttl_us), reports[view.name]))
+        needed = plan.selection.needed.of_views[view.name]
+        join = ViewJoin(plan.sources[view.name], [field for _, field in needed], indexes[names])
+        numbers = [number for number, _ in needed]
+        pieces.append(_Piece(join, numbers, _needed(rows, view.ttl_us), reports[view.name]))
     progress.start(", ".join(reports), sum(piece.rows for piece in pieces))
     shared = SharedProgress(progress)
-    columns: dict[str, pa.ChunkedArray] = {}
+    columns: dict[int, pa.ChunkedArray] = {}
     try:
         with ThreadPoolExecutor(plan.threads) as pool:
             try:
@@ -161,7 +171,17 @@ def _join_chunk(
                 raise
     finally:
         progress.finish()
-    return pa.table([columns[name] for name in plan.columns], schema=plan.schema)
+    if plan.computation is not None:
+        columns |= _computed(plan, plan.computation, columns, rows)
+    return pa.table([columns[number] for number in range(len(plan.columns))], schema=plan.schema)
+
+
+def _computed(
+    plan: TrainingPlan, computation: Computation, joined: Mapping[int, pa.ChunkedArray], rows: EntityRows
+) -> dict[int, pa.Array]:
+    given = {number: column.combine_chunks() for number, column in joined.items()}
+    given |= {number: rows.request[field.name] for number, field in plan.selection.needed.of_request}
+    return computation.run(given, len(rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +189,7 @@ class _Piece:
     """The join of one view with one chunk: which event times of its source can matter, and where it is reported."""
 
     join: ViewJoin
-    columns: list[str]
+    columns: list[int]
     interval: Interval
     report: ViewReport
 
@@ -178,7 +198,7 @@ class _Piece:
         """How many rows of the source will be read."""
         return self.join.source.reader.rows(self.interval)
 
-    def run(self, progress: Progress) -> dict[str, pa.ChunkedArray]:
+    def run(self, progress: Progress) -> dict[int, pa.ChunkedArray]:
         started_s = clock.monotonic_s()
         refusals = Refusals()
         joined = self.join.run(self.interval, refusals, progress)
@@ -189,6 +209,10 @@ class _Piece:
         self.report.seconds += clock.monotonic_s() - started_s
         self.report.add_refusals(refusals)
         return dict(zip(self.columns, joined.columns, strict=True))
+
+
+def _held_bytes(held: pa.DataType) -> int:
+    return _FIXED_BYTES if pa.types.is_primitive(held) else _VARIABLE_BYTES
 
 
 def _needed(rows: EntityRows, ttl_us: int | None) -> Interval:

@@ -66,7 +66,7 @@ class Cells:
         kind = type_.kind
         if not type_.is_list and kind not in _TEXTS:
             return _word(kind, _unwrapped(value)), 0
-        data = _text(kind, value) if not type_.is_list else _list_bytes(type_, value)
+        data = _text(kind, value) if not type_.is_list else list_bytes(type_, value)
         return arena.put(data) - self.block.base, len(data)
 
 
@@ -98,7 +98,8 @@ def _word(kind: int, value: Any) -> int:
     if kind == FLOAT64:
         return int(struct.unpack("<q", struct.pack("<d", float(value)))[0])
     if kind == FLOAT32:
-        return int(struct.unpack("<i", np.float32(value).tobytes())[0])
+        with np.errstate(over="ignore"):  # to infinity, as in compiled code
+            return int(struct.unpack("<i", np.float32(value).tobytes())[0])
     if not isinstance(value, int):
         raise UnfitValueError(f"{value!r} is no integer")
     bits = 31 if kind == INT32 else 63
@@ -115,7 +116,7 @@ def _text(kind: int, value: Any) -> bytes:
     raise UnfitValueError(f"{value!r} is no {'string' if kind == STRING else 'bytes'}")
 
 
-def _list_bytes(type_: ValueType, value: Any) -> bytes:
+def list_bytes(type_: ValueType, value: Any) -> bytes:
     """The elements of a list as a row has them."""
     if isinstance(value, str | bytes) or not isinstance(value, Sequence | np.ndarray):
         raise UnfitValueError(f"{value!r} is no list")

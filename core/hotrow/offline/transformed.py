@@ -1,0 +1,222 @@
+"""Transforms over Arrow columns, for training sets: the same compiled code as in reads, block by block.
+
+A block of rows is put into cells that fit a processor's cache, the program runs over them, and its outputs are taken
+out as Arrow again. Strings and lists are not copied on the way in: a cell points into Arrow's memory.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hotrow.codec.cells import Block
+from hotrow.codec.kernel_gather import gather
+from hotrow.codec.response import address_of
+from hotrow.codec.wire import Octets, Table
+from hotrow.offline.arrow_column import arrow_type
+from hotrow.registry.needed import Needed
+from hotrow.schema.field import Field
+from hotrow.transforms.kernel_cells import NULL_VALUE, PRESENT, TRANSFORM_ERROR
+from hotrow.transforms.program import Program, plan_program
+from hotrow.transforms.values import list_bytes
+from hotrow.types import BOOL, BYTES, FLOAT32, FLOAT64, INT32, INT64, STRING, TIMESTAMP, ValueType
+
+_BLOCK_ROWS = 1 << 13
+_TEXTS = (STRING, BYTES)
+_DTYPES = {FLOAT64: "<f8", FLOAT32: "<f4", INT64: "<i8", INT32: "<i4", BOOL: "|u1", TIMESTAMP: "<i8"}
+_WIDTHS = {kind: int(dtype[-1]) for kind, dtype in _DTYPES.items()}
+
+Bytes = npt.NDArray[np.uint8]
+
+
+@dataclass(slots=True)
+class Computation:
+    """The transforms of a selection, and how many rows were errors of each, by name."""
+
+    needed: Needed
+    program: Program
+    errors: Counter[str] = field(default_factory=Counter)
+
+    def run(self, given: Mapping[int, pa.Array], rows: int) -> dict[int, pa.Array]:
+        """The columns of the outputs by number, from those of views and of the caller."""
+        inputs = self._inputs()
+        outputs = {
+            self.needed.column_of(transform, output.name): output
+            for transform in self.needed.transforms
+            for output in transform.fields
+        }
+        sources = {number: _open(given[number], inputs[number].type) for number in inputs}
+        made = {number: _Made(output.type, rows) for number, output in outputs.items()}
+        cells = _Cells(len(self.needed.columns), min(rows, _BLOCK_ROWS))
+        for start in range(0, rows, _BLOCK_ROWS):
+            n = min(_BLOCK_ROWS, rows - start)
+            for number, source in sources.items():
+                source.fill(cells, number, start, n)
+            self.program.run(cells.block(n))
+            for number, column in made.items():
+                column.take(cells, number, start, n)
+        for transform in self.needed.transforms:
+            first = made[self.needed.column_of(transform, transform.fields[0].name)]
+            self.errors[transform.name] += first.errors
+        return {number: column.finish() for number, column in made.items()}
+
+    def warnings(self) -> list[str]:
+        """A line for each transform that raised for rows."""
+        return [
+            f"transform {name!r} raised for {rows} rows, whose values are null"
+            for name, rows in self.errors.items()
+            if rows
+        ]
+
+    def _inputs(self) -> dict[int, Field]:
+        taken = dict(self.needed.of_request)
+        for columns in self.needed.of_views.values():
+            taken |= dict(columns)
+        return taken
+
+
+def plan_computation(needed: Needed) -> Computation | None:
+    """The computation of a selection; None where it has no transforms. Raises INVALID as compiling does."""
+    if not needed.transforms:
+        return None
+    return Computation(needed, plan_program(needed.transforms, needed.column_of))
+
+
+class _Cells:
+    def __init__(self, columns: int, rows: int) -> None:
+        self._columns = columns
+        self.words: Table = np.zeros(columns * rows + 1, np.int64)
+        self.lengths: Table = np.zeros(columns * rows + 1, np.int64)
+        self.statuses: Octets = np.zeros(columns * rows + 1, np.uint8)
+
+    def block(self, n: int) -> Block:
+        return Block(address_of(self.words), address_of(self.lengths), address_of(self.statuses), 0, n)
+
+
+class _Source:
+    """An input column: `values` are what becomes words, `starts` and `lengths` of strings and lists are given."""
+
+    def __init__(self, valid: npt.NDArray[np.bool_] | None, words: npt.NDArray[Any], lengths: Table | None) -> None:
+        self._valid = valid
+        self._words = words
+        self._lengths = lengths
+
+    def fill(self, cells: _Cells, number: int, start: int, n: int) -> None:
+        place, there = slice(number * n, number * n + n), slice(start, start + n)
+        words, statuses = cells.words[place], cells.statuses[place]
+        words[:] = self._words[there]
+        if self._lengths is not None:
+            cells.lengths[place] = self._lengths[there]
+        statuses[:] = PRESENT
+        if self._valid is not None:
+            null = ~self._valid[there]
+            words[null] = 0
+            cells.lengths[place][null] = 0
+            statuses[null] = NULL_VALUE
+
+
+class _Lists(_Source):
+    """A source that holds on to memory which is not Arrow's."""
+
+    def __init__(self, valid: npt.NDArray[np.bool_] | None, words: Table, lengths: Table, held: Any) -> None:
+        super().__init__(valid, words, lengths)
+        self._held = held
+
+
+def _open(array: pa.Array, type_: ValueType) -> _Source:
+    valid = None if not array.null_count else pc.is_valid(array).to_numpy(zero_copy_only=False)
+    kind = type_.kind
+    if kind == FLOAT64:
+        return _Source(valid, _fixed(array, "<i8"), None)
+    if kind == FLOAT32:
+        return _Source(valid, _fixed(array, "<i4"), None)
+    if kind == BOOL:
+        return _Source(valid, pc.fill_null(array, False).to_numpy(zero_copy_only=False), None)
+    if kind in _DTYPES:
+        return _Source(valid, _fixed(array, _DTYPES[kind]), None)
+    if type_.element_kind in _TEXTS and type_.is_list:
+        return _text_lists(array, type_, valid)
+    offsets = _fixed_buffer(array.buffers()[1], "<i8")[array.offset : array.offset + len(array) + 1]
+    if not type_.is_list:
+        data = array.buffers()[2]
+        return _Source(valid, offsets[:-1] + (data.address if data else 0), np.diff(offsets))
+    element = type_.element_kind
+    values = array.values
+    if element == BOOL:
+        held = pc.fill_null(values, False).to_numpy(zero_copy_only=False).astype(np.uint8)
+        return _Lists(valid, offsets[:-1] + address_of(held), np.diff(offsets), held)
+    width = _WIDTHS[element]
+    at = (values.buffers()[1].address if len(values) else 0) + width * values.offset
+    return _Source(valid, width * offsets[:-1] + at, width * np.diff(offsets))
+
+
+def _text_lists(array: pa.Array, type_: ValueType, valid: npt.NDArray[np.bool_] | None) -> _Source:
+    """Lists of strings have in a row a form of their own."""
+    parts = [list_bytes(type_, value or ()) for value in array.to_pylist()]
+    held = np.frombuffer(b"".join(parts) or b"\0", np.uint8)
+    lengths = np.array([len(part) for part in parts], np.int64)
+    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)[:-1]]) if parts else lengths
+    return _Lists(valid, starts + address_of(held), lengths, held)
+
+
+def _fixed(array: pa.Array, dtype: str) -> npt.NDArray[Any]:
+    return _fixed_buffer(array.buffers()[1], dtype)[array.offset : array.offset + len(array)]
+
+
+def _fixed_buffer(buffer: pa.Buffer | None, dtype: str) -> npt.NDArray[Any]:
+    return np.frombuffer(buffer, dtype) if buffer is not None and buffer.size else np.zeros(1, dtype)
+
+
+class _Made:
+    """An output column that grows block by block."""
+
+    def __init__(self, type_: ValueType, rows: int) -> None:
+        self._type = type_
+        self._null = np.zeros(rows, np.bool_)
+        self._is_text = type_.is_list or type_.kind in _TEXTS
+        self._values: npt.NDArray[Any] = np.zeros(rows, np.int64 if self._is_text else _DTYPES[type_.kind])
+        self._parts: list[Bytes] = []
+        self.errors = 0
+
+    def take(self, cells: _Cells, number: int, start: int, n: int) -> None:
+        place, there = slice(number * n, number * n + n), slice(start, start + n)
+        statuses, words = cells.statuses[place], cells.words[place]
+        null = statuses != PRESENT
+        self._null[there] = null
+        if null.any():
+            self.errors += int(np.count_nonzero(statuses == TRANSFORM_ERROR))
+        if self._is_text:
+            lengths = cells.lengths[place]
+            self._values[there] = lengths
+            self._parts.append(np.empty(int(lengths.sum()), np.uint8))
+            gather(words, lengths, self._parts[-1])
+        elif self._type.kind == FLOAT64:
+            self._values[there] = words.view(np.float64)
+        elif self._type.kind == FLOAT32:
+            self._values[there] = words.astype(np.int32).view(np.float32)
+        else:
+            self._values[there] = words
+
+    def finish(self) -> pa.Array:
+        mask = self._null if self._null.any() else None
+        declared = arrow_type(self._type)
+        if not self._is_text:
+            values = self._values.astype(np.bool_) if self._type.kind == BOOL else self._values
+            return pa.array(values, declared, mask=mask)
+        data = np.concatenate(self._parts) if self._parts else np.zeros(0, np.uint8)
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(self._values)])
+        validity = None if mask is None else pa.array(~mask).buffers()[1]
+        if not self._type.is_list:
+            return pa.Array.from_buffers(
+                declared, len(self._values), [validity, pa.py_buffer(offsets), pa.py_buffer(data)]
+            )
+        element = self._type.element_kind
+        values = np.frombuffer(data, _DTYPES[element])
+        held = pa.array(values.astype(np.bool_) if element == BOOL else values, declared.value_type)
+        counts = pa.array(offsets // _WIDTHS[element])
+        return pa.LargeListArray.from_arrays(counts, held, type=declared, mask=None if mask is None else pa.array(mask))
