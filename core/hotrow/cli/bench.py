@@ -115,8 +115,7 @@ class _Stand:
         selected = [item for item in arguments.what or () if "=" not in item] or [_first(snapshot)]
         asked = asked_features(selected, snapshot)
         features = asked.names or [str(reference) for reference in snapshot.services[asked.service].features]
-        views = dict.fromkeys(name.partition(":")[0] for name in features)
-        entities = self._entities(snapshot, list(views), asked)
+        entities = self._entities(snapshot, list(asked.views), asked)
         requests = read_requests(asked, entities, arguments.entities, snapshot.id if arguments.snapshot else "")
         scene = self._scene(asked.service or " ".join(selected), "", len(features), entities)
         return scene, self._burst("GetOnlineFeatures", requests)
@@ -188,6 +187,11 @@ class _Stand:
             return bench_keys.Entities(named.entities, named.rows, "named")
         if self.arguments.keys is not None:
             return bench_keys.entities_from_file(self.arguments.keys, asked.types)
+        if asked.sent:
+            raise invalid(
+                f"these features take {', '.join(sorted(asked.sent))} of the caller: name entities and these with "
+                "KEY=VALUE, or --keys FILE"
+            )
         if not asked.types:
             if self.arguments.entities > 1:
                 raise invalid("--entities: the views have no join key, and so one row; leave it out")

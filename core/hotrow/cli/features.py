@@ -10,11 +10,13 @@ from hotrow.cli import option, render
 from hotrow.cli.workspace import open_workspace
 from hotrow.errors import not_found
 from hotrow.registry.signature import feature_signature
+from hotrow.schema.transform import Transform
 
 if TYPE_CHECKING:
     from hotrow.registry.snapshot import Snapshot
     from hotrow.schema.entity import Entity
     from hotrow.schema.field import Field
+    from hotrow.schema.request_source import RequestSource
     from hotrow.schema.service import FeatureService
     from hotrow.schema.view import FeatureView
 
@@ -31,7 +33,7 @@ def register(app: typer.Typer) -> None:
 def list_features(
     *,
     repo: option.Repo = None,
-    view: Annotated[str, typer.Option("--view", metavar="NAME", help="Only those of this view.")] = "",
+    view: Annotated[str, typer.Option("--view", metavar="NAME", help="Only those of this view, or transform.")] = "",
     snapshot: option.Ref = "",
     json: option.Json = False,
 ) -> None:
@@ -44,7 +46,7 @@ def list_features(
     """  # noqa: D301
     applied = open_workspace(repo).snapshot(snapshot)
     if view:
-        applied.view(view)
+        applied.source(view)
     print_features([f for f in feature_documents(applied) if not view or f["view"] == view], json=json)
 
 
@@ -74,13 +76,13 @@ def search(
 
 
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A view, view:feature, an entity, or a feature service.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A view, transform, feature, entity, source or service.")],
     *,
     repo: option.Repo = None,
     snapshot: option.Ref = "",
     json: option.Json = False,
 ) -> None:
-    """Show all that is known of one view, feature, entity, push source or feature service.
+    """Show all that is known of one view, transform, feature, entity, source or feature service.
 
     \b
     Examples:
@@ -101,12 +103,16 @@ def describe(snapshot: Snapshot, name: str) -> tuple[dict[str, Any], list[dict[s
     """What is known of `name`, and the features that belong to it; raises NOT_FOUND with the nearest names."""
     view_name, colon, feature = name.partition(":")
     if colon:
-        view = snapshot.view(view_name)
-        return feature_document(view, view.field(feature)), []
+        source = snapshot.source(view_name)
+        return feature_document(source, source.field(feature)), []
     features = feature_documents(snapshot)
     if name in snapshot.views:
         view = snapshot.views[name]
         return _view_document(snapshot, view), [f for f in features if f["view"] == name]
+    if name in snapshot.transforms:
+        return _transform_document(snapshot, snapshot.transforms[name]), [f for f in features if f["view"] == name]
+    if name in snapshot.request_sources:
+        return _request_document(snapshot, snapshot.request_sources[name]), []
     if name in snapshot.services:
         service = snapshot.services[name]
         wanted = {str(reference) for reference in service.features}
@@ -116,29 +122,38 @@ def describe(snapshot: Snapshot, name: str) -> tuple[dict[str, Any], list[dict[s
     if name in snapshot.push_sources:
         push_source = snapshot.push_sources[name]
         return {"kind": "push source", "name": name, "view": push_source.view.name}, []
-    known = [*snapshot.views, *snapshot.services, *snapshot.entities, *snapshot.push_sources]
+    known = [*snapshot.views, *snapshot.transforms, *snapshot.services, *snapshot.entities]
+    known += [*snapshot.push_sources, *snapshot.request_sources]
     raise not_found("name", name, known + [f["name"] for f in features])
 
 
 def feature_documents(snapshot: Snapshot) -> list[dict[str, Any]]:
-    """Every feature of every view, in the order of the views' names and then as declared."""
-    return [feature_document(view, declared) for view in snapshot.views.values() for declared in view.fields]
+    """Every feature of every view and transform, in the order of their names and then as declared."""
+    sources: list[FeatureView | Transform] = [*snapshot.views.values(), *snapshot.transforms.values()]
+    return [feature_document(source, declared) for source in sources for declared in source.fields]
 
 
-def feature_document(view: FeatureView, declared: Field) -> dict[str, Any]:
-    """One feature as JSON; its tags are those of its view with its own over them."""
+def feature_document(source: FeatureView | Transform, declared: Field) -> dict[str, Any]:
+    """One feature as JSON; its tags are those of its view or transform with its own over them."""
+    views = list(source.views) if isinstance(source, Transform) else [source]
     return {
-        "name": f"{view.name}:{declared.name}",
-        "view": view.name,
+        "name": f"{source.name}:{declared.name}",
+        "view": source.name,
         "type": declared.type.name,
         "unit": declared.unit,
-        "description": declared.description,
-        "entities": [entity.name for entity in view.entities],
-        "join_keys": {key.name: key.type.name for key in view.join_keys},
-        "tags": {**view.tags, **declared.tags},
-        "owner": view.owner,
-        "source": view.source.path if view.source else "pushed only",
+        "description": declared.description or (source.description if isinstance(source, Transform) else ""),
+        "entities": list(dict.fromkeys(entity.name for view in views for entity in view.entities)),
+        "join_keys": {key.name: key.type.name for view in views for key in view.join_keys},
+        "tags": {**source.tags, **declared.tags},
+        "owner": source.owner,
+        "source": _source_text(source),
     } | ({"default": declared.default} if declared.has_default else {})
+
+
+def _source_text(source: FeatureView | Transform) -> str:
+    if isinstance(source, Transform):
+        return "transform of " + ", ".join(one.name for one in source.sources)
+    return source.source.path if source.source else "pushed only"
 
 
 def print_features(features: list[dict[str, Any]], *, json: bool) -> None:
@@ -180,6 +195,32 @@ def _view_document(snapshot: Snapshot, view: FeatureView) -> dict[str, Any]:
             s.name for s in snapshot.services.values() if any(ref.view == view.name for ref in s.features)
         ],
         "view_id": snapshot.view_id(view.name).hex(),
+    }
+
+
+def _transform_document(snapshot: Snapshot, transform: Transform) -> dict[str, Any]:
+    return {
+        "kind": "transform",
+        "name": transform.name,
+        "description": transform.description,
+        "owner": transform.owner,
+        "tags": dict(transform.tags),
+        "inputs": [f"{one.source.name}:{one.field.name}" for one in transform.inputs],
+        "mode": transform.mode,
+        "at": transform.at,
+        "signature": transform.certificate.get("signature", ""),
+        "feature_services": [s.name for s in snapshot.services.values() if transform in s.transforms],
+        "code": transform.code.source,
+    }
+
+
+def _request_document(snapshot: Snapshot, source: RequestSource) -> dict[str, Any]:
+    return {
+        "kind": "request source",
+        "name": source.name,
+        "description": source.description,
+        "fields": {field.name: f"{field.type.name} {field.unit}".strip() for field in source.fields},
+        "transforms": [t.name for t in snapshot.transforms.values() if source in t.sources],
     }
 
 

@@ -12,6 +12,8 @@ from hotrow.cli.arguments import takes
 from hotrow.cli.value import value_from_text
 from hotrow.cli.workspace import open_workspace
 from hotrow.errors import Code, HotrowError, invalid, not_found
+from hotrow.registry.needed import needed_columns
+from hotrow.schema.selected import reference_from_text
 from hotrow.types import BYTES, FLOAT32, STRING, UnixTimestamp, ValueType
 
 if TYPE_CHECKING:
@@ -35,7 +37,8 @@ class ReadArguments:
         list[str],
         typer.Argument(
             metavar="FEATURES... KEY=VALUE...",
-            help="Features (view:feature), a view for all of its features, or one feature service; and the entities.",
+            help="Features (view:feature), a view or transform for all of its features, or one feature service; the "
+            "entities, and what transforms take of the caller.",
         ),
     ]
     repo: option.Repo = None
@@ -58,6 +61,7 @@ def get(arguments: ReadArguments) -> None:
     \b
     Examples:
       hotrow get driver_activity driver_id=1001
+      hotrow get fare_per_km driver_id=1001,1002 distance=12.5
       hotrow get driver_hourly_stats:fare driver_id=1001,1002 --event-times
       hotrow get clicks:count article_id=7 user_id=ann user_id=bo --json
     """  # noqa: D301
@@ -76,9 +80,11 @@ def get(arguments: ReadArguments) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A read as asked for. `entities` has the values of each join key, all of one length; `types` their types.
+    """A read as asked for.
 
-    `ambiguous`: two features of different views have one name, so that columns need full names.
+    `entities` has the values of each join key, and of each column in `sent`, which goes as request data; all are of one
+    length, and `types` has their types. `views` are those that are read. `ambiguous`: two features of different views have one name, so that columns
+    need full names.
     """
 
     names: tuple[str, ...]
@@ -86,6 +92,8 @@ class Asked:
     ambiguous: bool
     entities: dict[str, list[Any]]
     types: dict[str, ValueType]
+    sent: frozenset[str] = frozenset()
+    views: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -110,21 +118,24 @@ def parse_arguments(arguments: list[str], snapshot: Snapshot) -> Asked:
     entities: dict[str, list[Any]] = {}
     for key, text in pairs:
         if key not in types:
-            raise not_found("join key", key, types)
-        entities.setdefault(key, []).extend(_key_values(key, text, types[key]))
+            raise not_found("join key or request data" if asked.sent else "join key", key, types)
+        entities.setdefault(key, []).extend(_key_values(key, text, types[key], null=key in asked.sent))
     missing = sorted(types.keys() - entities.keys())
     if missing:
-        raise invalid(f"join key {missing[0]} is missing; add {missing[0]}=...")
+        what = "request data" if missing[0] in asked.sent else "join key"
+        raise invalid(f"{what} {missing[0]} is missing; add {missing[0]}=...")
     return replace(asked, entities=_same_length(entities))
 
 
 def asked_features(selected: list[str], snapshot: Snapshot) -> Asked:
     """A read of these features, views or one feature service, as yet without entities; raises HotrowError."""
     names, service = _selection(selected, snapshot)
-    every = names or tuple(str(reference) for reference in snapshot.services[service].features)
-    views, features = zip(*(name.split(":") for name in every), strict=True)
-    types = {key.name: key.type for view in views for key in snapshot.view(view).join_keys}
-    return Asked(names, service, len(set(features)) < len(every), {}, types)
+    references = [reference_from_text(name) for name in names] or snapshot.services[service].features
+    needed = needed_columns(snapshot, references, stored=True)
+    types = {key.name: key.type for view in needed.of_views for key in snapshot.view(view).join_keys}
+    sent = {field.name: field.type for _, field in needed.of_request}
+    ambiguous = len({reference.feature for reference in references}) < len(references)
+    return Asked(names, service, ambiguous, {}, types | sent, frozenset(sent), tuple(needed.of_views))
 
 
 def _selection(selected: list[str], snapshot: Snapshot) -> tuple[tuple[str, ...], str]:
@@ -136,19 +147,21 @@ def _selection(selected: list[str], snapshot: Snapshot) -> tuple[tuple[str, ...]
         view, colon, feature = name.partition(":")
         if not colon and name in snapshot.services:
             raise invalid(f"{name!r} is a feature service: ask for it alone, or for features by name")
-        if not colon and name not in snapshot.views:
-            raise not_found("feature, view or feature service", name, [*snapshot.views, *snapshot.services])
+        if not colon and name not in snapshot.views and name not in snapshot.transforms:
+            known = [*snapshot.views, *snapshot.transforms, *snapshot.services]
+            raise not_found("feature, view, transform or feature service", name, known)
+        source = snapshot.source(view)
         if colon:
-            snapshot.view(view).field(feature)
-        names += [name] if colon else [f"{view}:{field.name}" for field in snapshot.views[view].fields]
+            source.field(feature)
+        names += [name] if colon else [f"{view}:{field.name}" for field in source.fields]
     return tuple(dict.fromkeys(names)), ""
 
 
-def _key_values(key: str, text: str, declared: ValueType) -> list[Any]:
-    """One value, or several of a type that cannot hold a comma."""
-    texts = [text] if declared.kind in (STRING, BYTES) else text.split(",")
+def _key_values(key: str, text: str, declared: ValueType, *, null: bool) -> list[Any]:
+    """One value, or several of a type that cannot hold a comma; `null`: whether one may be null."""
+    texts = [text] if declared.kind in (STRING, BYTES) or declared.is_list else text.split(",")
     values = [value_from_text(key, part, declared) for part in texts]
-    if None in values:
+    if None in values and not null:
         raise invalid(f"{key}: a join key has a value, never null")
     return values
 
@@ -167,11 +180,17 @@ def encode_request(asked: Asked, snapshot: str, *, event_times: bool = False, fu
     from hotrow.v1.column_pb2 import Column  # noqa: PLC0415
     from hotrow.v1.feature_server_pb2 import FeatureNames, GetOnlineFeaturesRequest, ReadOptions  # noqa: PLC0415
 
-    columns = [
-        Column.FromString(encode_column(key, values, type=asked.types[key])) for key, values in asked.entities.items()
-    ]
+    columns = {
+        key: Column.FromString(encode_column(key, values, type=asked.types[key]))
+        for key, values in asked.entities.items()
+    }
     options = ReadOptions(event_timestamps=event_times, full_names=full_names or asked.ambiguous)
-    request = GetOnlineFeaturesRequest(entities=columns, snapshot=snapshot, options=options)
+    request = GetOnlineFeaturesRequest(
+        entities=[column for key, column in columns.items() if key not in asked.sent],
+        request_data=[column for key, column in columns.items() if key in asked.sent],
+        snapshot=snapshot,
+        options=options,
+    )
     if asked.service:
         request.feature_service = asked.service
     else:
