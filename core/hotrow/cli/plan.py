@@ -118,7 +118,17 @@ def read_draft(workspace: Workspace, branch: str) -> Draft:
         from hotrow.transforms.certificate import with_certificates  # noqa: PLC0415 - loads the compiler
 
         new = with_certificates(new)
+        _say_costs(new)
     return Draft(new, refs.head, base, on_branch, registry.plan(new, base=base))
+
+
+def _say_costs(snapshot: Snapshot) -> None:
+    """What is not compiled is slow, and whoever applies it is told how slow."""
+    from hotrow.transforms.cost import python_cost  # noqa: PLC0415
+
+    for transform in snapshot.transforms.values():
+        if transform.mode == "python":
+            render.note(f"{transform.label} is not compiled: {python_cost(transform)}")
 
 
 def wait_until_served(workspace: Workspace, snapshot_id: str, timeout_s: float) -> None:

@@ -8,6 +8,7 @@ edits fit into one. After loading, `sys.modules` holds what it held before, so t
 
 import ast
 import importlib
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from hotrow.schema.transform import transform_of
 SKIPPED_FOLDERS = frozenset({"data", "registry", "__pycache__"})
 """Sub-folders that are not looked into; nor is one whose name starts with a dot, nor a link."""
 
+_PLACED = re.compile(r"\S+\.py:\d+: ")
 _RESERVED = sys.stdlib_module_names | {"hotrow"}
 
 
@@ -167,6 +169,8 @@ def _run(folder: Path, file: SourceFile) -> ModuleType:
     try:
         return importlib.import_module(file.module)
     except HotrowError as error:
+        if _PLACED.match(error.message):  # it says better where
+            raise
         raise invalid(f"{_place(folder, file, error.__traceback__)}: {error.message}") from error
     except (Exception, SystemExit) as error:
         place = _place(folder, file, error.__traceback__)

@@ -18,7 +18,7 @@ from hotrow.errors import Code, HotrowError, invalid
 from hotrow.registry.snapshot import Snapshot, snapshot_from_json
 from hotrow.schema.canonical import Document, canonical_json
 from hotrow.schema.constant import constant_from_json, constant_to_json
-from hotrow.schema.transform import Source, Transform
+from hotrow.schema.transform import Transform
 from hotrow.transforms.kernel_cells import NULL_VALUE, PRESENT, TRANSFORM_ERROR
 from hotrow.transforms.program import Arena, plan_program
 from hotrow.transforms.sample import sample_rows
@@ -88,29 +88,42 @@ def signature_of(transform: Transform) -> str:
     return f"{transform.mode} ({taken}) -> ({returned})"
 
 
+class RowRunner:
+    """A transform with rows put into cells: a value for each input but masks, None is null."""
+
+    def __init__(self, transform: Transform, rows: Sequence[Sequence[Any]]) -> None:
+        columns: dict[tuple[str, str], int] = {}
+        for source, name in [(one.source, one.field.name) for one in transform.inputs]:
+            columns.setdefault((source.label, name), len(columns))
+        for output in transform.fields:
+            columns[transform.label, output.name] = len(columns)
+        self._outputs = [(columns[transform.label, output.name], output.type) for output in transform.fields]
+        self._cells, self._kept = new_cells(len(columns), len(rows))
+        self._arena = Arena()
+        taken = [one for one in transform.inputs if not one.is_mask]
+        for number, row in enumerate(rows):
+            for one, value in zip(taken, row, strict=True):
+                column = columns[one.source.label, one.field.name]
+                self._cells.put(column, number, one.field.type, value, self._arena)
+        self._program = plan_program([transform], lambda source, name: columns[source.label, name])
+
+    def run(self) -> None:
+        """Compute all rows."""
+        self._program.run(self._cells.block)
+
+    def results(self) -> list[Result]:
+        """What was computed, row by row."""
+        self.run()
+        cells = self._cells
+        return [
+            [(int(cells.statuses[column, row]), cells.value(column, row, type_)) for column, type_ in self._outputs]
+            for row in range(cells.block.n)
+        ]
+
+
 def run_rows(transform: Transform, rows: Sequence[Sequence[Any]]) -> list[Result]:
     """What a transform makes of rows with a value for each input but masks; None is null."""
-    columns: dict[tuple[str, str], int] = {}
-    for source, name in [(one.source, one.field.name) for one in transform.inputs]:
-        columns.setdefault((source.label, name), len(columns))
-    for output in transform.fields:
-        columns[transform.label, output.name] = len(columns)
-
-    def column_of(source: Source, name: str) -> int:
-        return columns[source.label, name]
-
-    cells, _kept = new_cells(len(columns), len(rows))
-    arena = Arena()
-    taken = [one for one in transform.inputs if not one.is_mask]
-    for number, row in enumerate(rows):
-        for one, value in zip(taken, row, strict=True):
-            cells.put(column_of(one.source, one.field.name), number, one.field.type, value, arena)
-    plan_program([transform], column_of).run(cells.block)
-    made = [(column_of(transform, output.name), output.type) for output in transform.fields]
-    return [
-        [(int(cells.statuses[column, row]), cells.value(column, row, type_)) for column, type_ in made]
-        for row in range(len(rows))
-    ]
+    return RowRunner(transform, rows).results()
 
 
 def _compare(transform: Transform) -> None:
@@ -118,11 +131,12 @@ def _compare(transform: Transform) -> None:
     if transform.mode == "python":
         return
     rows = sample_rows(transform, COMPARED_ROWS, salt="compared")
+    made_rows = run_rows(transform, rows)  # first: what cannot be compiled is not run in Python either
     if transform.mode == "columns":
         expected = [run_rows(transform, [row])[0] for row in rows]  # a row may not depend on the others
     else:
         expected = run_rows(replace(transform, mode="python"), rows)
-    for row, made, wanted in zip(rows, run_rows(transform, rows), expected, strict=True):
+    for row, made, wanted in zip(rows, made_rows, expected, strict=True):
         if not all(_near(row, *pair) for pair in zip(made, wanted, strict=True)):
             reason = (
                 "gives another result alone than among other rows: a column must be computed row by row"
@@ -138,7 +152,7 @@ def _compare(transform: Transform) -> None:
 def _near(row: Sequence[Any], made: tuple[int, Any], wanted: tuple[int, Any]) -> bool:
     if made[0] != wanted[0]:
         # An integer may leave 64 bits on the way to a result that does not.
-        large = any(isinstance(value, int) and abs(value) >= 1 << 31 for value in row)
+        large = any(isinstance(value, int | float) and abs(value) >= 1 << 31 for value in row)
         return made[0] == TRANSFORM_ERROR and wanted[0] in (PRESENT, NULL_VALUE) and large
     one, other = made[1], wanted[1]
     if isinstance(one, float) and isinstance(other, float):

@@ -99,8 +99,8 @@ def _compile(transform: Transform, source: str, scope: dict[str, Any]) -> Loop:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NumbaWarning)
             loop: Loop = numba.njit(_SIGNATURE, cache=True, error_model="numpy")(scope["loop"])
-    except NumbaError as error:
-        raise refusal(transform.code, error) from None
+    except Exception as error:  # whatever the compiler, or a library that it asks for, objects
+        raise refusal(transform.code, error) from error
     return loop
 
 

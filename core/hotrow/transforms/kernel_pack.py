@@ -67,6 +67,8 @@ def _shown(type_: Any) -> str:
         return "a bool"
     if isinstance(type_, types.Array):
         return f"an array of {type_.dtype} with {type_.ndim} dimensions"
+    if isinstance(type_, types.BaseTuple):
+        return f"{len(type_)} values"
     named = "a float" if is_float(type_) else "an integer" if is_whole(type_) else ""
     return named or ("a string" if isinstance(type_, TextType) else f"a {type_}")
 

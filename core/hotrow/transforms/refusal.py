@@ -1,5 +1,6 @@
 """Errors of the compiler in words for the author of a transform, with the line that is at fault."""
 
+import ast
 import re
 from typing import Any
 
@@ -29,9 +30,16 @@ def refusal(code: FunctionCode, error: Exception) -> HotrowError:
 
 
 def _line(code: FunctionCode, error: Any, text: str) -> int:
-    found = re.findall(rf'File "<transform {re.escape(code.name)}>", line (\d+)', text)
-    own = getattr(getattr(error, "loc", None), "line", None)
-    return code.line + (int(found[-1]) if found else own or 1) - 1
+    """The line in the function; that of its first `return` where the compiler has only a line of the loop around it."""
+    file = f"<transform {code.name}>"
+    found = re.findall(rf'File "{re.escape(file)}", line (\d+)', text)
+    place = getattr(error, "loc", None)
+    if found:
+        return code.line + int(found[-1]) - 1
+    if place is not None and place.filename == file:
+        return code.line + int(place.line) - 1
+    returns = [node.lineno for node in ast.walk(code.tree()) if isinstance(node, ast.Return)]
+    return code.line + min(returns, default=1) - 1
 
 
 def _reason(text: str) -> str:
@@ -65,6 +73,9 @@ def _reason(text: str) -> str:
 def _shown(type_: str) -> str:
     plain = re.sub(r"Literal\[(\w+)\]\(.*\)", r"\1", type_)
     plain = {"int": "int64", "bool": "bool", "str": "unicode_type"}.get(plain, plain)
+    several = re.fullmatch(r"(?:Uni)?Tuple\(.*\)", plain)
+    if several:
+        return "a tuple"
     optional = re.fullmatch(r"OptionalType\((.+)\)", plain)
     if optional:
         return f"{_shown(optional[1])} or None"

@@ -18,14 +18,14 @@ _WHOLE = (0, 1, -1, 2, 3, 7, 10, 60, 100, 1000, -17)
 _LARGE = ((1 << 62) + 1, -(1 << 63), (1 << 63) - 1, (1 << 53) + 1, 1 << 31)
 _TEXTS = ("", "a", "abc", "Göteborg", "å", "日本", "x😀y", "two words", "A,B", "0", " ")
 _TIMES = (0, 1, -1, 1_700_000_000_000_000, 951_782_400_000_000, -86_400_000_000)
-_LOOPS = (ast.For, ast.While, ast.ListComp, ast.Call)
+_LOOPS = (ast.For, ast.While, ast.ListComp, ast.Call, ast.Pow, ast.LShift)
 
 
 def sample_rows(transform: Transform, n: int, *, salt: str = "") -> list[list[Any]]:
     """`n` rows with a value for each input, masks left out; None is null."""
     dice = random.Random(f"{transform.name} {transform.code.source} {salt}")  # noqa: S311 - no secret
     constants = list(_constants(transform.code))
-    loops = any(isinstance(node, _LOOPS) for node in ast.walk(transform.code.tree()))
+    loops = any(isinstance(node, _LOOPS) for node in ast.walk(transform.code.tree()))  # which could take for ever
     makers = [_maker(one.field.type, dice, constants, large=not loops) for one in transform.inputs if not one.is_mask]
     return [[None if dice.random() < 0.07 else make(row) for make in makers] for row in range(n)]
 
