@@ -140,7 +140,7 @@ class ReadService:
         cells = transformed(plan, rows, read.sent, n, clock.now_us())
         if timer is not None:
             timer.ended("transform")
-        return write_cells(plan, rows, cells, n)
+        return write_cells(plan, rows, read.sent, cells, n)
 
     def _answer_waited(self, read: Read, call: Call) -> None:
         if read.timer is not None:

@@ -16,6 +16,7 @@ from tests.bench.record import Record, Section, machine, merged, read_record, wr
 from tests.bench.section import CALLERS, Bench, say
 from tests.bench.startup import measure_start
 from tests.bench.table import screen_text
+from tests.bench.transforms import measure_transforms
 from tests.bench.workload import WORKLOADS, measure_fallback, requests_table
 
 SECTIONS: dict[str, Callable[[Bench], Section]] = {
@@ -25,6 +26,7 @@ SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "beside": measure_beside,
     "start": measure_start,
     "kernels": measure_kernels,
+    "transforms": measure_transforms,
     "rows": measure_rows,
     "memory": measure_memory,
 }

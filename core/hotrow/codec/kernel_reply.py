@@ -237,12 +237,15 @@ def decode(rows, starts, default_rows, table, sent, sent_starts, n, now_us, scra
     """The first half of `respond`: fill the cells, before transforms run. Returns 0, or a fault.
 
     `sent` are rows made of what the caller sent, and `sent_starts` where they begin, which is changed: the last view of
-    the plan, if `sent_starts` is not empty.
+    the plan, if `sent_starts` is not empty. Behind the cells and times stand then the addresses of `scratch`, `out` and
+    `rows`: Python would take as long to find them as all this does.
     """
     rows_at, table_at, scratch_at, out_at = address(rows), address(table), address(scratch), address(out)
     n_columns, n_views = word(table, COLUMNS), word(table, VIEWS)
     out[: n_columns * n] = PRESENT
     n_stored = n_views - 1 if len(sent_starts) > 0 else n_views
+    behind = (2 * n_columns + n_views) * n
+    scratch[behind], scratch[behind + 1], scratch[behind + 2] = scratch_at, out_at, rows_at
     code = _decode(rows_at, address(starts), address(default_rows), table_at, n_stored, n, now_us, scratch_at, out_at)
     if code < 0 or n_stored == n_views:
         return code
@@ -257,22 +260,21 @@ def decode(rows, starts, default_rows, table, sent, sent_starts, n, now_us, scra
     return code
 
 
-@kernel(numba.int64(U8, I64_READ, U8_READ, numba.int64, I64, U8))
-def encode(rows, table, consts, n, scratch, out):
-    """The second half of `respond`: write the reply from cells. Returns where it starts."""
+@kernel(numba.int64(U8, I64_READ, U8_READ, I64_READ, numba.int64, numba.int64, I64, U8))
+def encode(rows, table, consts, made, room, n, scratch, out):
+    """The second half of `respond`: write the reply from cells. Returns where it starts.
+
+    Or, negated, how many bytes `out` must have, if it has fewer. `room` is what they are without the columns `made`:
+    strings and lists of transforms, which may be longer than any that came, or the same one in every row.
+    """
     n_columns, n_views = word(table, COLUMNS), word(table, VIEWS)
     lengths = n_columns * n
+    for column in made:
+        for cell in range(lengths + column * n, lengths + column * n + n):
+            room += scratch[cell]
+    if room > len(out):
+        return -room
     times = 2 * lengths
     marks = times + n_views * n
-    return _run(
-        address(rows),
-        address(table),
-        address(consts),
-        n,
-        lengths,
-        times,
-        marks,
-        address(scratch),
-        address(out),
-        len(out),
-    )
+    out_at, scratch_at = address(out), address(scratch)
+    return _run(address(rows), address(table), address(consts), n, lengths, times, marks, scratch_at, out_at, len(out))

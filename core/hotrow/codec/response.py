@@ -57,12 +57,16 @@ def write_response(plan: ResponsePlan, rows: Rows, n: int, now_us: int) -> bytes
     """The reply's bytes from `n` rows of each view, view by view; raises RowFaultError. For a plan without transforms."""
     data, starts = rows.data, rows.starts
     places = (2 * plan.n_columns + plan.n_views) * n + k.DEPTH
-    room = plan.n_columns * n * 24 + n * (len(plan.defaults) + 8 * plan.n_views) + int(starts[-1]) + plan.slack
-    scratch, out = _buffers.take(places, room)
+    scratch, out = _buffers.take(places, _room(plan, rows, n))
     start = k.respond(data, starts, plan.defaults, plan.table, plan.constants, n, now_us, scratch, out)
     if start < 0:
         raise RowFaultError(start, int(scratch[0]), int(scratch[1]))
     return out[start:].tobytes()
+
+
+def _room(plan: ResponsePlan, rows: Rows, n: int) -> int:
+    """How large a reply can be whose strings and lists are those of the rows, and each once."""
+    return plan.n_columns * n * 24 + n * (len(plan.defaults) + 8 * plan.n_views) + int(rows.starts[-1]) + plan.slack
 
 
 class Sent(NamedTuple):
@@ -83,22 +87,22 @@ def transformed(plan: ResponsePlan, rows: Rows, sent: Sent, n: int, now_us: int)
     if fault < 0:
         raise RowFaultError(fault, int(scratch[0]), int(scratch[1]))
     assert plan.transforms is not None  # noqa: S101 - such a plan goes to `write_response`
-    cells = address_of(scratch)
-    plan.transforms.run(Block(cells, cells + 8 * width, address_of(out), address_of(rows.data), n))
+    behind = 2 * width + plan.n_views * n
+    cells, statuses, base = scratch[behind : behind + 3].tolist()
+    plan.transforms.run(Block(cells, cells + 8 * width, statuses, base, n))
     return scratch, out
 
 
-def write_cells(plan: ResponsePlan, rows: Rows, cells: tuple[Table, Octets], n: int) -> bytes:
-    """The reply's bytes from the cells that `transformed` gave, `rows` being the same."""
+def write_cells(plan: ResponsePlan, rows: Rows, sent: Sent, cells: tuple[Table, Octets], n: int) -> bytes:
+    """The reply's bytes from the cells that `transformed` gave, the other arguments being the same."""
     scratch, out = cells
-    width = plan.n_columns * n
-    texts = int(scratch[width : width + plan.n_replied * n].sum())  # a transform may return a string of its own, or
-    room = 24 * width + 8 * plan.n_views * n + texts + plan.slack  # one more than once
-    if room > len(out):
-        statuses = out[:width]
-        _, out = _buffers.take(0, room)
-        out[:width] = statuses
-    start = k.encode(rows.data, plan.table, plan.constants, n, scratch, out)
+    room = _room(plan, rows, n) + len(sent.data)
+    start = k.encode(rows.data, plan.table, plan.constants, plan.made, room, n, scratch, out)
+    if start < 0:
+        statuses = out[: plan.n_columns * n]
+        _, out = _buffers.take(0, -start)
+        out[: len(statuses)] = statuses
+        start = k.encode(rows.data, plan.table, plan.constants, plan.made, room, n, scratch, out)
     return out[start:].tobytes()
 
 

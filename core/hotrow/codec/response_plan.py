@@ -65,7 +65,8 @@ NOTHING_COMPUTED = Computed({})
 
 @dataclass(frozen=True, slots=True)
 class ResponsePlan:
-    """Tables for the kernel. `defaults` are rows that stand in for fields which stored rows lack.
+    """Tables for the kernel. `defaults` are rows that stand in for fields which stored rows lack; `made` are the columns
+    of the reply that hold strings and lists of transforms.
 
     `n_columns` counts all columns, those for transforms too, `n_replied` those of the reply. The last view is of rows
     that the caller sent, if `sent`.
@@ -80,6 +81,7 @@ class ResponsePlan:
     defaults: bytes
     slack: int
     transforms: CellProgram | None
+    made: Table
 
 
 def plan_response(
@@ -124,6 +126,7 @@ def plan_response(
         defaults=bytes(defaults),
         slack=slack,
         transforms=computed.program,
+        made=int_table([c for c, field in computed.fields.items() if c < len(replied) and is_variable(field.type)]),
     )
 
 

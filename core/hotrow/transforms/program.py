@@ -35,13 +35,18 @@ class Arena(threading.local):
 
     def __init__(self) -> None:
         self._buffers: list[Octets] = []
-        self._state: Table = np.zeros(4, np.int64)
-        self.at = address_of(self._state)
+        self._words: Table = np.zeros(4, np.int64)
+        self._state = memoryview(self._words)  # type: ignore[arg-type]  # quicker than the array, number by number
+        self.at = address_of(self._words)
+        self._use(self._added(_ARENA_BYTES))
 
     def reset(self) -> None:
         """Forget what was put here."""
-        del self._buffers[1:]
-        self._use(self._buffers[0] if self._buffers else self._added(_ARENA_BYTES))
+        if len(self._buffers) > 1:
+            del self._buffers[1:]
+            self._use(self._buffers[0])
+        else:
+            self._state[ARENA_USED] = 0
 
     def retry(self) -> bool:
         """Whether a step must run again, because the elements of its lists did not fit: there is more room now.
@@ -50,7 +55,7 @@ class Arena(threading.local):
         """
         if not self._state[ARENA_FULL]:
             return False
-        size = 4 * int(self._state[ARENA_SIZE])
+        size = 4 * self._state[ARENA_SIZE]
         if size > _LARGEST_ARENA:
             raise MemoryError("the lists that transforms return take more than a gibibyte; ask for fewer rows")
         self._use(self._added(size))

@@ -57,4 +57,4 @@ class PushTransforms:
         cells = transformed(self._plan, rows, NOTHING_SENT, n, 0)
         statuses = cells[1][: self._plan.n_replied * n]
         np.minimum(statuses, NULL_VALUE, out=statuses)
-        return request.data + write_cells(self._plan, rows, cells, n)
+        return request.data + write_cells(self._plan, rows, NOTHING_SENT, cells, n)
