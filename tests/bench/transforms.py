@@ -100,7 +100,9 @@ def _offline() -> Ratio:
 
 def _our_way(columns: list[npt.NDArray[Any]]) -> Callable[[], list[pa.Array]]:
     driver = Entity("driver", join_keys={"driver_id": Int64})
-    a = FeatureView("a", entities=[driver], schema=[Field(name, Int64 if "int" in name else Float64) for name in INPUTS])
+    a = FeatureView(
+        "a", entities=[driver], schema=[Field(name, Int64 if "int" in name else Float64) for name in INPUTS]
+    )
     outputs = [Field(name, Float64) for name in OUTPUTS]
 
     @transform(sources=[a], outputs=outputs)

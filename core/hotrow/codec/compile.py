@@ -52,10 +52,10 @@ def _usable(folder: pathlib.Path) -> bool:
 def _cache() -> pathlib.Path:
     name = _cache_name()
     preferred = kernel_cache_folder() / name
-    return preferred if _usable(preferred) else _own_folder() / name
+    return preferred if _usable(preferred) else own_folder() / name
 
 
-def _own_folder() -> pathlib.Path:
+def own_folder() -> pathlib.Path:
     """A folder that only this user can write: what lies in a cache is run."""
     folder = pathlib.Path(tempfile.gettempdir(), f"hotrow-kernels-{os.getuid()}")
     folder.mkdir(mode=0o700, exist_ok=True)

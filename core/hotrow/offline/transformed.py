@@ -68,7 +68,7 @@ class Computation:
     def warnings(self) -> list[str]:
         """A line for each transform that raised for rows."""
         return [
-            f"transform {name!r} raised for {rows} rows, whose values are null"
+            f"transform {name!r}: {rows} rows raise, or take a value of one that does, and are null"
             for name, rows in self.errors.items()
             if rows
         ]

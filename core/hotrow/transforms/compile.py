@@ -2,11 +2,12 @@
 
 A transform is built from the code that its snapshot holds and from nothing else. Its machine code is kept in the folder
 of the kernels, in a file named by the hash of that code and of what compiles it: whoever compiles it first spares all
-others. Where the folder cannot be written it is compiled again in each process.
+others. Where that folder is another user's, and does not have it, it goes to a folder of this user's own.
 """
 
 import hashlib
 import linecache
+import os
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
@@ -118,6 +119,13 @@ def _own_sources() -> bytes:
     return b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
 
 
+def _folder_of(digest: str) -> Path:
+    cache = kernels.CACHE
+    if os.access(cache, os.W_OK) or any(cache.glob(f"*{digest}*.nbi")):
+        return cache
+    return kernels.own_folder() / cache.name
+
+
 class _Locator(caching._CacheLocator):  # noqa: SLF001 - the extension point has no public name
     """Keeps a loop beside the kernels, under the digest in the name of its file."""
 
@@ -126,7 +134,7 @@ class _Locator(caching._CacheLocator):  # noqa: SLF001 - the extension point has
         self._lineno = py_func.__code__.co_firstlineno
 
     def get_cache_path(self) -> str:
-        return str(kernels.CACHE)
+        return str(_folder_of(self._digest))
 
     def get_source_stamp(self) -> str:
         return self._digest
@@ -135,7 +143,7 @@ class _Locator(caching._CacheLocator):  # noqa: SLF001 - the extension point has
         return self._digest
 
     def ensure_cache_path(self) -> None:
-        kernels.CACHE.mkdir(parents=True, exist_ok=True)
+        _folder_of(self._digest).mkdir(parents=True, exist_ok=True)
 
     @classmethod
     def from_function(cls, py_func: Callable[..., Any], py_file: str) -> "_Locator | None":

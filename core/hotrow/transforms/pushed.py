@@ -51,8 +51,6 @@ class PushTransforms:
         """
         encoded = rows_from_request(self._rows, request, _AT_ANY_TIME)
         n = len(encoded)
-        if not n:
-            return request.data
         rows = rows_from_list(encoded.rows())
         cells = transformed(self._plan, rows, NOTHING_SENT, n, 0)
         statuses = cells[1][: self._plan.n_replied * n]
