@@ -5,6 +5,7 @@ Importing this loads neither numba, a store, Parquet nor NumPy; what needs them 
 
 from hotrow.errors import Code, HotrowError
 from hotrow.feature_store import FeatureStore
+from hotrow.schema.decorator import transform
 from hotrow.schema.default import UNSET
 from hotrow.schema.entity import Entity
 from hotrow.schema.field import Field
@@ -12,7 +13,6 @@ from hotrow.schema.push_source import PushSource
 from hotrow.schema.request_source import RequestSource
 from hotrow.schema.service import FeatureService
 from hotrow.schema.source import ParquetSource
-from hotrow.schema.transform import transform
 from hotrow.schema.view import FeatureView
 from hotrow.transforms.hash64 import hash64
 from hotrow.types import Array, Bool, Bytes, Float32, Float64, Int32, Int64, String, UnixTimestamp, ValueType

@@ -1,12 +1,11 @@
-"""What a caller sends for transforms: request_data, made rows as those of a view are, so that it is decoded with them."""
+"""What a caller sends for transforms: request_data, made rows, so that they are checked and decoded as a view's are."""
 
 import numpy as np
-
+from hotrow.codec.fault import ROW_REASONS
 from hotrow.codec.kernel_row import OUT_END, OUT_ROW
 from hotrow.codec.lookup import Keys
 from hotrow.codec.pushed import RowPlan, Times, rows_from_request
 from hotrow.codec.response import NOTHING_SENT, Sent
-from hotrow.codec.fault import ROW_REASONS
 from hotrow.codec.wire import Scanned
 from hotrow.errors import invalid
 

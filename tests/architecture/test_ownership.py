@@ -7,7 +7,12 @@ import pytest
 
 # What may be imported where. A path is a pattern; a name stands for all that is below it too.
 OWNERS = {
-    "numba": ("core/hotrow/codec/kernel*.py", "core/hotrow/codec/compile.py"),
+    "numba": (
+        "core/hotrow/codec/kernel*.py",
+        "core/hotrow/codec/compile.py",
+        "core/hotrow/transforms/kernel*.py",
+        "core/hotrow/transforms/compile.py",
+    ),
     "lmdb": ("core/hotrow/stores/lmdb*.py",),
     "grpc._cython": ("core/hotrow/rpc/lane.py",),
     "time": ("core/hotrow/clock.py",),

@@ -16,7 +16,7 @@ LONG_MODULES = {
 }
 
 # A kernel takes arrays and numbers: machine code has no objects that could gather them.
-KERNELS, KERNEL_PARAMETERS_MAX = "core/hotrow/codec/kernel_", 12
+KERNELS, KERNEL_PARAMETERS_MAX = ("core/hotrow/codec/kernel_", "core/hotrow/transforms/kernel_"), 12
 
 
 @pytest.fixture(scope="module")

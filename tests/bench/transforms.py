@@ -10,10 +10,10 @@ import pyarrow as pa
 from hotrow.offline.transformed import plan_computation
 from hotrow.registry.needed import needed_columns
 from hotrow.registry.snapshot import Snapshot
+from hotrow.schema.decorator import transform
 from hotrow.schema.entity import Entity
 from hotrow.schema.field import Field
 from hotrow.schema.service import FeatureRef
-from hotrow.schema.transform import transform
 from hotrow.schema.view import FeatureView
 from hotrow.types import Float64, Int64
 from hotrow.v1.feature_server_pb2 import FeatureNames, GetOnlineFeaturesRequest
@@ -92,10 +92,7 @@ def _offline() -> Ratio:
     ours = _our_way(columns)
     for one, other in zip(ours(), _by_hand(columns), strict=True):
         np.testing.assert_array_equal(one.to_numpy(), other)
-    ratios = []
-    for _ in range(_RUNS):
-        ratios.append(_cpu_s(ours) / _cpu_s(lambda: _by_hand(columns)))
-    return interval(ratios)
+    return interval([_cpu_s(ours) / _cpu_s(lambda: _by_hand(columns)) for _ in range(_RUNS)])
 
 
 def _our_way(columns: list[npt.NDArray[Any]]) -> Callable[[], list[pa.Array]]:
@@ -117,7 +114,6 @@ def _our_way(columns: list[npt.NDArray[Any]]) -> Callable[[], list[pa.Array]]:
     snapshot = Snapshot("bench", entities={"driver": driver}, views={"a": a}, transforms={"five": one})
     needed = needed_columns(snapshot, [FeatureRef("five", name) for name in OUTPUTS], stored=False)
     computation = plan_computation(needed)
-    assert computation is not None
     given = {needed.column_of(a, name): pa.array(values) for name, values in zip(INPUTS, columns, strict=True)}
     numbers = [needed.column_of(one, name) for name in OUTPUTS]
 

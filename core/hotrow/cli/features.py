@@ -99,7 +99,9 @@ def show(
         print_features(fields, json=False)
 
 
-def describe(snapshot: Snapshot, name: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def describe(  # noqa: PLR0911 - a branch a kind
+    snapshot: Snapshot, name: str
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """What is known of `name`, and the features that belong to it; raises NOT_FOUND with the nearest names."""
     view_name, colon, feature = name.partition(":")
     if colon:

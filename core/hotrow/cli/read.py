@@ -83,8 +83,8 @@ class Asked:
     """A read as asked for.
 
     `entities` has the values of each join key, and of each column in `sent`, which goes as request data; all are of one
-    length, and `types` has their types. `views` are those that are read. `ambiguous`: two features of different views have one name, so that columns
-    need full names.
+    length, and `types` has their types. `views` are those that are read. `ambiguous`: two features of different views
+    have one name, so that columns need full names.
     """
 
     names: tuple[str, ...]

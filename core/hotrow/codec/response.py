@@ -54,7 +54,7 @@ _buffers = _Buffers()
 
 
 def write_response(plan: ResponsePlan, rows: Rows, n: int, now_us: int) -> bytes:
-    """The reply's bytes from `n` rows of each view, view by view; raises RowFaultError. For a plan without transforms."""
+    """The reply's bytes from `n` rows of each view, view by view; raises RowFaultError. The plan has no transforms."""
     data, starts = rows.data, rows.starts
     places = (2 * plan.n_columns + plan.n_views) * n + k.DEPTH
     scratch, out = _buffers.take(places, _room(plan, rows, n))

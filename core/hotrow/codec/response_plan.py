@@ -65,8 +65,9 @@ NOTHING_COMPUTED = Computed({})
 
 @dataclass(frozen=True, slots=True)
 class ResponsePlan:
-    """Tables for the kernel. `defaults` are rows that stand in for fields which stored rows lack; `made` are the columns
-    of the reply that hold strings and lists of transforms.
+    """Tables for the kernel. `defaults` are rows that stand in for fields which stored rows lack.
+
+    `made` are the columns of the reply that hold strings and lists of transforms.
 
     `n_columns` counts all columns, those for transforms too, `n_replied` those of the reply. The last view is of rows
     that the caller sent, if `sent`.

@@ -4,11 +4,14 @@ A selection is planned once, which checks all sources, and then joined with enti
 joined in chunks, each of which reads the sources once, so that what a join holds is bounded.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -22,10 +25,12 @@ from hotrow.offline.parquet import Interval
 from hotrow.offline.progress import Progress, SharedProgress
 from hotrow.offline.rows import Refusals
 from hotrow.offline.selection import Selection
-from hotrow.offline.transformed import Computation, plan_computation
 from hotrow.offline.view_join import ViewJoin
 from hotrow.registry.signature import feature_signature
 from hotrow.schema.view import FeatureView
+
+if TYPE_CHECKING:
+    from hotrow.offline.transformed import Computation
 
 CHUNK_BYTES = 1 << 30
 """What the join of a chunk may hold, roughly: it decides how many entity rows are joined at a time."""
@@ -129,6 +134,10 @@ class TrainingPlan:
 def plan_training(selection: Selection, repo: Path) -> TrainingPlan:
     """Check the source of every view, whose path is relative to `repo`; raises HotrowError as `open_source` does."""
     sources = {view.name: open_view(view, repo) for view in selection.views}
+    if not selection.needed.transforms:
+        return TrainingPlan(selection, sources, None)
+    from hotrow.offline.transformed import plan_computation  # noqa: PLC0415 - loads the compiler, for transforms alone
+
     return TrainingPlan(selection, sources, plan_computation(selection.needed))
 
 

@@ -80,10 +80,8 @@ class Computation:
         return taken
 
 
-def plan_computation(needed: Needed) -> Computation | None:
-    """The computation of a selection; None where it has no transforms. Raises INVALID as compiling does."""
-    if not needed.transforms:
-        return None
+def plan_computation(needed: Needed) -> Computation:
+    """The computation of a selection with transforms; raises INVALID as compiling does."""
     return Computation(needed, plan_program(needed.transforms, needed.column_of))
 
 
@@ -128,7 +126,7 @@ class _Lists(_Source):
         self._held = held
 
 
-def _open(array: pa.Array, type_: ValueType) -> _Source:
+def _open(array: pa.Array, type_: ValueType) -> _Source:  # noqa: PLR0911 - a line a kind
     valid = None if not array.null_count else pc.is_valid(array).to_numpy(zero_copy_only=False)
     kind = type_.kind
     if kind == FLOAT64:

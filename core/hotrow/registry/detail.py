@@ -22,7 +22,7 @@ class Detail:
     compatible: bool = True
 
 
-def added_details(definition: Definition) -> Iterator[Detail]:
+def added_details(definition: Definition) -> Iterator[Detail]:  # noqa: C901 - a branch a kind
     """What a new definition consists of."""
     if isinstance(definition, Entity):
         yield Detail(f"join keys {_keys_text(definition.keys)}")

@@ -11,9 +11,7 @@ from hotrow.schema.transform import Transform
 
 def feature_signature(snapshot: Snapshot, features: Iterable[FeatureRef]) -> str:
     """SHA-256, 64 hexadecimal digits, over name, type and unit of the features, in their order. Raises NOT_FOUND."""
-    described = []
-    for reference in features:
-        described.append(describe_feature(snapshot, reference))
+    described = [describe_feature(snapshot, reference) for reference in features]
     return hashlib.sha256(canonical_json(described)).hexdigest()
 
 

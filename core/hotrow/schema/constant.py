@@ -16,7 +16,7 @@ class UnfitConstantError(ValueError):
     """A value that a snapshot cannot hold; the text goes on after its name, and says the remedy."""
 
 
-def constant_to_json(value: Any) -> Any:
+def constant_to_json(value: Any) -> Any:  # noqa: PLR0911 - a line a kind
     """The JSON value of a constant; raises UnfitConstantError for what is none."""
     if type(value).__module__ == "numpy" and hasattr(value, "dtype"):
         if not hasattr(value, "__len__") or value.ndim == 0:
@@ -46,7 +46,7 @@ def constant_from_json(value: Any) -> Any:
     """The inverse of `constant_to_json`; raises ValueError for anything else."""
     if not isinstance(value, dict):
         if isinstance(value, list):
-            raise ValueError("a constant cannot be a list")
+            raise ValueError("a constant cannot be a list")  # noqa: TRY004 - of a document, not of a caller
         return value
     ((kind, held),) = value.items()
     if kind == "float":
@@ -74,5 +74,4 @@ def _array_to_json(value: Any) -> Any:
 def _array_from_json(kind: str, shape: list[int], data: str) -> Any:
     import numpy as np  # noqa: PLC0415 - definitions without arrays do not load it
 
-    array = np.frombuffer(base64.b64decode(data, validate=True), np.dtype(kind)).reshape(shape)
-    return array
+    return np.frombuffer(base64.b64decode(data, validate=True), np.dtype(kind)).reshape(shape)

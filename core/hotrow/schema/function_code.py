@@ -86,11 +86,11 @@ def capture(function: FunctionType, *, compiled: bool) -> FunctionCode:
     Raises INVALID, naming file and line, for a function whose source is not at hand, or that uses what a snapshot
     cannot hold; with `compiled` also modules and builtins that compiled code cannot use.
     """
-    return _Capture(compiled).code(function, ())
+    return _Capture(compiled=compiled).code(function, ())
 
 
 class _Capture:
-    def __init__(self, compiled: bool) -> None:
+    def __init__(self, *, compiled: bool) -> None:
         self._compiled = compiled
 
     def code(self, function: FunctionType, callers: tuple[FunctionType, ...]) -> FunctionCode:
@@ -106,7 +106,7 @@ class _Capture:
                 value = _resolve(function, name)
                 target = _import_of(value)
                 if target is not None:
-                    self._check_import(name, target)
+                    self._check_import(target)
                     imports[name] = target
                 elif isinstance(value, FunctionType):
                     functions[name] = self.code(value, (*callers, function))
@@ -125,7 +125,7 @@ class _Capture:
             line=line,
         )
 
-    def _check_import(self, name: str, target: str) -> None:
+    def _check_import(self, target: str) -> None:
         module = target.partition(".")[0]
         if self._compiled and module not in COMPILED_MODULES:
             raise UnfitConstantError(
@@ -142,7 +142,7 @@ def _source(function: FunctionType) -> tuple[str, int]:
         (definition,) = ast.parse(text).body
     except (OSError, TypeError, SyntaxError, ValueError):
         raise invalid(
-            f"the source of {function.__name__!r} cannot be found; define it with `def` in a file, or in a notebook cell"
+            f"the source of {function.__name__!r} cannot be found; define it with `def` in a file or a notebook cell"
         ) from None
     if not isinstance(definition, ast.FunctionDef):
         raise invalid(f"{_place(function)}: a transform is a function defined with `def`, neither lambda nor async")

@@ -76,8 +76,9 @@ def verify(transforms: Iterable[Transform]) -> None:
             if made != expected[1]:
                 raise HotrowError(
                     Code.FAILED_PRECONDITION,
-                    f"{transform.label} does not compute here what its certificate says: {_shown(transform, row)} gives "
-                    f"{made}, and gave {expected[1]} where it was applied; apply it again from a machine like this one",
+                    f"{transform.label} does not compute here what its certificate says: {_shown(transform, row)} "
+                    f"gives {made}, and gave {expected[1]} where it was applied; apply it again, "
+                    "from a machine like this one",
                 )
 
 
@@ -143,9 +144,10 @@ def _compare(transform: Transform) -> None:
                 if transform.mode == "columns"
                 else 'computes something else compiled than in Python; write it otherwise, or use mode="python"'
             )
+            where = "alone" if transform.mode == "columns" else "in Python"
             raise invalid(
                 f"{transform.place or transform.label}: {transform.name} {reason}: {_shown(transform, row)} gives "
-                f"{_shown_result(made)}, and {_shown_result(wanted)} {'alone' if transform.mode == 'columns' else 'in Python'}"
+                f"{_shown_result(made)}, and {_shown_result(wanted)} {where}"
             )
 
 

@@ -1,27 +1,20 @@
 """Transforms of whole columns: the function is compiled, and takes and returns NumPy arrays."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
-from numba.core.errors import NumbaError
 
 from hotrow.codec.cells import Block
-from hotrow.errors import invalid
 from hotrow.schema.transform import MASK, Transform
-from hotrow.transforms.compile import built
+from hotrow.transforms.compile import compiled_columns
 from hotrow.transforms.kernel_cells import PRESENT, TRANSFORM_ERROR
 from hotrow.transforms.program import Arena
-from hotrow.transforms.refusal import refusal
 from hotrow.transforms.values import Cells
-from hotrow.types import BOOL, FLOAT32, FLOAT64, INT32, INT64, TIMESTAMP, ValueType
+from hotrow.types import BOOL, FLOAT32, FLOAT64, INT32, ValueType
 
 Column = npt.NDArray[Any]
-_TYPES = {FLOAT64: numba.float64, FLOAT32: numba.float64, BOOL: numba.boolean}
-_TYPES |= dict.fromkeys((INT64, INT32, TIMESTAMP), numba.int64)
 _INT32 = np.iinfo(np.int32)
 
 
@@ -83,32 +76,6 @@ class ColumnStep:
         return True
 
 
-@lru_cache(maxsize=256)
-def compiled_columns(transform: Transform) -> Any:
-    """The compiled function; raises INVALID for one that cannot be compiled, or inputs that are no numbers."""
-    kinds = []
-    for one in transform.inputs:
-        kind = numba.boolean if one.is_mask else _TYPES.get(one.field.type.kind)
-        if kind is None:
-            raise invalid(
-                f"{transform.label}: input {one.parameter!r} is {one.field.type}, and a column of the mode "
-                '"columns" holds numbers or bools; use the mode "rows"'
-            )
-        kinds.append(numba.types.Array(kind, 1, "C"))
-    for output in transform.fields:
-        if output.type.kind not in _TYPES:
-            raise invalid(
-                f"{transform.label}: output {output.name!r} is {output.type}, and a column of the mode "
-                '"columns" holds numbers or bools; use the mode "rows"'
-            )
-    function = built(transform.code)
-    try:
-        function.compile(tuple(kinds))
-    except NumbaError as error:
-        raise refusal(transform.code, error) from None
-    return function
-
-
 def _array(words: npt.NDArray[np.int64], type_: ValueType) -> Column:
     if type_.kind == FLOAT64:
         return words.view(np.float64)
@@ -123,19 +90,17 @@ def _words(values: Column, type_: ValueType, n: int) -> npt.NDArray[np.int64]:
         raise ValueError(f"a column of shape {values.shape}, and there are {n} rows")
     kind, held = type_.kind, values.dtype.kind
     if kind == BOOL:
-        _require(held == "b")
+        if held != "b":
+            raise TypeError("a column of another type than the output")
         return values.astype(np.int64)
-    _require(held == "f" or held == "i")
+    if held not in "fi":
+        raise TypeError("a column of another type than the output")
     if kind == FLOAT64:
         return values.astype(np.float64).view(np.int64)
     if kind == FLOAT32:
         return values.astype(np.float32).view(np.int32).astype(np.int64)
-    _require(held == "i")
+    if held != "i":
+        raise TypeError("a column of another type than the output")
     if kind == INT32 and len(values) and not (_INT32.min <= values.min() and values.max() <= _INT32.max):
         raise OverflowError("an integer leaves 32 bits")
     return values.astype(np.int64)
-
-
-def _require(fits: bool) -> None:
-    if not fits:
-        raise TypeError("a column of another type than the output")

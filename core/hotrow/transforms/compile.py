@@ -17,7 +17,7 @@ from typing import Any
 import numba
 import numpy as np
 from numba.core import caching
-from numba.core.errors import NumbaError, NumbaWarning
+from numba.core.errors import NumbaWarning
 
 from hotrow.codec import compile as kernels
 from hotrow.codec.kernel_memory import load_u8, word
@@ -25,21 +25,25 @@ from hotrow.errors import invalid
 from hotrow.schema.canonical import canonical_json
 from hotrow.schema.function_code import FunctionCode
 from hotrow.schema.transform import Transform
-from hotrow.transforms import kernel_cells, kernel_operators, kernel_pack, kernel_text
+from hotrow.transforms import kernel_cells, kernel_compare, kernel_operators, kernel_pack, kernel_text
 from hotrow.transforms.function import imported
 from hotrow.transforms.kernel_hash import hash64
 from hotrow.transforms.kernel_math import MATH, power, power_below, power_of
 from hotrow.transforms.loop import PARAMETERS, rows_source
 from hotrow.transforms.refusal import refusal
 from hotrow.transforms.rewrite import PREFIX, rewritten
+from hotrow.types import BOOL, FLOAT32, FLOAT64, INT32, INT64, TIMESTAMP
 
 Loop = Callable[..., int]
 
+_COLUMN_TYPES = {FLOAT64: numba.float64, FLOAT32: numba.float64, BOOL: numba.boolean}
+_COLUMN_TYPES |= dict.fromkeys((INT64, INT32, TIMESTAMP), numba.int64)
 _FILE = "<transform loop {}>"
 _SIGNATURE = numba.int64(*[numba.int64] * len(PARAMETERS.split(", ")))
-_OPERATORS = (
-    "add sub mul truediv floordiv mod lshift rshift neg invert lt le gt ge eq ne int_ float_ abs_ round_ min_ max_"
-)
+_OPERATORS = {
+    kernel_operators: "add sub mul truediv floordiv mod lshift rshift neg invert int_ float_ abs_ round_",
+    kernel_compare: "lt le gt ge eq ne min_ max_",
+}
 
 
 @lru_cache(maxsize=256)
@@ -72,11 +76,37 @@ def compiled_rows(transform: Transform) -> Loop:
     return _compile(transform, rows_source(transform), scope)
 
 
+@lru_cache(maxsize=256)
+def compiled_columns(transform: Transform) -> Any:
+    """The compiled function; raises INVALID for one that cannot be compiled, or inputs that are no numbers."""
+    kinds = []
+    for one in transform.inputs:
+        kind = numba.boolean if one.is_mask else _COLUMN_TYPES.get(one.field.type.kind)
+        if kind is None:
+            raise invalid(
+                f"{transform.label}: input {one.parameter!r} is {one.field.type}, and a column of the mode "
+                '"columns" holds numbers or bools; use the mode "rows"'
+            )
+        kinds.append(numba.types.Array(kind, 1, "C"))
+    for output in transform.fields:
+        if output.type.kind not in _COLUMN_TYPES:
+            raise invalid(
+                f"{transform.label}: output {output.name!r} is {output.type}, and a column of the mode "
+                '"columns" holds numbers or bools; use the mode "rows"'
+            )
+    function = built(transform.code)
+    try:
+        function.compile(tuple(kinds))
+    except Exception as error:  # as above
+        raise refusal(transform.code, error) from error
+    return function
+
+
 def built(code: FunctionCode) -> Any:
     """The function as compiled code calls it, rewritten, with all that it uses around it."""
     scope: dict[str, Any] = {
         "__name__": __name__,  # machine code that is loaded again looks for the module it was in
-        **{PREFIX + name: getattr(kernel_operators, name) for name in _OPERATORS.split()},
+        **{PREFIX + name: getattr(kernels_, name) for kernels_, names in _OPERATORS.items() for name in names.split()},
         **{f"{PREFIX}math_{name}": function for name, function in MATH.items()},
         PREFIX + "power": power,
         PREFIX + "power_of": power_of,

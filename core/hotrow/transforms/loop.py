@@ -1,4 +1,4 @@
-"""The loop over rows that is compiled around a transform, as source: it reads cells, calls the function, fills cells."""
+"""The loop over rows that is compiled around a transform, as source."""
 
 from hotrow.schema.transform import Transform
 

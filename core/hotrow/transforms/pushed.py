@@ -13,9 +13,9 @@ from hotrow.codec.pushed import RowPlan, Times, plan_rows, rows_from_request
 from hotrow.codec.response import NOTHING_SENT, transformed, write_cells
 from hotrow.codec.response_plan import Computed, ReplyShape, ResponsePlan, ViewColumns, plan_response
 from hotrow.codec.wire import Scanned
+from hotrow.registry.needed import needed_columns
 from hotrow.registry.snapshot import Snapshot
 from hotrow.schema.service import FeatureRef
-from hotrow.registry.needed import needed_columns
 from hotrow.transforms.program import plan_program
 
 _AT_ANY_TIME = Times(0, (1 << 63) - 1)

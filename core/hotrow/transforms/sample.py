@@ -23,7 +23,7 @@ _LOOPS = (ast.For, ast.While, ast.ListComp, ast.Call, ast.Pow, ast.LShift)
 
 def sample_rows(transform: Transform, n: int, *, salt: str = "") -> list[list[Any]]:
     """`n` rows with a value for each input, masks left out; None is null."""
-    dice = random.Random(f"{transform.name} {transform.code.source} {salt}")  # noqa: S311 - no secret
+    dice = random.Random(f"{transform.name} {transform.code.source} {salt}")
     constants = list(_constants(transform.code))
     loops = any(isinstance(node, _LOOPS) for node in ast.walk(transform.code.tree()))  # which could take for ever
     makers = [_maker(one.field.type, dice, constants, large=not loops) for one in transform.inputs if not one.is_mask]

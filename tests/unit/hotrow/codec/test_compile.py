@@ -13,7 +13,9 @@ KERNELS = {
     "kernel_page": ["find_rows"],
     "kernel_row": ["encode_rows", "stamp"],
     "kernel_decode": ["check_row"],
-    "kernel_reply": ["respond"],
+    "kernel_reply": ["respond", "decode", "encode"],
+    "kernel_gather": ["gather"],
+    "kernel_hash": ["hash_octets"],
     "kernel_type": ["see"],
 }
 SECOND = f"""
