@@ -10,6 +10,7 @@ OWNERS = {
     "numba": ("core/hotrow/codec/kernel*.py", "core/hotrow/codec/compile.py"),
     "lmdb": ("core/hotrow/stores/lmdb*.py",),
     "grpc._cython": ("core/hotrow/rpc/lane.py",),
+    "pint": ("core/hotrow/schema/known_unit.py",),
     "time": ("core/hotrow/clock.py",),
 }
 ENVIRONMENT = ("core/hotrow/settings.py",)
