@@ -4,6 +4,7 @@ A selection is planned once, which checks all sources, and then joined with enti
 joined in chunks, each of which reads the sources once, so that what a join holds is bounded.
 """
 
+import contextlib
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from hotrow import clock
+from hotrow.errors import HotrowError
 from hotrow.offline.arrow_column import arrow_type
 from hotrow.offline.asof import EntityIndex
 from hotrow.offline.entity_rows import EntityRows
@@ -24,6 +26,7 @@ from hotrow.offline.rows import Refusals
 from hotrow.offline.selection import Selection
 from hotrow.offline.transformed import Computation, plan_computation
 from hotrow.offline.view_join import ViewJoin
+from hotrow.registry.registry import Registry
 from hotrow.registry.signature import feature_signature
 from hotrow.schema.view import FeatureView
 
@@ -130,6 +133,12 @@ def plan_training(selection: Selection, repo: Path) -> TrainingPlan:
     """Check the source of every view, whose path is relative to `repo`; raises HotrowError as `open_source` does."""
     sources = {view.name: open_view(view, repo) for view in selection.views}
     return TrainingPlan(selection, sources, plan_computation(selection.needed))
+
+
+def keep_signature(selection: Selection, registry: Registry) -> None:
+    """Let the registry keep what the training set's signature stands for, for the errors of readers."""
+    with contextlib.suppress(HotrowError):  # it may be kept from writing, and the training set is none the worse
+        registry.keep_signature(selection.snapshot, [feature.reference for feature in selection.features])
 
 
 def join_table(plan: TrainingPlan, rows: EntityRows, reports: Mapping[str, ViewReport], progress: Progress) -> pa.Table:

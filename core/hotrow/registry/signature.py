@@ -72,7 +72,10 @@ def differences(trained: Signed, now: Signed) -> Iterator[str]:
     successors = _successors(gone, come)
     for name, successor in successors.items():  # a view whose unit changed had to have a new name
         one, other = gone.pop(name), come.pop(successor)
-        yield f"{name} was {_shown(one)} {_TRAINED}, and in its place is {successor}, {_shown(other)}, now"
+        if one[1:3] == other[1:3]:
+            yield f"in the place of {name} is {successor} now, of the same type and unit"
+        else:
+            yield f"{name} was {_shown(one)} {_TRAINED}, and in its place is {successor}, {_shown(other)}, now"
     yield from (f"{name}, {_shown(one)}, was there {_TRAINED} and is not now" for name, one in gone.items())
     yield from (f"{name}, {_shown(one)}, is there now and was not {_TRAINED}" for name, one in come.items())
     if not gone and not come:

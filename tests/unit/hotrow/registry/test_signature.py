@@ -84,10 +84,7 @@ def test_a_signature_is_of_names_types_units_and_order():
             [PRICE, TRIPS],
             [TRIPS, ("new:price", "Float64", "USD")],
             [
-                (
-                    "prices:price was Float64 in USD when the model was trained, and in its place is new:price, Float64 in "
-                    "USD, now"
-                ),
+                "in the place of prices:price is new:price now, of the same type and unit",
                 "the order is another: feature 1 was prices:price when the model was trained and is stats:trips now",
             ],
         ),
