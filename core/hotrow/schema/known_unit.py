@@ -1,8 +1,8 @@
 """What the symbols of units stand for: currencies of ISO 4217, and else the units of pint.
 
-A currency wins over a unit of pint with the same letters; both are told from others by case. pint takes some tenths of a
-second to load, and is loaded only here: for definitions that are applied and for sources of training sets, never where
-requests are answered.
+A currency wins over a unit of pint with the same letters; both are told from others by case. pint takes some tenths of
+a second to load, and is loaded only here: for definitions that are applied and for sources of training sets, never
+where requests are answered.
 """
 
 from __future__ import annotations
