@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from hotrow.registry.registry import Registry
     from hotrow.registry.snapshot import Snapshot
     from hotrow.schema.service import FeatureService
     from hotrow.settings import Settings
@@ -38,10 +39,13 @@ class FeatureStore:
 
     def snapshot(self) -> Snapshot:
         """The definitions as they are applied now; raises NOT_FOUND, FAILED_PRECONDITION before the first apply."""
+        registry = self._registry()
+        return registry.snapshot(registry.resolve(self.project, self._ref))
+
+    def _registry(self) -> Registry:
         from hotrow.registry.open import open_registry  # noqa: PLC0415
 
-        registry = open_registry(self._settings.registry)
-        return registry.snapshot(registry.resolve(self.project, self._ref))
+        return open_registry(self._settings.registry)
 
     def get_historical_features(
         self,
@@ -70,7 +74,7 @@ class FeatureStore:
         from hotrow.offline.frame import open_frame  # noqa: PLC0415
         from hotrow.offline.progress import SilentProgress  # noqa: PLC0415
         from hotrow.offline.selection import select_features  # noqa: PLC0415
-        from hotrow.offline.training import join_table, plan_training  # noqa: PLC0415
+        from hotrow.offline.training import join_table, keep_signature, plan_training  # noqa: PLC0415
 
         selection = select_features(self.snapshot(), features, full_names=full_names)
         frame = open_frame(entity_df)
@@ -80,6 +84,7 @@ class FeatureStore:
         columns.check_types(table.schema)
         rows = columns.read(table)
         plan = plan_training(selection, self.repo)
+        keep_signature(selection, self._registry())
         reports = plan.reports()
         joined = join_table(plan, rows, reports, SilentProgress())
         for warning in plan.warnings(reports):

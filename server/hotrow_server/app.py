@@ -78,7 +78,7 @@ def build_worker(start: Start) -> ServerWorker:
     served = ServedSet(compile_snapshot)
     registry = open_registry(settings.registry)
     serving = serve_first(served, start.refs, registry)
-    service = ReadService(store, served, _about(settings))
+    service = ReadService(store, served, _about(settings), registry.signed)
     ingest = _ingest_client(start.socket, settings, insecure=start.insecure)
     listener = _listen(settings, methods(service, ingest), insecure=start.insecure)
     service.set_lane(listener.lane)

@@ -19,13 +19,14 @@ from hotrow.codec.response_plan import (
 )
 from hotrow.errors import Code, HotrowError, invalid, not_found
 from hotrow.registry.needed import Needed, needed_columns
-from hotrow.registry.signature import feature_signature
 from hotrow.registry.snapshot import Snapshot
 from hotrow.schema.field import Field
 from hotrow.schema.selected import all_join_keys, column_names, reference_from_text
 from hotrow.schema.service import FeatureRef
 from hotrow.schema.view import FeatureView
 from hotrow.v1.feature_server_pb2 import FeatureNames, GetOnlineFeaturesRequest, ReadOptions
+
+from hotrow_server.signature import FindSigned, check_signature, unknown
 
 ENTITIES, REQUEST_DATA, MIN_TOKEN = 4, 5, 8
 """Fields of a GetOnlineFeaturesRequest."""
@@ -75,14 +76,14 @@ def compile_snapshot(snapshot: Snapshot) -> CompiledSnapshot:
     return CompiledSnapshot(snapshot)
 
 
-def plan_read(snapshot: Snapshot, request: GetOnlineFeaturesRequest) -> ReadPlan:
+def plan_read(snapshot: Snapshot, request: GetOnlineFeaturesRequest, find_signed: FindSigned = unknown) -> ReadPlan:
     """The plan of what `request` selects; its entities are not looked at.
 
     Raises NOT_FOUND for unknown names, INVALID for a selection that is wrong in itself, FAILED_PRECONDITION for a
     signature that is not that of the features.
     """
     features = _features(snapshot, request)
-    _check_signature(snapshot, request, features)
+    check_signature(snapshot, features, request.signature, find_signed)
     names = column_names(
         features,
         full_names=request.options.full_names,
@@ -176,16 +177,6 @@ def _feature(snapshot: Snapshot, name: str) -> FeatureRef:
     if reference.feature not in known:
         raise not_found("feature", name, [f"{view.name}:{one}" for one in known], field="features.names")
     return reference
-
-
-def _check_signature(snapshot: Snapshot, request: GetOnlineFeaturesRequest, features: Sequence[FeatureRef]) -> None:
-    if request.signature and request.signature != (ours := feature_signature(snapshot, features)):
-        raise HotrowError(
-            Code.FAILED_PRECONDITION,
-            f"the caller's model was trained with features of signature {request.signature!r}, and these have "
-            f"{ours!r}: a name, type, unit or the order differs; pin the snapshot of the training, or train again",
-            field="signature",
-        )
 
 
 def _check_matrix(snapshot: Snapshot, features: Sequence[FeatureRef]) -> None:

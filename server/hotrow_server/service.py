@@ -14,6 +14,7 @@ from hotrow.codec.wire import Scanned, Shape, bits, parse_message, scan_request
 from hotrow.errors import Code, HotrowError, invalid, not_found
 from hotrow.registry.derived import LARGEST_KEY_BYTES, Derived
 from hotrow.registry.served import ServedSet
+from hotrow.registry.signature import Signed
 from hotrow.rpc.call import Call
 from hotrow.rpc.timing import StageTimer
 from hotrow.stores.port import OnlineStore
@@ -21,6 +22,7 @@ from hotrow.v1.feature_server_pb2 import GetOnlineFeaturesRequest, GetServerInfo
 
 from hotrow_server.plan import ENTITIES, MIN_TOKEN, REQUEST_DATA, CompiledSnapshot, ReadPlan, plan_read, with_layout
 from hotrow_server.sent import sent_rows
+from hotrow_server.signature import FindSigned, readable, unknown
 from hotrow_server.wait import SequenceWaiter
 
 READ = Shape(GetOnlineFeaturesRequest, columns=bits(ENTITIES, REQUEST_DATA), volatile=bits(MIN_TOKEN))
@@ -52,13 +54,24 @@ class Read:
 
 
 class ReadService:
-    """Serves reads from a store. `served` are the snapshots; plans are kept for one generation of them."""
+    """Serves reads from a store. `served` are the snapshots; plans are kept for one generation of them.
 
-    def __init__(self, store: OnlineStore, served: ServedSet[CompiledSnapshot], about: About) -> None:
+    `find_signed` tells what a signature stands for, to readers who state another than the features have.
+    """
+
+    def __init__(
+        self,
+        store: OnlineStore,
+        served: ServedSet[CompiledSnapshot],
+        about: About,
+        find_signed: FindSigned = unknown,
+    ) -> None:
         self._store = store
         self._served = served
         self._about = about
         self._plans: Derived[ReadPlan] = Derived(served)
+        self._find_signed = readable(find_signed)
+        self._signed: Derived[Signed] = Derived(served)
         self._waiter = SequenceWaiter(store)
 
     def set_lane(self, lane: str) -> None:
@@ -162,7 +175,11 @@ class ReadService:
         request = parse_message(GetOnlineFeaturesRequest, selection)
         if request.project not in ("", self._about.project):
             raise not_found("project", request.project, [self._about.project], field="project")
-        return plan_read(self._served.get(request.snapshot).snapshot, request)
+        return plan_read(self._served.get(request.snapshot).snapshot, request, self._signed_features)
+
+    def _signed_features(self, signature: str) -> Signed:
+        """Kept, because a reader that is refused often comes again at once, and the registry may be far away."""
+        return self._signed.get(signature, self._find_signed, signature)
 
     def _undecodable(self, read: Read, fault: RowFaultError) -> HotrowError:
         view = read.plan.views[fault.view]

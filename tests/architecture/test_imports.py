@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = {"numba", "lmdb", "pyarrow", "polars", "pandas"}
+HEAVY = {"numba", "lmdb", "pyarrow", "polars", "pandas", "pint"}
 
 
 def _loaded(statement: str) -> set[str]:
@@ -21,6 +21,12 @@ def test_importing_loads_nothing_heavy(package):
     loaded = _loaded(f"import {package}")
     assert package in loaded
     assert loaded & HEAVY == set()
+
+
+@pytest.mark.parametrize("worker", ["hotrow_server.app", "hotrow_ingest.app"])
+def test_workers_know_units_as_texts(worker):
+    """They compare them; what a unit is was checked when it was applied."""
+    assert "pint" not in _loaded(f"import {worker}")
 
 
 def test_the_look_is_not_blind():

@@ -15,6 +15,7 @@ OWNERS = {
     ),
     "lmdb": ("core/hotrow/stores/lmdb*.py",),
     "grpc._cython": ("core/hotrow/rpc/lane.py",),
+    "pint": ("core/hotrow/schema/known_unit.py",),
     "time": ("core/hotrow/clock.py",),
 }
 ENVIRONMENT = ("core/hotrow/settings.py",)

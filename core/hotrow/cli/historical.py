@@ -69,7 +69,7 @@ def historical(arguments: HistoricalArguments) -> None:
     from hotrow.offline.entity_file import check_output, open_entity_file, write_training  # noqa: PLC0415
     from hotrow.offline.entity_rows import EntityColumns  # noqa: PLC0415
     from hotrow.offline.progress import open_progress  # noqa: PLC0415
-    from hotrow.offline.training import plan_training  # noqa: PLC0415
+    from hotrow.offline.training import keep_signature, plan_training  # noqa: PLC0415
 
     workspace = open_workspace(arguments.repo)
     selection = _selection(arguments, workspace.snapshot(arguments.snapshot))
@@ -80,6 +80,7 @@ def historical(arguments: HistoricalArguments) -> None:
     plan = plan_training(selection, workspace.repo)
     entities = open_entity_file(arguments.entities, columns, plan.columns)
     entities.check_rows()
+    keep_signature(selection, workspace.registry)
     reports = plan.reports()
     rows = write_training(plan, entities, arguments.output, reports, open_progress())
     _print(arguments, plan, reports, rows)

@@ -105,8 +105,9 @@ class Draft:
 
 
 def read_draft(workspace: Workspace, branch: str) -> Draft:
-    """Load the repository's definitions and compare them with the branch, or with the head."""
+    """Load the repository's definitions, check their units, and compare them with the branch, or with the head."""
     from hotrow.registry.snapshot import snapshot_from_definitions  # noqa: PLC0415
+    from hotrow.registry.units import check_units  # noqa: PLC0415
     from hotrow.schema.repository import load_definitions  # noqa: PLC0415
 
     registry, project = workspace.registry, workspace.project
@@ -114,6 +115,7 @@ def read_draft(workspace: Workspace, branch: str) -> Draft:
     on_branch = branch in refs.branches
     base = refs.branches[branch] if on_branch else refs.head
     new = snapshot_from_definitions(project, load_definitions(workspace.repo), namespace=branch)
+    check_units(new)
     if new.transforms:
         from hotrow.transforms.certificate import with_certificates  # noqa: PLC0415 - loads the compiler
 

@@ -47,6 +47,14 @@ class ReadArguments:
     full_names: Annotated[
         bool, typer.Option("--full-names", help="Name columns view__feature. Done anyway where two are equal.")
     ] = False
+    signature: Annotated[
+        str,
+        typer.Option(
+            "--signature",
+            metavar="HASH",
+            help="What the model was trained with (`hotrow.signature` in a training set): other features are refused.",
+        ),
+    ] = ""
     json: option.Json = False
     server: option.Server = ""
     timeout: option.Timeout = 5.0
@@ -69,6 +77,7 @@ def get(arguments: ReadArguments) -> None:
     known = workspace.snapshot(arguments.snapshot)
     asked = parse_arguments(arguments.what, known)
     snapshot = known.id if arguments.snapshot else ""
+    asked = replace(asked, signature=arguments.signature)
     request = encode_request(asked, snapshot, event_times=arguments.event_times, full_names=arguments.full_names)
     reply = link.call_server(workspace.settings, arguments.server, "GetOnlineFeatures", request, arguments.timeout)
     table = read_reply(asked, reply)
@@ -94,6 +103,7 @@ class Asked:
     types: dict[str, ValueType]
     sent: frozenset[str] = frozenset()
     views: tuple[str, ...] = ()
+    signature: str = ""
 
     @property
     def rows(self) -> int:
@@ -189,6 +199,7 @@ def encode_request(asked: Asked, snapshot: str, *, event_times: bool = False, fu
         entities=[column for key, column in columns.items() if key not in asked.sent],
         request_data=[column for key, column in columns.items() if key in asked.sent],
         snapshot=snapshot,
+        signature=asked.signature,
         options=options,
     )
     if asked.service:

@@ -6,6 +6,7 @@ from hotrow.codec import kernel_key as k
 from hotrow.codec.kernel_scan import COUNT, KIND
 from hotrow.codec.wire import Scanned
 from hotrow.errors import HotrowError, invalid, nearest
+from hotrow.schema.unit import ALIKE, MAX_UNIT_LENGTH, difference
 from hotrow.types import BY_KIND, ValueType
 
 ROW_REASONS = {
@@ -53,9 +54,7 @@ def request_fault(  # noqa: PLR0911 - one message a fault
     if code == k.WRONG_KIND:
         return _wrong_kind(name, expected.entries[two][1], int(request.columns[one, KIND]), where)
     if code == k.WRONG_UNIT:
-        unit = expected.entries[two][2]
-        declared = f"has the unit {unit!r}" if unit else "has no unit"
-        return invalid(f"{where}: {name!r} {declared}, and the column states another; convert the values", field=name)
+        return _wrong_unit(name, expected.entries[two][2], request.column_unit(one), where)
     if code == k.BAD_STATUS:
         return invalid(f"{where}: the status of {name!r} in row {two} is neither PRESENT nor NULL_VALUE", field=name)
     if code == k.RAGGED:
@@ -75,3 +74,15 @@ def _with_article(type_: ValueType) -> str:
 def _wrong_kind(name: str, wanted: ValueType, kind: int, where: str) -> HotrowError:
     sent = f"{BY_KIND[kind]} values ({BY_KIND[kind].wire_name})" if kind in BY_KIND else "no values"
     return invalid(f"{where}: {name!r} is {wanted}, and the column has {sent}; send {wanted.wire_name}", field=name)
+
+
+def _wrong_unit(name: str, declared: str, stated: str, where: str) -> HotrowError:
+    shown = repr(stated[:MAX_UNIT_LENGTH]) + ("..." if len(stated) > MAX_UNIT_LENGTH else "")
+    if not declared:
+        return invalid(f"{where}: {name!r} has no unit, and the column states {shown}; leave it out", field=name)
+    told = difference(declared, stated)
+    remedy = "state" if told == ALIKE else "convert the values and state"
+    return invalid(
+        f"{where}: {name!r} has the unit {declared!r}, and the column states {shown}, {told}; {remedy} {declared!r}",
+        field=name,
+    )

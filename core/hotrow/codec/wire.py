@@ -19,6 +19,8 @@ from hotrow.codec.kernel_scan import (
     SPAN,
     SPANS,
     TOO_MANY,
+    UNIT,
+    UNIT_LENGTH,
     scan,
 )
 from hotrow.codec.kernel_type import see_types
@@ -92,6 +94,11 @@ class Scanned:
     def column_name(self, column: int) -> str:
         """A column's name, for messages."""
         at, length = self.columns[column, NAME], self.columns[column, NAME_LENGTH]
+        return self.data[at : at + length].decode("utf-8", "replace")
+
+    def column_unit(self, column: int) -> str:
+        """The unit that a column states, for messages; empty where it states none."""
+        at, length = self.columns[column, UNIT], self.columns[column, UNIT_LENGTH]
         return self.data[at : at + length].decode("utf-8", "replace")
 
 

@@ -15,6 +15,7 @@ from hotrow.errors import invalid, nearest
 from hotrow.offline.arrow_column import column_from_source
 from hotrow.offline.asof import Integers
 from hotrow.offline.conversion import convert, mismatch
+from hotrow.offline.stated_unit import check_stated_unit
 from hotrow.schema.entity import JoinKey
 from hotrow.schema.field import Field
 from hotrow.types import BY_KIND, UnixTimestamp, ValueType
@@ -81,7 +82,7 @@ class EntityColumns:
                 )
 
     def check_types(self, schema: pa.Schema) -> None:
-        """Raise INVALID for a column whose type is not that of the join key, or no time."""
+        """Raise INVALID for a column whose type or stated unit is not that of the schema, or no time."""
         for key in self.keys:
             held = schema.field(key.name).type
             objection = mismatch(held, joined_type(key.type))
@@ -97,6 +98,7 @@ class EntityColumns:
                     f"{self.where}: column {sent.name!r} does not fit the request data, which are {sent.type.name}: "
                     f"{objection}; convert it"
                 )
+            check_stated_unit(self.where, schema.field(sent.name), sent.unit)
         objection = mismatch(schema.field(self.event_time).type, UnixTimestamp)
         if objection:
             raise invalid(

@@ -4,27 +4,31 @@ Neither pandas nor Polars is imported here: a caller who hands in a frame has im
 """
 
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
 from hotrow.errors import invalid
+from hotrow.offline.stated_unit import UNIT, stated_unit
+
+_UNITS = "hotrow.units"
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
     """A frame of any kind. `names` are all of its columns, `column` gives one as Arrow, and `attach` gives the frame
-    with feature columns on its right.
+    with feature columns on its right. `units` are those that the frame states, by column.
     """
 
     names: list[str]
     column: Callable[[str], pa.Array | pa.ChunkedArray]
     attach: Callable[[pa.Table], Any]
+    units: Mapping[str, str] = field(default_factory=dict)
 
     def table(self, names: Sequence[str]) -> pa.Table:
-        """Some columns as a table; raises INVALID for a column of mixed types."""
+        """Some columns as a table, with their units; raises INVALID for a column of mixed types."""
         columns = []
         for name in names:
             try:
@@ -34,19 +38,26 @@ class Frame:
                 raise invalid(
                     f"the entity frame: column {name!r} does not have values of one type ({brief}); convert it"
                 ) from error
-        return pa.table(columns, names=list(names))
+        metadata = [{UNIT: self.units[name]} if name in self.units else None for name in names]
+        fields = [
+            pa.field(name, column.type, metadata=stated)
+            for name, column, stated in zip(names, columns, metadata, strict=True)
+        ]
+        return pa.table(columns, schema=pa.schema(fields))
 
 
 def open_frame(entity_df: Any) -> Frame:
     """The frame of a pandas or Polars DataFrame or a pyarrow Table; raises INVALID for anything else."""
     if isinstance(entity_df, pa.Table):
-        return Frame(entity_df.column_names, entity_df.column, lambda features: _arrow(entity_df, features))
+        units = {one.name: unit for one in entity_df.schema if (unit := stated_unit(one))}
+        return Frame(entity_df.column_names, entity_df.column, lambda features: _arrow(entity_df, features), units)
     pandas, polars = sys.modules.get("pandas"), sys.modules.get("polars")
     if pandas is not None and isinstance(entity_df, pandas.DataFrame):
         return Frame(
             list(entity_df.columns),
             lambda name: pa.array(entity_df[name], from_pandas=True),
             lambda features: _pandas(pandas, entity_df, features),
+            _attrs_units(entity_df.attrs),
         )
     if polars is not None and isinstance(entity_df, polars.DataFrame):
         return Frame(
@@ -73,12 +84,22 @@ def _pandas(pandas: Any, entities: Any, features: pa.Table) -> Any:
     columns = features.to_pandas(types_mapper=dtypes.get)
     columns.index = entities.index
     out = pandas.concat([entities, columns], axis=1)
-    out.attrs = {**entities.attrs, **describe(features.schema)}
+    described = describe(features.schema)
+    described[_UNITS] = _attrs_units(entities.attrs) | described[_UNITS]
+    out.attrs = {**entities.attrs, **described}
     return out
+
+
+def _attrs_units(attrs: Mapping[Any, Any]) -> dict[str, str]:
+    """The units in `attrs` of a pandas frame, as `describe` puts them there; anything else states none."""
+    stated = attrs.get(_UNITS)
+    if not isinstance(stated, Mapping):
+        return {}
+    return {name: unit for name, unit in stated.items() if isinstance(name, str) and isinstance(unit, str) and unit}
 
 
 def describe(schema: pa.Schema) -> dict[str, Any]:
     """The metadata of feature columns as plain values: units by column, and where the features are from."""
-    units = {one.name: one.metadata[b"unit"].decode() for one in schema if b"unit" in (one.metadata or {})}
+    units = {one.name: unit for one in schema if (unit := stated_unit(one))}
     origin = {name.decode(): text.decode() for name, text in (schema.metadata or {}).items()}
-    return {**origin, "hotrow.units": units}
+    return {**origin, _UNITS: units}

@@ -1,7 +1,7 @@
 """Reads a `ParquetSource`: a Parquet file, or a folder of them, in batches and in bounded memory.
 
 Everything that can be known before work starts is checked by `open_source`: that files are there and readable, that
-each has the columns, that their types fit, that the event time column has times. Rows come with
+each has the columns, that their types and stated units fit, that the event time column has times. Rows come with
 `ParquetFile.iter_batches`, which decodes as it goes: 44 MiB for a row group of 4,000,000 x 6 doubles, where
 `pyarrow.dataset` decodes the whole group and took 415 MiB. Row groups whose statistics show no event time in the range
 are skipped.
@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from hotrow.errors import Code, HotrowError, invalid, nearest
 from hotrow.offline.conversion import Mask, convert, mismatch
+from hotrow.offline.stated_unit import check_stated_unit
 from hotrow.types import UnixTimestamp, ValueType
 
 MAX_ROWS = 20_000
@@ -213,6 +214,7 @@ def _open_file(path: Path, wanted: SourceColumns) -> SourceFile:
         role = "join key" if column.key else "field"
         held = _type_of(schema, column.name, f"{where}, {role}")
         _refuse(f"{where}: column {column.name!r}", mismatch(held, column.type), f"{column.type.name} of the {role}")
+        check_stated_unit(where, schema.field(column.name), column.unit)
         columns.append(column)
     for role, name in (("event time", wanted.event_time), ("created time", wanted.created_time)):
         if name:

@@ -6,6 +6,7 @@ joined in chunks, each of which reads the sources once, so that what a join hold
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from hotrow import clock
+from hotrow.errors import HotrowError
 from hotrow.offline.arrow_column import arrow_type
 from hotrow.offline.asof import EntityIndex
 from hotrow.offline.entity_rows import EntityRows
@@ -26,6 +28,7 @@ from hotrow.offline.progress import Progress, SharedProgress
 from hotrow.offline.rows import Refusals
 from hotrow.offline.selection import Selection
 from hotrow.offline.view_join import ViewJoin
+from hotrow.registry.registry import Registry
 from hotrow.registry.signature import feature_signature
 from hotrow.schema.view import FeatureView
 
@@ -139,6 +142,12 @@ def plan_training(selection: Selection, repo: Path) -> TrainingPlan:
     from hotrow.offline.transformed import plan_computation  # noqa: PLC0415 - loads the compiler, for transforms alone
 
     return TrainingPlan(selection, sources, plan_computation(selection.needed))
+
+
+def keep_signature(selection: Selection, registry: Registry) -> None:
+    """Let the registry keep what the training set's signature stands for, for the errors of readers."""
+    with contextlib.suppress(HotrowError):  # it may be kept from writing, and the training set is none the worse
+        registry.keep_signature(selection.snapshot, [feature.reference for feature in selection.features])
 
 
 def join_table(plan: TrainingPlan, rows: EntityRows, reports: Mapping[str, ViewReport], progress: Progress) -> pa.Table:

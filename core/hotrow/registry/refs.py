@@ -73,6 +73,17 @@ class Refs:
         return Refs(self.heads, branches, pins, bases, self.revision + 1)
 
 
+@dataclass(frozen=True, slots=True)
+class Move:
+    """New refs, and what the log says of them."""
+
+    refs: Refs
+    id: str
+    parent: str | None
+    action: str
+    ref: str
+
+
 def refs_to_json(refs: Refs) -> bytes:
     """The document that a backend keeps."""
     return canonical_json(

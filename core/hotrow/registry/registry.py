@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
 from hotrow.clock import now_us
 from hotrow.errors import Code, HotrowError, invalid, not_found
@@ -10,23 +9,14 @@ from hotrow.registry.diff import Plan, diff
 from hotrow.registry.log import LogEntry, log_entry_from_json, log_entry_to_json
 from hotrow.registry.name import ID_LENGTH, check_ref_name, is_id_prefix
 from hotrow.registry.port import RegistryBackend
-from hotrow.registry.refs import Refs, refs_from_json, refs_to_json
+from hotrow.registry.refs import Move, Refs, refs_from_json, refs_to_json
+from hotrow.registry.signature import Signed, keep_signed, kept_signed, signed_features
 from hotrow.registry.snapshot import Snapshot, check_view_ids, in_namespace, snapshot_from_json
 from hotrow.schema.check import check_name
 from hotrow.schema.default import UNSET, Unset
+from hotrow.schema.service import FeatureRef
 
 _ATTEMPTS = 1000  # a swap fails only when another one succeeded, so this many mean that something is wrong
-
-
-@dataclass(frozen=True, slots=True)
-class _Move:
-    """New refs, and what the log says of them."""
-
-    refs: Refs
-    id: str
-    parent: str | None
-    action: str
-    ref: str
 
 
 class Registry:
@@ -77,6 +67,14 @@ class Registry:
         except HotrowError as error:
             message = f"the snapshot {snapshot_id} in the registry {self.location}: {error.message}"
             raise HotrowError(Code.FAILED_PRECONDITION, message) from error
+
+    def keep_signature(self, snapshot: Snapshot, features: Iterable[FeatureRef]) -> None:
+        """Keep what the signature of these features stands for, to tell a reader how other ones differ."""
+        keep_signed(self._backend, signed_features(snapshot, features))
+
+    def signed(self, signature: str) -> Signed:
+        """What a signature stands for; empty where that was never kept, or is damaged."""
+        return kept_signed(self._backend, signature)
 
     def resolve(self, project: str, ref: str) -> str:
         """The snapshot id of a ref: empty for the head, a branch, a pin, an id, or a unique prefix of 8 digits or more.
@@ -138,7 +136,7 @@ class Registry:
                 "the head has an empty one"
             )
 
-        def move(refs: Refs) -> _Move | None:
+        def move(refs: Refs) -> Move | None:
             if branch is None:
                 return self._head_move(refs, snapshot, expected_head)
             return self._branch_move(refs, snapshot, branch, expected_head, expected_branch)
@@ -154,7 +152,7 @@ class Registry:
         """
         published = ""
 
-        def move(refs: Refs) -> _Move | None:
+        def move(refs: Refs) -> Move | None:
             nonlocal published
             if branch not in refs.branches:
                 raise not_found(f"branch of project {project!r}:", branch, refs.branches)
@@ -170,7 +168,7 @@ class Registry:
                 )
             self._prepare(refs, snapshot, refs.head)
             moved = refs.with_head(snapshot.id).with_branch(branch, refs.branches[branch], snapshot.id)
-            return _Move(moved, snapshot.id, refs.head, "publish", branch)
+            return Move(moved, snapshot.id, refs.head, "publish", branch)
 
         self._change(project, author, move)
         return published
@@ -181,14 +179,14 @@ class Registry:
         pinned = self.resolve(project, ref)
         self.snapshot(pinned)
 
-        def move(refs: Refs) -> _Move | None:
+        def move(refs: Refs) -> Move | None:
             if name in refs.branches:
                 raise invalid(
                     f"{name!r} is a branch of project {project!r} and cannot be a pin too; choose another name"
                 )
             if refs.pins.get(name) == pinned:
                 return None
-            return _Move(refs.with_pin(name, pinned), pinned, refs.pins.get(name), "pin", name)
+            return Move(refs.with_pin(name, pinned), pinned, refs.pins.get(name), "pin", name)
 
         self._change(project, author, move)
         return pinned
@@ -196,33 +194,33 @@ class Registry:
     def unpin(self, project: str, name: str, *, author: str = "") -> None:
         """Remove a pin; raises NOT_FOUND."""
 
-        def move(refs: Refs) -> _Move:
+        def move(refs: Refs) -> Move:
             if name not in refs.pins:
                 raise not_found(f"pin of project {project!r}:", name, refs.pins)
-            return _Move(refs.without(name), refs.pins[name], refs.pins[name], "unpin", name)
+            return Move(refs.without(name), refs.pins[name], refs.pins[name], "unpin", name)
 
         self._change(project, author, move)
 
     def remove_branch(self, project: str, name: str, *, author: str = "") -> None:
         """Remove a branch, published or not; its snapshots and rows stay. Raises NOT_FOUND."""
 
-        def move(refs: Refs) -> _Move:
+        def move(refs: Refs) -> Move:
             if name not in refs.branches:
                 raise not_found(f"branch of project {project!r}:", name, refs.branches)
-            return _Move(refs.without(name), refs.branches[name], refs.branches[name], "remove", name)
+            return Move(refs.without(name), refs.branches[name], refs.branches[name], "remove", name)
 
         self._change(project, author, move)
 
-    def _head_move(self, refs: Refs, snapshot: Snapshot, expected: str | None) -> _Move | None:
+    def _head_move(self, refs: Refs, snapshot: Snapshot, expected: str | None) -> Move | None:
         if refs.head == snapshot.id:
             return None
         self._check_head(snapshot.project, refs, expected)
         self._prepare(refs, snapshot, refs.head)
-        return _Move(refs.with_head(snapshot.id), snapshot.id, refs.head, "apply", "")
+        return Move(refs.with_head(snapshot.id), snapshot.id, refs.head, "apply", "")
 
     def _branch_move(
         self, refs: Refs, snapshot: Snapshot, branch: str, expected: str | None, expected_branch: str | Unset | None
-    ) -> _Move | None:
+    ) -> Move | None:
         if branch in refs.pins:
             raise invalid(f"{branch!r} is a pin of project {snapshot.project!r} and cannot be a branch too; rename it")
         current = refs.branches.get(branch)
@@ -237,7 +235,7 @@ class Registry:
             )
         self._prepare(refs, snapshot, current)
         base = refs.bases[branch] if current is not None else refs.head
-        return _Move(refs.with_branch(branch, snapshot.id, base), snapshot.id, current, "apply", branch)
+        return Move(refs.with_branch(branch, snapshot.id, base), snapshot.id, current, "apply", branch)
 
     def _check_head(self, project: str, refs: Refs, expected: str | None) -> None:
         if refs.head != expected:
@@ -251,6 +249,8 @@ class Registry:
         self.plan(snapshot, base=base).require_compatible()
         check_view_ids([snapshot, *self._readable(refs.served())])
         self._backend.put_object(snapshot.id, snapshot.to_json())
+        for service in snapshot.services.values():
+            self.keep_signature(snapshot, service.features)
 
     def _past(self, snapshot: Snapshot) -> Iterator[Snapshot]:
         """The earlier snapshots of the namespace, newest first; those that cannot be read are passed over."""
@@ -274,7 +274,7 @@ class Registry:
         document = self._backend.get_refs(project)
         return document, Refs() if document is None else refs_from_json(document, self.location)
 
-    def _change(self, project: str, author: str, move: Callable[[Refs], _Move | None]) -> None:
+    def _change(self, project: str, author: str, move: Callable[[Refs], Move | None]) -> None:
         """Swap the refs for what `move` makes of them, again from the start when others were faster."""
         for _ in range(_ATTEMPTS):
             document, refs = self._read_refs(project)

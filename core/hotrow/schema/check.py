@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from hotrow.errors import invalid
+from hotrow.schema.unit import MAX_UNIT_LENGTH, UnitSyntaxError, parse_unit
 
 MAX_NAME_LENGTH = 63
-MAX_UNIT_LENGTH = 32
 
 _NAME = re.compile(rf"[a-z][a-z0-9_]{{0,{MAX_NAME_LENGTH - 1}}}")
 _NAME_RULE = (
@@ -42,7 +42,10 @@ def check_text(where: str, what: str, text: object) -> None:
 
 
 def check_unit(where: str, unit: object) -> None:
-    """Raise INVALID unless `unit` is empty or a short printable string such as "SEK" or "km/h"."""
+    """Raise INVALID unless `unit` is empty or written as one, such as "SEK" or "km/h".
+
+    Whether its symbols are known is checked when definitions are applied (`hotrow.registry.units`).
+    """
     check_text(where, "unit", unit)
     text = str(unit)
     if len(text) > MAX_UNIT_LENGTH or not text.isprintable() or text != text.strip():
@@ -50,6 +53,13 @@ def check_unit(where: str, unit: object) -> None:
             f"{where}: unit {text!r} is not a short text; give at most {MAX_UNIT_LENGTH} printable characters "
             'without spaces around them, such as "SEK" or "km/h", and put the rest into the description'
         )
+    try:
+        parse_unit(text)
+    except UnitSyntaxError as error:
+        raise invalid(
+            f"{where}: unit {text!r} is no unit: {error} (units are symbols and numbers with *, / and ^, such as "
+            '"SEK/km" or "m/s^2")'
+        ) from None
 
 
 def checked_tags(where: str, tags: object) -> Mapping[str, str]:

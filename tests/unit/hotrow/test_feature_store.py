@@ -111,6 +111,22 @@ def test_arrow(repo):
     }
 
 
+def test_the_registry_keeps_what_the_signature_stands_for(repo, monkeypatch):
+    """For the errors of readers; where it cannot be written, the training set is none the worse."""
+    entities = pa.table(ENTITIES)
+    out = FeatureStore(repo).get_historical_features(entities, ["stats:trips", "stats:fare"])
+    registry = open_registry(str(repo / "registry"))
+    kept = registry.signed(out.schema.metadata[b"hotrow.signature"].decode())
+    assert kept == (("stats:trips", "Int64", ""), ("stats:fare", "Float32", "SEK"))
+
+    def full(*_):
+        raise HotrowError(Code.EXHAUSTED, "the disk is full")
+
+    monkeypatch.setattr("hotrow.registry.folder.FolderBackend.put_object", full)
+    other = FeatureStore(repo).get_historical_features(entities, ["stats:fare"])
+    assert registry.signed(other.schema.metadata[b"hotrow.signature"].decode()) == ()
+
+
 def test_pandas(repo):
     """An index of any kind stays, integers stay exact beside nulls, and units are in attrs."""
     entities = pd.DataFrame(ENTITIES, index=["a", "b", "a", "c"])

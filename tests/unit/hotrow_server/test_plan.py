@@ -58,7 +58,7 @@ def test_full_names_name_the_view():
         (request("stats:trips", "pair:trips"), Code.INVALID, "'stats:trips' and 'pair:trips' would both be called"),
         (request("stats:trips", "stats:trips"), Code.INVALID, "'stats:trips' is asked 2 times"),
         (request("stats:tripz"), Code.NOT_FOUND, "unknown feature 'stats:tripz'.*stats:trips"),
-        (request("stat:trips"), Code.NOT_FOUND, "unknown feature view 'stat'.*stats"),
+        (request("stat:trips"), Code.NOT_FOUND, "unknown feature view or transform 'stat'.*stats"),
         (request("trips"), Code.INVALID, "'trips' is not of the form"),
         (request("stats:"), Code.INVALID, "'stats:' is not of the form"),
         (request(":trips"), Code.INVALID, "':trips' is not of the form"),
@@ -66,7 +66,7 @@ def test_full_names_name_the_view():
         (GetOnlineFeaturesRequest(), Code.INVALID, "nothing is selected"),
         (GetOnlineFeaturesRequest(feature_service="bot"), Code.NOT_FOUND, "unknown feature service 'bot'.*both"),
         (request("stats:note", options=ReadOptions(matrix=True)), Code.INVALID, "'stats:note' is String, and a matrix"),
-        (request("stats:trips", signature="x"), Code.FAILED_PRECONDITION, "features of signature 'x'"),
+        (request("stats:trips", signature="x"), Code.FAILED_PRECONDITION, "other features .signature 'x'."),
     ],
 )
 def test_what_is_wrong_with_a_selection_is_told(selection, code, message):

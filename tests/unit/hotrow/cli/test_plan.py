@@ -56,6 +56,23 @@ def test_what_stored_rows_do_not_fit_is_refused_by_both(hotrow, rides):
     assert open_workspace(rides).registry.head("rides") == head
 
 
+def test_a_unit_that_nobody_knows_is_refused_by_both(hotrow, rides):
+    """Every one of them, with view, field and what to write; the head stays."""
+    _change(rides, '"avg_daily_trips", Int64', '"avg_daily_trips", Int64, unit="trips/day"')
+    _change(rides, 'unit="SEK"', 'unit="sek"')
+    for command in ("plan", "apply"):
+        outcome = hotrow(command, "-C", rides)
+        assert outcome.code != 0
+        where = "feature view 'driver_hourly_stats', field "
+        assert f"{where}'avg_daily_trips': unit 'trips/day': 'trips' is neither a currency" in outcome.err
+        assert f"{where}'fare': unit 'sek': 'sek' is neither" in outcome.err
+        assert "did you mean SEK?" in outcome.err
+    assert open_workspace(rides).registry.head("rides") is None
+    _change(rides, 'unit="trips/day"', 'unit="count/day"')
+    _change(rides, 'unit="sek"', 'unit="SEK"')
+    assert hotrow("apply", "-C", rides).code == 0
+
+
 def test_a_head_that_moved_meanwhile_is_a_conflict(hotrow, rides, monkeypatch):
     """Two people apply at once: the second is told, and the first one's work stays."""
     hotrow("apply", "-C", rides)

@@ -1,11 +1,13 @@
 """get: from a running server, and what it makes of a command line."""
 
 import json
+from dataclasses import replace
 
 import pytest
-from hotrow.cli.read import parse_arguments
+from hotrow.cli.read import encode_request, parse_arguments
 from hotrow.cli.workspace import open_workspace
 from hotrow.errors import HotrowError
+from hotrow.v1.feature_server_pb2 import GetOnlineFeaturesRequest
 
 VIEW = "driver_hourly_stats"
 
@@ -91,6 +93,14 @@ def test_wrong_arguments(snapshot, arguments, says):
     with pytest.raises(HotrowError) as caught:
         parse_arguments(arguments, snapshot)
     assert says in caught.value.message
+
+
+def test_a_signature_is_sent(snapshot):
+    """As it is; none is none."""
+    asked = parse_arguments(["driver_activity", "driver_id=1"], snapshot)
+    for signature in ("", "5" * 64):
+        request = encode_request(replace(asked, signature=signature), "")
+        assert GetOnlineFeaturesRequest.FromString(request).signature == signature
 
 
 def test_equal_names_get_full_names(hotrow, tmp_path):

@@ -210,7 +210,15 @@ def test_a_stamp_sets_the_created_time_and_the_checksum():
         (lambda rows: rows[1].statuses.extend([0, 1]), "status of 'x' in row 0"),
         (lambda rows: rows[1].ClearField("float64"), "the column has no values; send float64"),
         (lambda rows: rows[1].string.values.append("x"), "the column has String values"),
-        (lambda rows: setattr(rows[1], "unit", "USD"), "'x' has the unit 'SEK', and the column states another"),
+        (
+            lambda rows: setattr(rows[1], "unit", "USD"),
+            "'x' has the unit 'SEK', and the column states 'USD', another currency; convert the values and state 'SEK'",
+        ),
+        (
+            lambda rows: setattr(rows[1], "unit", "SEK^1"),
+            "the column states 'SEK\\^1', the same unit written otherwise; state 'SEK'",
+        ),
+        (lambda rows: setattr(rows[1], "unit", "€" * 9999), "the column states '€{32}'..., no unit that hotrow reads"),
         (lambda rows: setattr(rows[0], "unit", "m"), "'id' has no unit"),
     ],
 )
