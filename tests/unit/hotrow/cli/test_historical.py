@@ -104,7 +104,7 @@ def test_rows_of_the_source_that_are_left_out_are_told(hotrow, applied, source, 
     ("arguments", "says"),
     [
         ((), "name the features: view:feature, a view, or --service NAME"),
-        (("fair",), "unknown feature, view or feature service 'fair'"),
+        (("fair",), "unknown feature, view, transform or feature service 'fair'"),
         ((f"{VIEW}:fair",), "unknown feature 'fair'; did you mean fare?"),
         (("--service", "x"), "unknown feature service 'x'"),
         ((VIEW, "--service", "driver_activity"), "name features or a service, not both"),

@@ -8,13 +8,14 @@ from hotrow.registry.open import open_registry
 from hotrow.registry.refs import refs_to_json
 from hotrow.settings import Settings
 from hotrow.supervisor.control import Refs
+from hotrow.supervisor.transform_check import TransformCheck
 from hotrow.supervisor.watch import RegistryWatch
 
 from .conftest import apply, snapshot_of
 
 
 def watch(settings: Settings) -> RegistryWatch:
-    return RegistryWatch(open_registry(settings.registry), "rides")
+    return RegistryWatch(open_registry(settings.registry), "rides", lambda id_: TransformCheck(settings.registry, id_))
 
 
 def damage(settings: Settings, snapshot_id: str) -> None:
