@@ -23,7 +23,7 @@ from hotrow.registry.needed import Needed
 from hotrow.schema.field import Field
 from hotrow.transforms.kernel_cells import NULL_VALUE, PRESENT, TRANSFORM_ERROR
 from hotrow.transforms.program import Program, plan_program
-from hotrow.transforms.values import list_bytes
+from hotrow.transforms.values import list_bytes, list_from_bytes
 from hotrow.types import BOOL, BYTES, FLOAT32, FLOAT64, INT32, INT64, STRING, TIMESTAMP, ValueType
 
 _BLOCK_ROWS = 1 << 13
@@ -214,6 +214,12 @@ class _Made:
                 declared, len(self._values), [validity, pa.py_buffer(offsets), pa.py_buffer(data)]
             )
         element = self._type.element_kind
+        if element in _TEXTS:
+            lists = [
+                None if null else list_from_bytes(data[start:end].tobytes(), self._type)
+                for null, start, end in zip(self._null, offsets, offsets[1:], strict=False)
+            ]
+            return pa.array(lists, declared)
         values = np.frombuffer(data, _DTYPES[element])
         held = pa.array(values.astype(np.bool_) if element == BOOL else values, declared.value_type)
         counts = pa.array(offsets // _WIDTHS[element])

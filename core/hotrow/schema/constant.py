@@ -16,14 +16,16 @@ class UnfitConstantError(ValueError):
     """A value that a snapshot cannot hold; the text goes on after its name, and says the remedy."""
 
 
-def constant_to_json(value: Any) -> Any:  # noqa: PLR0911 - a line a kind
+def constant_to_json(value: Any) -> Any:  # noqa: C901, PLR0911 - a line a kind
     """The JSON value of a constant; raises UnfitConstantError for what is none."""
     if type(value).__module__ == "numpy" and hasattr(value, "dtype"):
         if not hasattr(value, "__len__") or value.ndim == 0:
             return constant_to_json(value.item())
         return _array_to_json(value)
-    if value is None or isinstance(value, bool | str):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, str):
+        return _text(value)
     if isinstance(value, int):
         if not -_INT64 <= value < _INT64:
             raise UnfitConstantError("an integer that 64 bits do not hold; use a float")
@@ -34,12 +36,20 @@ def constant_to_json(value: Any) -> Any:  # noqa: PLR0911 - a line a kind
         return {"float": "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"}
     if isinstance(value, bytes):
         return {"bytes": base64.b64encode(value).decode("ascii")}
-    if isinstance(value, tuple):
+    if type(value) is tuple:
         return {"tuple": [constant_to_json(item) for item in value]}
     raise UnfitConstantError(
         f"a {type(value).__name__}, which a snapshot cannot hold; make it a number, a string, a tuple of these or a "
         "NumPy array of numbers"
     )
+
+
+def _text(value: str) -> str:
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise UnfitConstantError("a string with half of a surrogate pair, which has no UTF-8; leave it out") from None
+    return str(value)
 
 
 def constant_from_json(value: Any) -> Any:

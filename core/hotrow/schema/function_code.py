@@ -136,6 +136,11 @@ class _Capture:
 
 def _source(function: FunctionType) -> tuple[str, int]:
     """The source from its `def` on, and the line of that in its file."""
+    if hasattr(function, "__wrapped__"):
+        raise invalid(
+            f"{_place(function)}: {function.__name__} is wrapped by another decorator, which a snapshot cannot hold; "
+            "leave that out"
+        )
     try:
         lines, first = inspect.getsourcelines(function)
         text = textwrap.dedent("".join(lines))
@@ -182,13 +187,26 @@ def without_annotations(definition: ast.stmt) -> ast.FunctionDef:
     definition.decorator_list = []
     for argument in definition.args.args:
         argument.annotation = None
-    return definition
+    plain = _Plain().visit(definition)
+    assert isinstance(plain, ast.FunctionDef)  # noqa: S101 - which it stays
+    return ast.fix_missing_locations(plain)
+
+
+class _Plain(ast.NodeTransformer):
+    """Leaves out the annotations of variables."""
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        made = ast.Pass() if node.value is None else ast.Assign([node.target], node.value)
+        return ast.copy_location(made, node)
 
 
 def _resolve(function: FunctionType, name: str) -> object:
     closure = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
     if name in closure:
-        return closure[name].cell_contents
+        try:
+            return closure[name].cell_contents
+        except ValueError:
+            raise UnfitConstantError("which has no value yet; define it before the transform") from None
     if name in function.__globals__:
         return function.__globals__[name]
     if hasattr(builtins, name):

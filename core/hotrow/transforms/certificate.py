@@ -18,15 +18,17 @@ from hotrow.errors import Code, HotrowError, invalid
 from hotrow.registry.snapshot import Snapshot, snapshot_from_json
 from hotrow.schema.canonical import Document, canonical_json
 from hotrow.schema.constant import constant_from_json, constant_to_json
+from hotrow.schema.function_code import FunctionCode
 from hotrow.schema.transform import Transform
 from hotrow.transforms.kernel_cells import NULL_VALUE, PRESENT, TRANSFORM_ERROR
 from hotrow.transforms.program import Arena, plan_program
 from hotrow.transforms.sample import sample_rows
-from hotrow.transforms.values import new_cells
+from hotrow.transforms.values import new_cells, same_value
 
 GOLDEN_ROWS, COMPARED_ROWS = 24, 512
-_NEAR = 1e-12
-"""How far, relatively, a float may be from Python's: C's functions differ from Python's in the last bits alone."""
+_NEAR, _NEAR_ZERO = 1e-9, 1e-12
+"""How far, relatively and near 0, a float may be from Python's: C's functions and the order of NumPy's sums differ in
+the last bits alone, of which a difference of large numbers leaves more."""
 
 Result = list[tuple[int, Any]]
 """Status and value of each output, for a row."""
@@ -51,7 +53,7 @@ def certificate_of(transform: Transform) -> Document:
     _compare(transform)
     rows = sample_rows(transform, GOLDEN_ROWS)
     return {
-        "code": hashlib.sha256(canonical_json(transform.code.document())).hexdigest(),
+        "code": _code_hash(transform),
         "signature": signature_of(transform),
         "inputs": [[one.parameter, one.field.type.name, one.field.unit] for one in transform.inputs],
         "outputs": [[output.name, output.type.name, output.unit] for output in transform.fields],
@@ -69,6 +71,11 @@ def verify(transforms: Iterable[Transform]) -> None:
         if not golden:
             raise HotrowError(
                 Code.FAILED_PRECONDITION, f"{transform.label} has no certificate; apply it with `hotrow apply`"
+            )
+        if transform.certificate.get("code") != _code_hash(transform):
+            raise HotrowError(
+                Code.FAILED_PRECONDITION,
+                f"{transform.label} has the certificate of other code; apply it again with `hotrow apply`",
             )
         rows = [[constant_from_json(value) for value in row] for row, _ in golden]
         for row, expected, result in zip(rows, golden, run_rows(transform, rows), strict=True):
@@ -129,16 +136,22 @@ def run_rows(transform: Transform, rows: Sequence[Sequence[Any]]) -> list[Result
 
 def _compare(transform: Transform) -> None:
     """Raise INVALID where the compiled function and the plain one differ by more than the last bits of floats."""
-    if transform.mode == "python":
-        return
     rows = sample_rows(transform, COMPARED_ROWS, salt="compared")
+    if transform.mode == "python":
+        if not all(_equal(*pair) for pair in zip(run_rows(transform, rows), run_rows(transform, rows), strict=True)):
+            raise invalid(
+                f"{transform.place or transform.label}: {transform.name} gives another result when it runs again; a "
+                "transform gives the same for the same row"
+            )
+        return
+    numpy_scalars = _meets_numpy(transform)
     made_rows = run_rows(transform, rows)  # first: what cannot be compiled is not run in Python either
     if transform.mode == "columns":
         expected = [run_rows(transform, [row])[0] for row in rows]  # a row may not depend on the others
     else:
         expected = run_rows(replace(transform, mode="python"), rows)
     for row, made, wanted in zip(rows, made_rows, expected, strict=True):
-        if not all(_near(row, *pair) for pair in zip(made, wanted, strict=True)):
+        if not all(_near(row, *pair, numpy_scalars=numpy_scalars) for pair in zip(made, wanted, strict=True)):
             reason = (
                 "gives another result alone than among other rows: a column must be computed row by row"
                 if transform.mode == "columns"
@@ -151,19 +164,47 @@ def _compare(transform: Transform) -> None:
             )
 
 
-def _near(row: Sequence[Any], made: tuple[int, Any], wanted: tuple[int, Any]) -> bool:
+def _equal(one: Result, other: Result) -> bool:
+    pairs = zip(one, other, strict=True)
+    return all(a[0] == b[0] and same_value(a[1], b[1]) for a, b in pairs)
+
+
+def _meets_numpy(transform: Transform) -> bool:
+    """Whether in Python some of its numbers are NumPy's, which warn where Python's raise. Compiled, all raise."""
+
+    def imports(code: FunctionCode) -> bool:
+        return any(target.partition(".")[0] == "numpy" for target in code.imports.values()) or any(
+            map(imports, code.functions.values())
+        )
+
+    return any(one.field.type.is_list for one in transform.inputs) or imports(transform.code)
+
+
+def _near(row: Sequence[Any], made: tuple[int, Any], wanted: tuple[int, Any], *, numpy_scalars: bool) -> bool:
     if made[0] != wanted[0]:
+        if numpy_scalars and made[0] == TRANSFORM_ERROR:
+            return True
         # An integer may leave 64 bits on the way to a result that does not.
         large = any(isinstance(value, int | float) and abs(value) >= 1 << 31 for value in row)
         return made[0] == TRANSFORM_ERROR and wanted[0] in (PRESENT, NULL_VALUE) and large
     one, other = made[1], wanted[1]
     if isinstance(one, float) and isinstance(other, float):
-        return one == other or math.isclose(one, other, rel_tol=_NEAR) or (math.isnan(one) and math.isnan(other))
+        return (
+            one == other
+            or math.isclose(one, other, rel_tol=_NEAR, abs_tol=_NEAR_ZERO)
+            or (math.isnan(one) and math.isnan(other))
+        )
     if isinstance(one, np.ndarray):
         if one.dtype.kind == "f":
-            return one.shape == other.shape and bool(np.allclose(one, other, rtol=_NEAR, atol=0.0, equal_nan=True))
+            return one.shape == other.shape and bool(
+                np.allclose(one, other, rtol=_NEAR, atol=_NEAR_ZERO, equal_nan=True)
+            )
         return bool(np.array_equal(one, other))
     return bool(one == other)
+
+
+def _code_hash(transform: Transform) -> str:
+    return hashlib.sha256(canonical_json(transform.code.document())).hexdigest()
 
 
 def _to_json(values: Sequence[Any]) -> list[Any]:

@@ -20,7 +20,7 @@ from numba.core import caching
 from numba.core.errors import NumbaWarning
 
 from hotrow.codec import compile as kernels
-from hotrow.codec.kernel_memory import load_u8, word
+from hotrow.codec.kernel_memory import load_u8, set_word, word
 from hotrow.errors import invalid
 from hotrow.schema.canonical import canonical_json
 from hotrow.schema.function_code import FunctionCode
@@ -29,6 +29,7 @@ from hotrow.transforms import kernel_cells, kernel_compare, kernel_operators, ke
 from hotrow.transforms.function import imported
 from hotrow.transforms.kernel_hash import hash64
 from hotrow.transforms.kernel_math import MATH, power, power_below, power_of
+from hotrow.transforms.kernel_overload import is_float, shown
 from hotrow.transforms.loop import PARAMETERS, rows_source
 from hotrow.transforms.refusal import refusal
 from hotrow.transforms.rewrite import PREFIX, rewritten
@@ -41,7 +42,7 @@ _COLUMN_TYPES |= dict.fromkeys((INT64, INT32, TIMESTAMP), numba.int64)
 _FILE = "<transform loop {}>"
 _SIGNATURE = numba.int64(*[numba.int64] * len(PARAMETERS.split(", ")))
 _OPERATORS = {
-    kernel_operators: "add sub mul truediv floordiv mod lshift rshift neg invert int_ float_ abs_ round_",
+    kernel_operators: "add sub mul truediv floordiv mod lshift rshift neg invert int_ float_ abs_ round_ into",
     kernel_compare: "lt le gt ge eq ne min_ max_",
 }
 
@@ -63,6 +64,7 @@ def compiled_rows(transform: Transform) -> Loop:
         "__name__": __name__,
         "function": function,
         "word": word,
+        "set_word": set_word,
         "load_u8": load_u8,
         "worse": kernel_cells.worse,
         "put": kernel_cells.put,
@@ -72,6 +74,7 @@ def compiled_rows(transform: Transform) -> Loop:
         "TRANSFORM_ERROR": kernel_cells.TRANSFORM_ERROR,
         **{f"load_{i}": kernel_cells.LOADERS[one.field.type.kind] for i, one in enumerate(transform.inputs)},
         **{f"pack_{o}": kernel_pack.pack(output.type.kind) for o, output in enumerate(transform.fields)},
+        **{f"part_{o}": kernel_pack.part(o, len(transform.fields)) for o in range(len(transform.fields))},
     }
     return _compile(transform, rows_source(transform), scope)
 
@@ -99,6 +102,7 @@ def compiled_columns(transform: Transform) -> Any:
         function.compile(tuple(kinds))
     except Exception as error:  # as above
         raise refusal(transform.code, error) from error
+    _check_returned(transform, function.overloads[tuple(kinds)].signature.return_type)
     return function
 
 
@@ -121,6 +125,27 @@ def built(code: FunctionCode) -> Any:
     linecache.cache[file] = (len(code.source), None, code.source.splitlines(keepends=True), file)
     exec(compile(rewritten(code), file, "exec"), scope)  # noqa: S102 - what the registry holds is what is run
     return numba.njit(error_model="python", boundscheck=True)(scope[code.name])
+
+
+def _check_returned(transform: Transform, returned: Any) -> None:
+    """Refuse what would be an error in every row."""
+    count = len(transform.fields)
+    is_tuple = count > 1 and isinstance(returned, numba.types.BaseTuple)
+    parts: list[Any] = list(returned) if is_tuple else [returned]
+    at = f"{transform.place or transform.label}: {transform.name}"
+    if len(parts) != count:
+        raise invalid(f"{at} returns {shown(returned)}, and has {count} outputs; return a tuple of an array for each")
+    for output, part in zip(transform.fields, parts, strict=True):
+        if not _fits(output.type.kind, part):
+            raise invalid(f"{at} returns {shown(part)}, and output {output.name!r} is a column of {output.type}")
+
+
+def _fits(kind: int, part: Any) -> bool:
+    if not isinstance(part, numba.types.Array) or part.ndim != 1:
+        return False
+    if part.dtype == numba.boolean or kind == BOOL:
+        return bool(part.dtype == numba.boolean) and kind == BOOL
+    return isinstance(part.dtype, numba.types.Integer) or (is_float(part.dtype) and kind in (FLOAT64, FLOAT32))
 
 
 def _compile(transform: Transform, source: str, scope: dict[str, Any]) -> Loop:

@@ -6,8 +6,10 @@ them. Float32 widens to a float of 64 bits, Int32 to an integer of 64 bits; the 
 
 from typing import Any
 
+import numba
 import numpy as np
-from numba.extending import register_jitable
+from numba import types
+from numba.extending import intrinsic, register_jitable
 
 from hotrow.codec.kernel_memory import (
     f32_of_i32,
@@ -21,6 +23,8 @@ from hotrow.codec.kernel_memory import (
 )
 from hotrow.transforms.kernel_text import text
 from hotrow.types import BOOL, FLOAT32, FLOAT64, INT32, INT64, LIST, STRING, TIMESTAMP
+
+ARENA_AT, ARENA_SIZE, ARENA_USED, ARENA_FULL, ARENA_TOP = 0, 1, 2, 3, 4
 
 PRESENT, NULL_VALUE, NOT_FOUND, OUTSIDE_MAX_AGE, TRANSFORM_ERROR = 1, 2, 3, 4, 5
 
@@ -45,28 +49,49 @@ def put(cells, lengths, statuses, cell, status, value, length):
 
 
 @register_jitable
-def _float64(cells, lengths, base, cell):
+def _float64(cells, lengths, base, cell, arena):
     return f64_of_i64(word(cells, cell))
 
 
 @register_jitable
-def _float32(cells, lengths, base, cell):
+def _float32(cells, lengths, base, cell, arena):
     return np.float64(f32_of_i32(np.int32(word(cells, cell))))
 
 
 @register_jitable
-def _int64(cells, lengths, base, cell):
+def _int64(cells, lengths, base, cell, arena):
     return word(cells, cell)
 
 
 @register_jitable
-def _bool(cells, lengths, base, cell):
+def _bool(cells, lengths, base, cell, arena):
     return word(cells, cell) != 0
 
 
 @register_jitable
-def _string(cells, lengths, base, cell):
+def _string(cells, lengths, base, cell, arena):
     return text(base + word(cells, cell), word(lengths, cell))
+
+
+@register_jitable
+def taken_from_end(arena, size):
+    """The address of some bytes for the inputs of one row; 0 where the arena is too small, which it then says."""
+    top = word(arena, ARENA_TOP) + (size + 7) // 8 * 8
+    if word(arena, ARENA_USED) + top > word(arena, ARENA_SIZE):
+        set_word(arena, ARENA_FULL, 1)
+        return np.int64(0)
+    set_word(arena, ARENA_TOP, top)
+    return word(arena, ARENA_AT) + word(arena, ARENA_SIZE) - top
+
+
+@intrinsic
+def _elements_at(typingctx: Any, at: Any, dtype: Any) -> Any:
+    """An address as a pointer to elements."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+    return types.CPointer(dtype.dtype)(types.int64, dtype), codegen
 
 
 def _list(element: int) -> Any:
@@ -86,9 +111,13 @@ def _list(element: int) -> Any:
         return load_i64(at, 8 * i)
 
     @register_jitable
-    def array(cells, lengths, base, cell):
+    def array(cells, lengths, base, cell, arena):
+        """In the arena, and not allocated: Numba never frees what is alive when a function raises."""
         count = word(lengths, cell) // width
-        made = np.empty(count, dtype)
+        at = taken_from_end(arena, 8 * count)
+        if at == 0:
+            count = np.int64(0)
+        made = numba.carray(_elements_at(at, dtype), (count,))
         for i in range(count):
             made[i] = taken(base + word(cells, cell), i)
         return made
@@ -106,4 +135,4 @@ LOADERS: dict[int, Any] = {
     STRING: _string,
     **{LIST + element: _list(element) for element in (FLOAT64, FLOAT32, INT64, INT32, BOOL, TIMESTAMP)},
 }
-"""By kind: `load(cells, lengths, base, cell)`. Kinds that are not here have no form in compiled code."""
+"""By kind: `load(cells, lengths, base, cell, arena)`. Kinds that are not here have no form in compiled code."""

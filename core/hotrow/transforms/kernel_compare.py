@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numba.extending import overload, register_jitable
 
-from hotrow.transforms.kernel_operators import EXACT, Stub, is_float, is_whole, stub
+from hotrow.transforms.kernel_operators import EXACT
+from hotrow.transforms.kernel_overload import Stub, is_float, is_optional, is_whole, overload_present, present, stub
 
 lt, le, eq = stub("lt", "a", "b"), stub("le", "a", "b"), stub("eq", "a", "b")
 gt, ge, ne = stub("gt", "a", "b"), stub("ge", "a", "b"), stub("ne", "a", "b")
@@ -34,11 +35,27 @@ def _order(x, y):
     return -1 if np.float64(floor) < y else 0
 
 
+def _optional_comparison(comparison: Stub) -> Any:
+    """None is equal to None alone; Python does not order it, and neither does this."""
+    if comparison is not eq and comparison is not ne:
+        return lambda a, b: comparison(present(a), present(b))
+    same = comparison is eq
+
+    def compare(a, b):
+        if a is None or b is None:
+            return (a is None and b is None) == same
+        return comparison(present(a), present(b))
+
+    return compare
+
+
 def _overload_comparison(comparison: Stub, plain: Stub, orders: tuple[int, ...]) -> None:
     """`orders` are the results of `_order` for which the comparison holds."""
     mirrored = tuple(-order if order < 2 else order for order in orders)
 
     def compare(a, b):
+        if is_optional(a, b):
+            return _optional_comparison(comparison)
         if not _mixed(a, b):
             return plain
         if is_whole(a):
@@ -59,11 +76,11 @@ _overload_comparison(ne, lambda a, b: a != b, (-1, 1, 2))
 min_, max_ = stub("min_", "a", "b"), stub("max_", "a", "b")
 
 
-@overload(min_)
+@overload_present(min_, operands=2)
 def _min(a, b):
     return lambda a, b: b if lt(b, a) else a
 
 
-@overload(max_)
+@overload_present(max_, operands=2)
 def _max(a, b):
     return lambda a, b: b if gt(b, a) else a

@@ -4,7 +4,7 @@ import numpy as np
 from numba.extending import overload, register_jitable
 
 from hotrow.codec.kernel_memory import PRIME_1, PRIME_2, PRIME_3, PRIME_4, PRIME_5, xxh64
-from hotrow.transforms.kernel_operators import is_whole, refuse, stub
+from hotrow.transforms.kernel_overload import is_optional, is_whole, present, refuse, stub
 from hotrow.transforms.kernel_text import TextType
 
 hash64 = stub("hash64", "value")
@@ -28,6 +28,8 @@ def hash_word(value):
 
 @overload(hash64)
 def _hash64(value):
+    if is_optional(value):
+        return lambda value: hash64(present(value))
     if isinstance(value, TextType):
         return lambda value: np.int64(xxh64(value.at, np.int64(0), value.size))
     if is_whole(value):

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 from numba import njit
-from numba.extending import overload, register_jitable
+from numba.extending import register_jitable
 
-from hotrow.transforms.kernel_operators import is_float, is_whole, refuse, stub, times, truediv, whole_of
+from hotrow.transforms.kernel_operators import times, truediv, whole_of
+from hotrow.transforms.kernel_overload import is_array, is_float, is_whole, overload_present, refuse, shown, stub
 
 power, power_of, power_below = stub("power", "a", "b"), stub("power_of", "a", "b"), stub("power_below", "a", "b")
 
@@ -30,8 +31,17 @@ def float_power(x, y):
     return result
 
 
-@overload(power)
+def _check_numbers(name: str, *operands: Any) -> None:
+    for operand in operands:
+        if not (is_whole(operand) or is_float(operand)):
+            raise refuse(f"{name} takes numbers, and this is {shown(operand)}")
+
+
+@overload_present(power, operands=2)
 def _power(a, b):
+    if is_array(a, b):
+        return lambda a, b: a**b
+    _check_numbers("**", a, b)
     if is_whole(a) and is_whole(b):
         raise refuse(
             "an integer to the power of a variable integer is an integer or a float, whichever the exponent gives; "
@@ -40,9 +50,12 @@ def _power(a, b):
     return lambda a, b: float_power(np.float64(a), np.float64(b))
 
 
-@overload(power_of)
+@overload_present(power_of, operands=2)
 def _power_of(a, b):
     """To the power of a constant integer that is not negative."""
+    if is_array(a):
+        return lambda a, b: a**b
+    _check_numbers("**", a)
     if not is_whole(a):
         return lambda a, b: float_power(np.float64(a), np.float64(b))
 
@@ -61,10 +74,33 @@ def _power_of(a, b):
     return whole
 
 
-@overload(power_below)
+@overload_present(power_below, operands=2)
 def _power_below(a, b):
     """To the power of a negative constant integer: a float, to Python too."""
+    if is_array(a):
+        return (lambda a, b: a ** np.float64(b)) if is_float(a.dtype) else None
+    _check_numbers("**", a)
     return lambda a, b: float_power(np.float64(a), np.float64(b))
+
+
+def _number_function(name: str, function: Any, operands: int) -> Any:
+    """`function` as what stands in the place of `math.<name>`: it takes numbers, and refuses all else by its name."""
+    called = stub(name, *"ab"[:operands])
+    if operands == 1:
+
+        def choose_one(a):
+            _check_numbers(f"math.{name}", a)
+            return lambda a: function(np.float64(a))
+
+        overload_present(called, operands=1)(choose_one)
+    else:
+
+        def choose(a, b):
+            _check_numbers(f"math.{name}", a, b)
+            return lambda a, b: function(np.float64(a), np.float64(b))
+
+        overload_present(called, operands=2)(choose)
+    return called
 
 
 def _checked(name: str) -> Any:
@@ -72,8 +108,7 @@ def _checked(name: str) -> Any:
     function = getattr(math, name)
 
     @njit
-    def checked(a):
-        x = np.float64(a)
+    def checked(x):
         result = function(x)
         if math.isnan(result) and not math.isnan(x):
             raise ValueError("outside the domain")
@@ -81,15 +116,14 @@ def _checked(name: str) -> Any:
             raise OverflowError("too large for a float, or a pole")
         return result
 
-    return checked
+    return _number_function(name, checked, 1)
 
 
 def _checked_two(name: str) -> Any:
     function = getattr(math, name)
 
     @njit
-    def checked(a, b):
-        x, y = np.float64(a), np.float64(b)
+    def checked(x, y):
         result = function(x, y)
         if math.isnan(result) and not (math.isnan(x) or math.isnan(y)):
             raise ValueError("outside the domain")
@@ -97,7 +131,16 @@ def _checked_two(name: str) -> Any:
             raise OverflowError("too large for a float")
         return result
 
-    return checked
+    return _number_function(name, checked, 2)
+
+
+@register_jitable
+def _remainder(x, y):
+    """`math.fmod`, of which Numba knows NumPy's name alone."""
+    result = np.fmod(x, y)
+    if math.isnan(result) and not (math.isnan(x) or math.isnan(y)):
+        raise ValueError("outside the domain")
+    return result
 
 
 def _whole(name: str) -> Any:
@@ -109,20 +152,20 @@ def _whole(name: str) -> Any:
             return lambda a: np.int64(a)
         return (lambda a: whole_of(function(a))) if is_float(a) else None
 
-    overload(whole)(rounded)
+    overload_present(whole, operands=1)(rounded)
     return whole
 
 
 def _plain(name: str) -> Any:
     function = getattr(math, name)
-    return njit(lambda a: function(np.float64(a)))
+    return _number_function(name, njit(lambda x: function(x)), 1)
 
 
 _ONE = (
     "acos acosh asin asinh atan atanh cos cosh degrees erf erfc exp expm1 fabs gamma lgamma log10 log1p log2 radians "
     "sin sinh sqrt tan tanh"
 )
-_TWO = "atan2 copysign fmod hypot"
+_TWO = "atan2 copysign hypot"
 
 _log = _checked("log")
 
@@ -133,7 +176,8 @@ MATH: dict[str, Any] = {
     **{name: _plain(name) for name in ("isnan", "isinf", "isfinite")},
     "log": _log,
     "log_to_base": njit(lambda a, b: truediv(_log(a), _log(b))),
-    "pow": njit(lambda a, b: float_power(np.float64(a), np.float64(b))),
+    "fmod": _number_function("fmod", _remainder, 2),
+    "pow": _number_function("pow", float_power, 2),
 }
 """What stands in the place of the functions of `math`, by name."""
 

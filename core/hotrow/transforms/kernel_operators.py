@@ -7,48 +7,28 @@ these functions in the place of operators and builtins.
 
 import math
 import operator
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numba import types
-from numba.core.errors import TypingError
 from numba.extending import intrinsic, overload, register_jitable
+
+from hotrow.transforms.kernel_overload import (
+    Stub,
+    is_array,
+    is_float,
+    is_whole,
+    overload_present,
+    refuse,
+    stub,
+)
 
 EXACT = 1 << 53
 """Integers up to here are floats too; beyond it a float of an integer may be another number."""
 
-HINT = "hotrow says: "
-"""Begins what `hotrow.transforms.refusal` shows of an error of the compiler."""
-
-Stub = Callable[..., Any]
-
-
-def refuse(text: str) -> TypingError:
-    """What keeps a function from being compiled, in words for its author."""
-    return TypingError(f"{HINT}{text}\n")
-
-
-def is_whole(type_: Any) -> bool:
-    """Whether values of a Numba type are integers to Python: bools are."""
-    return isinstance(type_, types.Integer | types.Boolean)
-
-
-def is_float(type_: Any) -> bool:
-    """Whether values of a Numba type are floats."""
-    return isinstance(type_, types.Float)
-
 
 def _whole(*operands: Any) -> bool:
     return all(is_whole(operand) for operand in operands)
-
-
-def stub(name: str, *parameters: str) -> Stub:
-    """A function that exists only compiled, by an overload."""
-    scope: dict[str, Any] = {}
-    exec(f"def {name}({', '.join(parameters)}):\n    raise NotImplementedError", scope)  # noqa: S102 - names from here
-    function: Stub = scope[name]
-    return function
 
 
 @intrinsic
@@ -89,7 +69,7 @@ lshift, rshift, neg = stub("lshift", "a", "b"), stub("rshift", "a", "b"), stub("
 invert = stub("invert", "a")
 
 
-@overload(add)
+@overload_present(add, operands=2)
 def _add(a, b):
     if not _whole(a, b):
         return _plain(operator.add)
@@ -104,7 +84,7 @@ def _add(a, b):
     return whole
 
 
-@overload(sub)
+@overload_present(sub, operands=2)
 def _sub(a, b):
     if not _whole(a, b):
         return _plain(operator.sub)
@@ -119,14 +99,14 @@ def _sub(a, b):
     return whole
 
 
-@overload(mul)
+@overload_present(mul, operands=2)
 def _mul(a, b):
     if _whole(a, b):
         return lambda a, b: times(np.int64(a), np.int64(b))
     return _plain(operator.mul)
 
 
-@overload(truediv)
+@overload_present(truediv, operands=2)
 def _truediv(a, b):
     if not _whole(a, b):
         return _plain(operator.truediv)
@@ -140,7 +120,7 @@ def _truediv(a, b):
     return whole
 
 
-@overload(floordiv)
+@overload_present(floordiv, operands=2)
 def _floordiv(a, b):
     if not _whole(a, b):
         return _plain(operator.floordiv)
@@ -154,7 +134,7 @@ def _floordiv(a, b):
     return whole
 
 
-@overload(mod)
+@overload_present(mod, operands=2)
 def _mod(a, b):
     if not _whole(a, b):
         return _plain(operator.mod)
@@ -166,7 +146,7 @@ def _mod(a, b):
     return whole
 
 
-@overload(lshift)
+@overload_present(lshift, operands=2)
 def _lshift(a, b):
     def whole(a, b):
         x, y = np.int64(a), np.int64(b)
@@ -174,14 +154,14 @@ def _lshift(a, b):
             raise ValueError("a shift by less than nothing")
         if x == 0:
             return x
-        if y > 62 or (x << y) >> y != x:
+        if y > 63 or (x << y) >> y != x:
             raise OverflowError("an integer leaves 64 bits")
         return x << y
 
     return whole if _whole(a, b) else None
 
 
-@overload(rshift)
+@overload_present(rshift, operands=2)
 def _rshift(a, b):
     def whole(a, b):
         x, y = np.int64(a), np.int64(b)
@@ -192,15 +172,17 @@ def _rshift(a, b):
     return whole if _whole(a, b) else None
 
 
-@overload(neg)
+@overload_present(neg, operands=1)
 def _neg(a):
     if not is_whole(a):
         return lambda a: -a
     return lambda a: times(np.int64(a), np.int64(-1))
 
 
-@overload(invert)
+@overload_present(invert, operands=1)
 def _invert(a):
+    if is_array(a):
+        return lambda a: ~a
     return (lambda a: ~np.int64(a)) if is_whole(a) else None
 
 
@@ -219,7 +201,7 @@ def whole_of(x):
     return np.int64(x)
 
 
-@overload(int_)
+@overload_present(int_, operands=1)
 def _int(a):
     if is_whole(a):
         return lambda a: np.int64(a)
@@ -228,22 +210,40 @@ def _int(a):
     return None
 
 
-@overload(float_)
+@overload_present(float_, operands=1)
 def _float(a):
     return (lambda a: np.float64(a)) if is_whole(a) or is_float(a) else None
 
 
-@overload(abs_)
+@overload_present(abs_, operands=1)
 def _abs(a):
     if is_whole(a):
         return lambda a: times(np.int64(a), np.int64(-1)) if np.int64(a) < 0 else np.int64(a)
-    return lambda a: abs(a)
+    return (lambda a: np.abs(a)) if is_array(a) else lambda a: abs(a)
 
 
-@overload(round_)
+@overload_present(round_, operands=1)
 def _round(a):
     if is_whole(a):
         return lambda a: np.int64(a)
     if is_float(a):
         return lambda a: whole_of(np.rint(a))
     return None
+
+
+into = stub("into", "a", "b")
+
+
+@overload(into)
+def _into(a, b):
+    """What `a += ...` leaves in `a`, `b` being the sum: an array is changed in place, whoever else holds it."""
+    if not is_array(a):
+        return lambda a, b: b
+    if not is_array(b) or b.dtype != a.dtype:
+        raise refuse("an array is changed in place by values of its own type alone; write a = a + b")
+
+    def filled(a, b):
+        a[:] = b
+        return a
+
+    return filled

@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 from numba import types
 from numba.extending import overload, register_jitable
-from numba.typed.typedobjectutils import _nonoptional
 
-from hotrow.codec.kernel_memory import copy, i32_of_f32, i64_of_f64, set_word, word
-from hotrow.transforms.kernel_operators import is_float, is_whole, refuse, stub
+from hotrow.codec.kernel_memory import i32_of_f32, i64_of_f64, set_word, store_u8, store_u32, word
+from hotrow.transforms.kernel_cells import ARENA_AT, ARENA_FULL, ARENA_SIZE, ARENA_TOP, ARENA_USED
+from hotrow.transforms.kernel_overload import is_float, is_whole, present, refuse, shown, stub
 from hotrow.transforms.kernel_text import TextType
 from hotrow.types import BOOL, FLOAT32, FLOAT64, INT32, INT64, LIST, STRING, TIMESTAMP, type_from_kind
-
-ARENA_AT, ARENA_SIZE, ARENA_USED, ARENA_FULL = 0, 1, 2, 3
 
 
 @register_jitable
@@ -42,6 +40,11 @@ def _int32(value):
     return whole
 
 
+@register_jitable
+def _set_half(at, i, value):
+    store_u32(at, 4 * i, value)
+
+
 def _is_number(type_: Any) -> bool:
     return is_float(type_) or (is_whole(type_) and not isinstance(type_, types.Boolean))
 
@@ -59,18 +62,6 @@ _WORDS = {
     BOOL: (_int64, lambda type_: isinstance(type_, types.Boolean)),
 }
 _WIDTHS = {FLOAT64: 8, FLOAT32: 4, INT64: 8, INT32: 4, BOOL: 1, TIMESTAMP: 8}
-_ELEMENTS = {FLOAT64: np.float64, FLOAT32: np.float32, INT64: np.int64, INT32: np.int32, BOOL: np.bool_}
-
-
-def _shown(type_: Any) -> str:
-    if isinstance(type_, types.Boolean):
-        return "a bool"
-    if isinstance(type_, types.Array):
-        return f"an array of {type_.dtype} with {type_.ndim} dimensions"
-    if isinstance(type_, types.BaseTuple):
-        return f"{len(type_)} values"
-    named = "a float" if is_float(type_) else "an integer" if is_whole(type_) else ""
-    return named or ("a string" if isinstance(type_, TextType) else f"a {type_}")
 
 
 def _implementation(kind: int, value: Any) -> Any:
@@ -81,30 +72,27 @@ def _implementation(kind: int, value: Any) -> Any:
     if kind in _WORDS and _WORDS[kind][1](value):
         convert = _WORDS[kind][0]
         return lambda value, arena: (False, convert(value), np.int64(0))
-    raise refuse(f"it returns {_shown(value)}, and the output is {type_from_kind(kind)}{_remedy(kind, value)}")
+    raise refuse(f"it returns {shown(value)}, and the output is {type_from_kind(kind)}{_remedy(kind, value)}")
 
 
 def _list_implementation(element: int, value: Any) -> Any:
     expected = _WORDS[element][1] if element in _WORDS else None
     if not isinstance(value, types.Array) or value.ndim != 1 or expected is None or not expected(value.dtype):
         raise refuse(
-            f"it returns {_shown(value)}, and the output is {type_from_kind(element + LIST)}; return a NumPy array "
+            f"it returns {shown(value)}, and the output is {type_from_kind(element + LIST)}; return a NumPy array "
             "of one dimension and that type"
         )
-    width, dtype = _WIDTHS[element], _ELEMENTS.get(element, np.int64)
-    narrow = element == INT32
+    width, convert = _WIDTHS[element], _WORDS[element][0]
+    store = {8: set_word, 4: _set_half, 1: store_u8}[width]
 
     def packed(value, arena):
         size = width * len(value)
         at = word(arena, ARENA_AT) + word(arena, ARENA_USED)
-        if word(arena, ARENA_USED) + size > word(arena, ARENA_SIZE):
+        if word(arena, ARENA_USED) + size + word(arena, ARENA_TOP) + 8 > word(arena, ARENA_SIZE):
             set_word(arena, ARENA_FULL, 1)
             return False, at, np.int64(0)
-        if narrow:
-            for number in value:
-                _int32(number)
-        held = np.ascontiguousarray(value).astype(dtype)
-        copy(at, 0, held.ctypes.data, 0, size)
+        for i in range(len(value)):
+            store(at, i, convert(value[i]))
         set_word(arena, ARENA_USED, word(arena, ARENA_USED) + (size + 7) // 8 * 8)
         return False, at, np.int64(size)
 
@@ -134,10 +122,38 @@ def pack(kind: int) -> Any:
             def optional(value, arena):
                 if value is None:
                     return True, np.int64(0), np.int64(0)
-                return packed(_nonoptional(value), arena)
+                return packed(present(value), arena)
 
             return optional
         return _implementation(kind, value)
 
     overload(packed)(choose)
     return packed
+
+
+def part(number: int, count: int) -> Any:
+    """The function that takes the value of an output, by number, from what a function returned for `count` of them.
+
+    None is null for all of them.
+    """
+    parted = stub(f"part_{number}", "value")
+
+    def choose(value):
+        held = value.type if isinstance(value, types.Optional) else value
+        if isinstance(held, types.NoneType):
+            return lambda value: None
+        if not isinstance(held, types.BaseTuple) or len(held) != count:
+            one = shown(held) if isinstance(held, types.BaseTuple) else f"one value, {shown(held)}"
+            raise refuse(f"it returns {one}, and has {count} outputs; return a tuple of a value for each")
+        if held is value:
+            return lambda value: value[number]
+
+        def optional(value):
+            if value is None:
+                return None
+            return present(value)[number]
+
+        return optional
+
+    overload(parted)(choose)
+    return parted

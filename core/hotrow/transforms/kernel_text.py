@@ -9,6 +9,7 @@ import operator
 from typing import Any
 
 import numba
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import (
@@ -22,7 +23,8 @@ from numba.extending import (
 )
 
 from hotrow.codec.kernel_memory import load_u8
-from hotrow.transforms.kernel_operators import add, is_whole, mul, refuse
+from hotrow.transforms.kernel_operators import add, mul
+from hotrow.transforms.kernel_overload import is_whole, refuse
 
 
 class TextType(types.Type):
@@ -75,7 +77,7 @@ def literal(typingctx: Any, octets: Any) -> Any:
 def compare(a, b):
     """Less than 0, 0, or more, as `a` is less than, equal to or greater than `b`."""
     for i in range(min(a.size, b.size)):
-        x, y = int(load_u8(a.at, i)), int(load_u8(b.at, i))
+        x, y = np.int64(load_u8(a.at, i)), np.int64(load_u8(b.at, i))  # int() of a byte is unsigned, and wraps
         if x != y:
             return x - y
     return a.size - b.size
@@ -152,6 +154,11 @@ def _bool(a):
     return (lambda a: a.size > 0) if _texts(a) else None
 
 
+@overload(operator.not_)
+def _not(a):
+    return (lambda a: a.size == 0) if _texts(a) else None
+
+
 @overload(operator.getitem)
 def _getitem(a, index):
     if not _texts(a):
@@ -190,25 +197,27 @@ def _ord(a):
     def code_point(a):
         if points(a) != 1:
             raise TypeError("ord() takes a string of one character")
-        first = int(load_u8(a.at, 0))
+        first = np.int64(load_u8(a.at, 0))
         if a.size == 1:
             return first
         value = first & (0xFF >> (a.size + 1))
         for i in range(1, a.size):
-            value = value << 6 | (int(load_u8(a.at, i)) & 0x3F)
+            value = value << 6 | (np.int64(load_u8(a.at, i)) & 0x3F)
         return value
 
     return code_point
 
 
 def _method(name: str, implementation: Any) -> None:
-    def method(a, b):
-        return implementation if _texts(a, b) else None
+    def method(a, b, start=None):
+        if not _texts(a, b) or (start not in (None, types.none) and not isinstance(start, types.Omitted)):
+            raise refuse(f"{name}() of a string takes one string in compiled code, and neither a place nor several")
+        return implementation
 
     overload_method(TextType, name)(method)
 
 
-def _count(a, b):
+def _count(a, b, start=None):
     if b.size == 0:
         return points(a) + 1
     count = 0
@@ -219,13 +228,13 @@ def _count(a, b):
     return count
 
 
-def _find(a, b):
+def _find(a, b, start=None):
     at = find_bytes(a, b, 0)
     return points(text(a.at, at)) if at >= 0 else -1
 
 
-_method("startswith", lambda a, b: a.size >= b.size and same_bytes(a.at, b.at, b.size))
-_method("endswith", lambda a, b: a.size >= b.size and same_bytes(a.at + a.size - b.size, b.at, b.size))
+_method("startswith", lambda a, b, start=None: a.size >= b.size and same_bytes(a.at, b.at, b.size))
+_method("endswith", lambda a, b, start=None: a.size >= b.size and same_bytes(a.at + a.size - b.size, b.at, b.size))
 _method("find", _find)
 _method("count", _count)
 

@@ -5,7 +5,8 @@ from hotrow.schema.transform import Transform
 PARAMETERS = "cells, lengths, statuses, base, n, table, arena"
 """Addresses and the number of rows. `cells` and `lengths` are words and `statuses` bytes, column by column; `table` has
 the numbers of the columns, of the inputs and then of the outputs; offsets of strings count from `base`; `arena` is
-where the elements of lists go: its address, size, what is used, and whether it was too small."""
+where the elements of lists go, those of outputs from its start and those of a row's inputs from its end: its address,
+size, what is used, whether it was too small, and what is used of its end."""
 
 
 def rows_source(transform: Transform) -> str:
@@ -24,11 +25,13 @@ def rows_source(transform: Transform) -> str:
             continue
         if one.parameter not in masked:
             lines.append(f"        status = worse(status, int(load_u8(statuses, cell_{i})))")
-        arguments.append(f"load_{i}(cells, lengths, base, cell_{i})")
+        arguments.append(f"load_{i}(cells, lengths, base, cell_{i}, arena)")
     lines += [f"        null_{o}, word_{o}, length_{o} = True, zero, zero" for o in outputs]
+    if any(one.field.type.is_list for one in transform.inputs):
+        lines.append("        set_word(arena, 4, 0)")
     lines += ["        if status == PRESENT:", "            try:"]
     lines.append(f"                value = function({', '.join(arguments)})")
-    parts = ["value"] if len(transform.fields) == 1 else [f"value[{o}]" for o in outputs]
+    parts = ["value"] if len(transform.fields) == 1 else [f"part_{o}(value)" for o in outputs]
     lines += [
         f"                null_{o}, word_{o}, length_{o} = pack_{o}({part}, arena)" for o, part in enumerate(parts)
     ]

@@ -14,8 +14,9 @@ from hotrow.codec.cells import Block
 from hotrow.codec.entity import int_table
 from hotrow.codec.response import address_of
 from hotrow.codec.wire import Octets, Table
+from hotrow.errors import Code, HotrowError
 from hotrow.schema.transform import Source, Transform
-from hotrow.transforms.kernel_pack import ARENA_AT, ARENA_FULL, ARENA_SIZE, ARENA_USED
+from hotrow.transforms.kernel_cells import ARENA_AT, ARENA_FULL, ARENA_SIZE, ARENA_TOP, ARENA_USED
 
 ColumnOf = Callable[[Source, str], int]
 """The number of the column that holds a field of a source."""
@@ -35,7 +36,7 @@ class Arena(threading.local):
 
     def __init__(self) -> None:
         self._buffers: list[Octets] = []
-        self._words: Table = np.zeros(4, np.int64)
+        self._words: Table = np.zeros(5, np.int64)
         self._state = memoryview(self._words)  # type: ignore[arg-type]  # quicker than the array, number by number
         self.at = address_of(self._words)
         self._use(self._added(_ARENA_BYTES))
@@ -51,13 +52,13 @@ class Arena(threading.local):
     def retry(self) -> bool:
         """Whether a step must run again, because the elements of its lists did not fit: there is more room now.
 
-        What steps before it have put here stays where it is. Raises MemoryError beyond a gibibyte.
+        What steps before it have put here stays where it is. Raises EXHAUSTED beyond a gibibyte.
         """
         if not self._state[ARENA_FULL]:
             return False
         size = 4 * self._state[ARENA_SIZE]
         if size > _LARGEST_ARENA:
-            raise MemoryError("the lists that transforms return take more than a gibibyte; ask for fewer rows")
+            raise HotrowError(Code.EXHAUSTED, "the lists of transforms take more than a gibibyte; ask for fewer rows")
         self._use(self._added(size))
         return True
 
@@ -74,7 +75,7 @@ class Arena(threading.local):
     def _use(self, buffer: Octets) -> None:
         state = self._state
         state[ARENA_AT], state[ARENA_SIZE] = address_of(buffer), len(buffer)
-        state[ARENA_USED] = state[ARENA_FULL] = 0
+        state[ARENA_USED] = state[ARENA_FULL] = state[ARENA_TOP] = 0
 
 
 _arena = Arena()

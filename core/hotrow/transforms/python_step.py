@@ -10,7 +10,7 @@ from hotrow.schema.transform import MASK, Transform
 from hotrow.transforms.function import plain
 from hotrow.transforms.kernel_cells import PRESENT, TRANSFORM_ERROR, worse
 from hotrow.transforms.program import Arena
-from hotrow.transforms.values import Cells
+from hotrow.transforms.values import Cells, UnfitValueError
 
 
 class PythonStep:
@@ -36,12 +36,21 @@ class PythonStep:
     def _call(self, cells: Cells, row: int, arena: Arena) -> bool:
         try:
             returned = self._function(*arguments(self._transform, self._inputs, cells, row))
-            values = (returned,) if len(self._outputs) == 1 else tuple(returned)
+            values = _values(returned, len(self._outputs))
             for column, output, value in zip(self._outputs, self._transform.fields, values, strict=True):
                 cells.put(column, row, output.type, value, arena)
         except Exception:  # noqa: BLE001 - whatever the function of a user raises is this row's error
             return False
         return True
+
+
+def _values(returned: Any, count: int) -> tuple[Any, ...]:
+    """The value of each output; raises for what is no tuple of as many. None is null for all of them."""
+    if count == 1 or returned is None:
+        return (returned,) * count
+    if not isinstance(returned, tuple):
+        raise UnfitValueError(f"{returned!r} is no tuple of {count} values")
+    return returned
 
 
 def arguments(transform: Transform, columns: Sequence[int], cells: Cells, row: int) -> list[Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from hotrow.errors import HotrowError, invalid
 from hotrow.schema.function_code import FunctionCode
-from hotrow.transforms.kernel_operators import HINT
+from hotrow.transforms.kernel_overload import HINT
 
 _TYPES = {
     "float64": "a float",
@@ -18,6 +18,8 @@ _TYPES = {
 }
 _OPERATORS = {"getitem": "[]", "add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%"}
 _OPERATORS |= {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!=", "contains": "in", "power": "**"}
+_OPERATORS |= {"lshift": "<<", "rshift": ">>", "and_": "&", "or_": "|", "xor": "^", "matmul": "@", "neg": "-"}
+_OPERATORS |= {"invert": "~", "not_": "not", "enumerate": "enumerate()"}
 
 
 def refusal(code: FunctionCode, error: Exception) -> HotrowError:
@@ -42,32 +44,49 @@ def _line(code: FunctionCode, error: Any, text: str) -> int:
     return code.line + min(returns, default=1) - 1
 
 
-def _reason(text: str) -> str:
+def _reason(text: str) -> str:  # noqa: PLR0911 - a line an error
     unify = re.search(r"Cannot unify (.+?) and (.+?) for '([^']+)'", text)
     if unify:
         one, other, variable = unify.groups()
         name = "what it returns" if variable.startswith("$") else repr(variable.partition(".")[0])
         return f"{name} is {_shown(one)} here and {_shown(other)} there; give it one type"
     if re.search(r"Can't unify return type", text):
-        kinds = re.findall(r"Return of: IR name '[^']*', type '([^']*)'", text)
-        return f"it returns {' here and '.join(map(_shown, kinds))} there; return one type"
+        kinds = re.findall(r"Return of: IR name '[^']*', type '(.*?)', location", text)
+        named = list(dict.fromkeys(map(_shown, kinds))) if len(set(map(_shown, kinds))) > 1 else [*map(_shown, kinds)]
+        return f"it returns {' here and '.join(named)} there; return one type"
     called = re.search(
         r"No implementation of function Function\((.+?)\) found for signature:\s*>>> \S+?\((.*?)\)\n", text, re.DOTALL
     )
     if called:
-        name = re.sub(
-            r"<(?:built-in )?(?:function|intrinsic|ufunc) (?:_hotrow_)?([\w.]+?)_?(?: at 0x\w+)?>", r"\1", called[1]
-        )
-        shown = " and ".join(_shown(one.strip()) for one in called[2].split(","))
+        sorts = "function|intrinsic|ufunc|class"
+        name = re.sub(rf"<(?:built-in )?(?:{sorts}) '?(?:_hotrow_)?([\w.]+?)_?'?(?: at 0x\w+)?>", r"\1", called[1])
+        shown = " and ".join(_shown(one) for one in _split(called[2]))
         return f"{_OPERATORS.get(name, name)} is not for {shown}"
     attribute = re.search(r"Unknown attribute '(\w+)' of type (\S+)", text)
     if attribute:
-        return f"{_shown(attribute[2])} has no {attribute[1]!r} in compiled code"
+        return f'{_shown(attribute[2])} has no {attribute[1]!r} in compiled code; give the transform mode="python"'
+    iterated = re.search(r"getiter with parameters \((.+?)\)\n?", text)
+    if iterated:
+        return f"a loop does not go over {_shown(iterated[1])}; go over range(len(...))"
+    if "scipy" in text:
+        return 'it needs SciPy, which compiled code has not; give the transform mode="python"'
     undefined = re.search(r"NameError: name '(\w+)' is not defined|variable '(\w+)' .*not defined", text)
     if undefined:
         return f"{undefined[1] or undefined[2]!r} may have no value here"
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(("Failed in", "File"))]
     return (lines[0] if lines else "the compiler gave no reason") + '; write it otherwise, or use mode="python"'
+
+
+def _split(types: str) -> list[str]:
+    """The types of a signature, whose own commas stand in brackets."""
+    parts, depth = [""], 0
+    for character in types:
+        depth += (character in "([{") - (character in ")]}")
+        if character == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part.strip() for part in parts]
 
 
 def _shown(type_: str) -> str:
@@ -76,6 +95,10 @@ def _shown(type_: str) -> str:
     several = re.fullmatch(r"(?:Uni)?Tuple\(.*\)", plain)
     if several:
         return "a tuple"
+    if plain.startswith("array("):
+        return "an array"
+    if plain.startswith(("list(", "reflected list(")):
+        return "a list"
     optional = re.fullmatch(r"OptionalType\((.+)\)", plain)
     if optional:
         return f"{_shown(optional[1])} or None"

@@ -6,6 +6,7 @@ stay where they are, so that an error of the compiler names the line that its au
 
 import ast
 from collections.abc import Mapping
+from typing import TypeGuard
 
 from hotrow.errors import HotrowError, invalid
 from hotrow.schema.function_code import FunctionCode, without_annotations
@@ -45,7 +46,9 @@ _REMEDIES = {
 }
 _STATEMENTS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.Import, ast.ImportFrom)
 _OTHERS = (ast.Global, ast.Nonlocal, ast.With, ast.Yield, ast.YieldFrom, ast.Await, ast.JoinedStr, ast.Dict, ast.Set)
-_REFUSED = (*_STATEMENTS, *_OTHERS, ast.Try, ast.DictComp, ast.SetComp, ast.GeneratorExp)
+_REFUSED: tuple[type[ast.AST], ...] = (*_STATEMENTS, *_OTHERS, ast.Try, ast.DictComp, ast.SetComp, ast.GeneratorExp)
+_REFUSED += (ast.Match, ast.NamedExpr, ast.Delete, ast.Starred, ast.TryStar)
+_FEW = 16  # values of a tuple after `in` that become comparisons, one by one
 _INT64 = 1 << 63
 
 
@@ -93,13 +96,15 @@ class _Rewriter(ast.NodeTransformer):
         return node if name is None else ast.copy_location(_call(name, node.left, node.right), node)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
-        target = ast.parse(ast.unparse(node.target), mode="eval").body
-        both = ast.copy_location(ast.BinOp(target, node.op, node.value), node)
-        assigned = ast.Assign([node.target], both)
-        return self.generic_visit(ast.fix_missing_locations(ast.copy_location(assigned, node)))
+        taken, made = (ast.parse(ast.unparse(node.target), mode="eval").body for _ in range(2))
+        both = self.visit(ast.copy_location(ast.BinOp(taken, node.op, node.value), node))
+        value = _call("into", self.visit(made), both)
+        assigned = ast.Assign([self.visit(node.target)], value)
+        return ast.fix_missing_locations(ast.copy_location(assigned, node))
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
-        if isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
+        if isinstance(node.op, ast.USub) and _is_integer(node.operand):
+            self._constant(node, -node.operand.value)  # which may be too large
             return node
         self.generic_visit(node)
         name = {ast.USub: "neg", ast.Invert: "invert"}.get(type(node.op))
@@ -110,17 +115,29 @@ class _Rewriter(ast.NodeTransformer):
         operands = [node.left, *node.comparators]
         pairs: list[ast.expr] = []
         for left, op, right in zip(operands, node.ops, operands[1:], strict=False):
-            name = _COMPARED.get(type(op))
-            plain = _is_none(left) or _is_none(right)
-            one = ast.Compare(left, [op], [right]) if name is None or plain else _call(name, left, right)
-            pairs.append(ast.copy_location(one, node))
+            pairs.append(ast.copy_location(self._compared(node, left, op, right), node))
         return pairs[0] if len(pairs) == 1 else ast.copy_location(ast.BoolOp(ast.And(), pairs), node)
+
+    def _compared(self, node: ast.Compare, left: ast.expr, op: ast.cmpop, right: ast.expr) -> ast.expr:
+        name = _COMPARED.get(type(op))
+        if isinstance(op, ast.Is | ast.IsNot) and not (_is_singleton(left) or _is_singleton(right)):
+            raise self.refusal(node, "`is` compares with None alone in compiled code; write ==")
+        if isinstance(op, ast.In | ast.NotIn) and isinstance(right, ast.Tuple) and len(right.elts) <= _FEW:
+            found: ast.expr = ast.Constant(False)
+            if right.elts:
+                found = ast.BoolOp(ast.Or(), [_call("eq", left, one) for one in (*right.elts, *right.elts[:1])])
+            return found if isinstance(op, ast.In) else ast.UnaryOp(ast.Not(), found)
+        if name is None or _is_none(left) or _is_none(right):
+            return ast.Compare(left, [op], [right])
+        return _call(name, left, right)
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         return ast.copy_location(self._constant(node, node.value), node)
 
     def visit_Raise(self, node: ast.Raise) -> ast.AST:
         """What an exception says is for readers: a row that raises has no message."""
+        if node.exc is None:
+            raise self.refusal(node, "raise alone has no exception to raise again; write raise ValueError")
         raised = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
         if not isinstance(raised, ast.Name) or raised.id not in _ERRORS:
             raise self.refusal(node, f"raise one of {', '.join(sorted(_ERRORS))}")
@@ -140,32 +157,43 @@ class _Rewriter(ast.NodeTransformer):
         if target.startswith("math."):
             return ast.copy_location(self._math(node, target.removeprefix("math.")), node)
         if target.startswith("hotrow."):
-            return ast.copy_location(ast.Name(PREFIX + target.removeprefix("hotrow."), ast.Load()), node)
+            return ast.copy_location(self._hotrow(node, target.removeprefix("hotrow.")), node)
         if target or name in self._code.functions or name in _KEPT | _ERRORS:
             return node
         if name in _BUILTINS:
             return ast.copy_location(ast.Name(PREFIX + _BUILTINS[name], ast.Load()), node)
-        raise self.refusal(node, f"{name}() cannot be compiled; " + _REMEDIES.get(name, 'use mode="python"'))
+        remedy = _REMEDIES.get(name, 'give the transform mode="python"')
+        raise self.refusal(node, f"{name}() cannot be compiled: {remedy}")
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         if isinstance(node.value, ast.Name) and self._modules.get(node.value.id) == "math":
             return ast.copy_location(self._math(node, node.attr), node)
         if isinstance(node.value, ast.Name) and self._modules.get(node.value.id) == "hotrow":
-            return ast.copy_location(ast.Name(PREFIX + node.attr, ast.Load()), node)
+            return ast.copy_location(self._hotrow(node, node.attr), node)
+        if self._code.imports.get(getattr(node.value, "id", "")) == "numpy" and node.attr == "random":
+            raise self.refusal(node, "a transform gives the same for the same row; numpy.random does not")
         return self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         called = node.func
-        if isinstance(called, ast.Name) and called.id not in self._stored:
+        if isinstance(called, ast.Name) and self._is_builtin(called.id):
             if called.id == "round" and len(node.args) + len(node.keywords) > 1:
                 raise self.refusal(node, "round() to digits differs in compiled code; write round(x * 100) / 100")
-            if called.id in ("min", "max") and called.id not in self._code.functions:
+            if called.id in ("min", "max"):
                 return ast.copy_location(self._extreme(node, called.id), node)
         self.generic_visit(node)
         made = node.func
         if isinstance(made, ast.Name) and made.id == f"{PREFIX}math_log" and len(node.args) == 2:
             made.id = f"{PREFIX}math_log_to_base"
         return node
+
+    def _is_builtin(self, name: str) -> bool:
+        return name not in {*self._stored, *self._code.functions, *self._code.constants, *self._code.imports}
+
+    def _hotrow(self, node: ast.AST, name: str) -> ast.expr:
+        if name != "hash64":
+            raise self.refusal(node, f"hotrow.{name} is nothing that a transform can use; hotrow.hash64 is")
+        return ast.Name(PREFIX + name, ast.Load())
 
     def _extreme(self, node: ast.Call, name: str) -> ast.expr:
         if node.keywords or len(node.args) < 2:
@@ -178,13 +206,14 @@ class _Rewriter(ast.NodeTransformer):
         return first  # type: ignore[no-any-return]
 
     def _power(self, node: ast.BinOp) -> ast.AST:
+        self.generic_visit(node)
         exponent = node.right
         negative = isinstance(exponent, ast.UnaryOp) and isinstance(exponent.op, ast.USub)
-        held = exponent.operand if isinstance(exponent, ast.UnaryOp) else exponent
-        constant = isinstance(held, ast.Constant) and type(held.value) is int
-        self.generic_visit(node)
-        name = "power" if not constant else "power_below" if negative else "power_of"
-        return ast.copy_location(_call(name, node.left, node.right), node)
+        held = exponent.operand if isinstance(exponent, ast.UnaryOp) and negative else exponent
+        if _is_integer(held):
+            negative ^= held.value < 0
+            return ast.copy_location(_call("power_below" if negative else "power_of", node.left, exponent), node)
+        return ast.copy_location(_call("power", node.left, exponent), node)
 
     def _math(self, node: ast.AST, name: str) -> ast.expr:
         from hotrow.transforms.kernel_math import CONSTANTS, MATH  # noqa: PLC0415 - loads Numba, which compiling needs
@@ -197,6 +226,8 @@ class _Rewriter(ast.NodeTransformer):
 
     def _constant(self, node: ast.AST, value: object, name: str = "") -> ast.expr:
         if isinstance(value, str):
+            if any("\ud800" <= character <= "\udfff" for character in value):
+                raise self.refusal(node, "a string with half of a surrogate pair has no UTF-8; leave it out")
             return literal_of(value)
         if isinstance(value, tuple):
             return ast.Tuple([self._constant(node, item) for item in value], ast.Load())
@@ -213,6 +244,38 @@ def _is_none(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
 
 
+def _is_singleton(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and (node.value is None or isinstance(node.value, bool))
+
+
+def _is_integer(node: ast.expr) -> TypeGuard["_Integer"]:
+    return isinstance(node, ast.Constant) and type(node.value) is int
+
+
+class _Integer(ast.Constant):
+    """A literal of an integer."""
+
+    value: int
+
+
+_WORDS = {
+    "JoinedStr": "an f-string",
+    "FunctionDef": "a function in a function",
+    "AsyncFunctionDef": "a function in a function",
+    "ClassDef": "a class in a function",
+    "ImportFrom": "import",
+    "NamedExpr": "an assignment with :=",
+    "Delete": "del",
+    "Starred": "*",
+    "TryStar": "try",
+    "YieldFrom": "yield",
+    "GeneratorExp": "a generator",
+    "DictComp": "a dict",
+    "SetComp": "a set",
+    "Dict": "a dict",
+    "Set": "a set",
+}
+
+
 def _words(kind: str) -> str:
-    known = {"JoinedStr": "an f-string", "FunctionDef": "a function in a function", "Try": "try"}
-    return known.get(kind, kind.lower())
+    return _WORDS.get(kind, kind.lower())

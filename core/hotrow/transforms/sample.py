@@ -43,19 +43,23 @@ def _constants(code: FunctionCode) -> Iterator[Any]:
 
 def _maker(type_: ValueType, dice: random.Random, constants: list[Any], *, large: bool) -> Callable[[int], Any]:
     if type_.is_list:
-        element = _scalar(type_.element_kind, dice, constants, large=False)
+        element = _scalar(type_.element_kind, dice, constants, large=False, tame=True)
         return lambda row: [element(row + i) for i in range(dice.choice((0, 1, 3, 3, 8)))]
     return _scalar(type_.kind, dice, constants, large=large)
 
 
-def _scalar(kind: int, dice: random.Random, constants: list[Any], *, large: bool) -> Callable[[int], Any]:
+def _scalar(
+    kind: int, dice: random.Random, constants: list[Any], *, large: bool, tame: bool = False
+) -> Callable[[int], Any]:
+    """Values of a type; `tame` floats are not so large that a sum of them depends on its order."""
     if kind == BOOL:
         return lambda _: dice.random() < 0.5
     if kind in (STRING, BYTES):
         return _texts(kind, dice, [value for value in constants if isinstance(value, str)])
     numbers = [value for value in constants if isinstance(value, int | float)]
     if kind in (FLOAT64, FLOAT32):
-        edges = [*_FLOATS, *map(float, numbers)]
+        floats = [value for value in _FLOATS if not (tame and 1e6 < abs(value) < math.inf)]
+        edges = [*floats, *map(float, numbers)]
         return lambda row: edges[row // 2 % len(edges)] if row % 2 else _float(kind, dice)
     whole = [value + by for value in numbers if isinstance(value, int) for by in (-1, 0, 1)]
     edges_of_whole = [*_WHOLE, *whole, *(_TIMES if kind == TIMESTAMP else ()), *(_LARGE if large else ())]

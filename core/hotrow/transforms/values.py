@@ -49,7 +49,7 @@ class Cells:
         data = ctypes.string_at(self.block.base + word, length) if length else b""
         if kind in _TEXTS:
             return data.decode("utf-8") if kind == STRING else data
-        return _list_of(data, type_)
+        return list_from_bytes(data, type_)
 
     def put(self, column: int, row: int, type_: ValueType, value: Any, arena: Arena) -> None:
         """Fill a cell; None is null. Raises UnfitValueError, or OverflowError, for a value that the type has not."""
@@ -131,7 +131,7 @@ def list_bytes(type_: ValueType, value: Any) -> bytes:
     return np.array(words, "<i4" if element in (FLOAT32, INT32) else "u1").tobytes()
 
 
-def _list_of(data: bytes, type_: ValueType) -> Any:
+def list_from_bytes(data: bytes, type_: ValueType) -> Any:
     """A list as transforms see it: a NumPy array of numbers, widened; a list of strings."""
     element = type_.element_kind
     if element not in _TEXTS:
