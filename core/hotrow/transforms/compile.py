@@ -47,12 +47,16 @@ _OPERATORS = {
 }
 
 
-@lru_cache(maxsize=256)
 def compiled_rows(transform: Transform) -> Loop:
     """The loop of a transform of the mode "rows" over cells; see `loop.PARAMETERS`.
 
     Raises INVALID, with file and line, for a function that cannot be compiled.
     """
+    return _compiled_rows(transform, _types(transform))
+
+
+@lru_cache(maxsize=256)
+def _compiled_rows(transform: Transform, _types: tuple[str, ...]) -> Loop:
     for one in transform.inputs:
         if one.field.type.kind not in kernel_cells.LOADERS:
             raise invalid(
@@ -79,9 +83,13 @@ def compiled_rows(transform: Transform) -> Loop:
     return _compile(transform, rows_source(transform), scope)
 
 
-@lru_cache(maxsize=256)
 def compiled_columns(transform: Transform) -> Any:
     """The compiled function; raises INVALID for one that cannot be compiled, or inputs that are no numbers."""
+    return _compiled_columns(transform, _types(transform))
+
+
+@lru_cache(maxsize=256)
+def _compiled_columns(transform: Transform, _types: tuple[str, ...]) -> Any:
     kinds = []
     for one in transform.inputs:
         kind = numba.boolean if one.is_mask else _COLUMN_TYPES.get(one.field.type.kind)
@@ -160,12 +168,16 @@ def _compile(transform: Transform, source: str, scope: dict[str, Any]) -> Loop:
     return loop
 
 
+def _types(transform: Transform) -> tuple[str, ...]:
+    """The types that it takes and returns: equal transforms name the same fields, of which sources may differ."""
+    return tuple(one.field.type.name for one in transform.inputs) + tuple(one.type.name for one in transform.fields)
+
+
 def _digest(transform: Transform, source: str) -> str:
     """What names the machine code: the transform's code and types, the loop, and all that compiles them."""
     digest = hashlib.sha256(kernels.CACHE.name.encode() + _own_sources() + source.encode())
     digest.update(canonical_json(transform.code.document()))
-    types = [one.field.type.name for one in transform.inputs] + [output.type.name for output in transform.fields]
-    digest.update(canonical_json(types))
+    digest.update(canonical_json(list(_types(transform))))
     return digest.hexdigest()[:32]
 
 

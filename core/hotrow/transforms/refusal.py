@@ -52,8 +52,7 @@ def _reason(text: str) -> str:  # noqa: PLR0911 - a line an error
         return f"{name} is {_shown(one)} here and {_shown(other)} there; give it one type"
     if re.search(r"Can't unify return type", text):
         kinds = re.findall(r"Return of: IR name '[^']*', type '(.*?)', location", text)
-        named = list(dict.fromkeys(map(_shown, kinds))) if len(set(map(_shown, kinds))) > 1 else [*map(_shown, kinds)]
-        return f"it returns {' here and '.join(named)} there; return one type"
+        return f"it returns {' here and '.join(dict.fromkeys(map(_shown, kinds)))} there; return one type"
     called = re.search(
         r"No implementation of function Function\((.+?)\) found for signature:\s*>>> \S+?\((.*?)\)\n", text, re.DOTALL
     )

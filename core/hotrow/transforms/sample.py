@@ -33,12 +33,19 @@ def sample_rows(transform: Transform, n: int, *, salt: str = "") -> list[list[An
 def _constants(code: FunctionCode) -> Iterator[Any]:
     """Numbers and strings that the code compares its inputs with, perhaps."""
     for node in ast.walk(code.tree()):
-        if isinstance(node, ast.Constant) and not isinstance(node.value, bool):
+        if isinstance(node, ast.Constant) and not isinstance(node.value, bool) and _fits(node.value):
             yield node.value
     for value in code.constants.values():
         yield from value if isinstance(value, tuple) else (value,)
     for called in code.functions.values():
         yield from _constants(called)
+
+
+def _fits(value: Any) -> bool:
+    """Whether a row can hold a literal: compiling says what is wrong with one that none can."""
+    if isinstance(value, str):
+        return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
+    return not isinstance(value, int) or abs(value) < (1 << 63) - 1
 
 
 def _maker(type_: ValueType, dice: random.Random, constants: list[Any], *, large: bool) -> Callable[[int], Any]:
