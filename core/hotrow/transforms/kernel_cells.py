@@ -20,6 +20,7 @@ from hotrow.codec.kernel_memory import (
     word,
 )
 from hotrow.transforms.kernel_text import text
+from hotrow.transforms.kernel_text_list import text_list
 from hotrow.types import BOOL, FLOAT32, FLOAT64, INT32, INT64, LIST, STRING, TIMESTAMP
 
 PRESENT, NULL_VALUE, NOT_FOUND, OUTSIDE_MAX_AGE, TRANSFORM_ERROR = 1, 2, 3, 4, 5
@@ -69,6 +70,11 @@ def _string(cells, lengths, base, cell):
     return text(base + word(cells, cell), word(lengths, cell))
 
 
+@register_jitable
+def _strings(cells, lengths, base, cell):
+    return text_list(base + word(cells, cell), word(lengths, cell))
+
+
 def _list(element: int) -> Any:
     dtype = {FLOAT64: np.float64, FLOAT32: np.float64, BOOL: np.bool_}.get(element, np.int64)
     width = {FLOAT32: 4, INT32: 4, BOOL: 1}.get(element, 8)
@@ -104,6 +110,7 @@ LOADERS: dict[int, Any] = {
     TIMESTAMP: _int64,
     BOOL: _bool,
     STRING: _string,
+    LIST + STRING: _strings,
     **{LIST + element: _list(element) for element in (FLOAT64, FLOAT32, INT64, INT32, BOOL, TIMESTAMP)},
 }
 """By kind: `load(cells, lengths, base, cell)`. Kinds that are not here have no form in compiled code."""

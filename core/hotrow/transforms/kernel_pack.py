@@ -6,16 +6,19 @@ transform is compiled, a number that it does not hold raises.
 
 from typing import Any
 
+import numba
 import numpy as np
 from numba import types
 from numba.extending import overload, register_jitable
 from numba.typed.typedobjectutils import _nonoptional
 
-from hotrow.codec.kernel_memory import copy, i32_of_f32, i64_of_f64, set_word, word
+from hotrow.codec.kernel_memory import address, copy, i32_of_f32, i64_of_f64, set_word, store_u32, word, zero
 from hotrow.transforms.kernel_operators import is_float, is_whole, refuse, stub
+from hotrow.transforms.kernel_term import OneHotType
 from hotrow.transforms.kernel_text import TextType
 from hotrow.types import BOOL, FLOAT32, FLOAT64, INT32, INT64, LIST, STRING, TIMESTAMP, type_from_kind
 
+_ONE = 0x3F800000  # 1.0 as a float32
 ARENA_AT, ARENA_SIZE, ARENA_USED, ARENA_FULL = 0, 1, 2, 3
 
 
@@ -85,6 +88,8 @@ def _implementation(kind: int, value: Any) -> Any:
 
 
 def _list_implementation(element: int, value: Any) -> Any:
+    if isinstance(value, OneHotType) and element == FLOAT32:
+        return _one_hot
     expected = _WORDS[element][1] if element in _WORDS else None
     if not isinstance(value, types.Array) or value.ndim != 1 or expected is None or not expected(value.dtype):
         raise refuse(
@@ -93,6 +98,7 @@ def _list_implementation(element: int, value: Any) -> Any:
         )
     width, dtype = _WIDTHS[element], _ELEMENTS.get(element, np.int64)
     narrow = element == INT32
+    same = value.layout == "C" and value.dtype == numba.from_dtype(np.dtype(dtype))
 
     def packed(value, arena):
         size = width * len(value)
@@ -103,12 +109,29 @@ def _list_implementation(element: int, value: Any) -> Any:
         if narrow:
             for number in value:
                 _int32(number)
-        held = np.ascontiguousarray(value).astype(dtype)
-        copy(at, 0, held.ctypes.data, 0, size)
-        set_word(arena, ARENA_USED, word(arena, ARENA_USED) + (size + 7) // 8 * 8)
+        if same:
+            copy(at, 0, address(value), 0, size)
+        else:
+            held = np.ascontiguousarray(value).astype(dtype)
+            copy(at, 0, address(held), 0, size)
+            size = width * len(held)  # asked of it here, so that it is not freed before
+        set_word(arena, ARENA_USED, word(arena, ARENA_USED) + (width * len(value) + 7) // 8 * 8)
         return False, at, np.int64(size)
 
     return packed
+
+
+def _one_hot(value, arena):
+    size = 4 * value.size
+    at = word(arena, ARENA_AT) + word(arena, ARENA_USED)
+    if word(arena, ARENA_USED) + size > word(arena, ARENA_SIZE):
+        set_word(arena, ARENA_FULL, 1)
+        return False, at, np.int64(0)
+    zero(at, 0, size)
+    if value.at >= 0:
+        store_u32(at, 4 * value.at, _ONE)
+    set_word(arena, ARENA_USED, word(arena, ARENA_USED) + (size + 7) // 8 * 8)
+    return False, at, np.int64(size)
 
 
 def _remedy(kind: int, value: Any) -> str:

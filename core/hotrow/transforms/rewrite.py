@@ -140,7 +140,7 @@ class _Rewriter(ast.NodeTransformer):
         if target.startswith("math."):
             return ast.copy_location(self._math(node, target.removeprefix("math.")), node)
         if target.startswith("hotrow."):
-            return ast.copy_location(ast.Name(PREFIX + target.removeprefix("hotrow."), ast.Load()), node)
+            return ast.copy_location(ast.Name(PREFIX + target.rpartition(".")[2], ast.Load()), node)
         if target or name in self._code.functions or name in _KEPT | _ERRORS:
             return node
         if name in _BUILTINS:
