@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.bench.capacity import measure_rows
 from tests.bench.durable import measure_beside, measure_fsync
+from tests.bench.encoders import measure_encoders
 from tests.bench.goal import goals_table
 from tests.bench.growth import measure_memory
 from tests.bench.kernel import measure_kernels
@@ -27,11 +28,12 @@ SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "start": measure_start,
     "kernels": measure_kernels,
     "transforms": measure_transforms,
+    "encoders": measure_encoders,
     "rows": measure_rows,
     "memory": measure_memory,
 }
-LONG = ("rows", "memory")
-"""Sections that must be asked for: the first takes 7 GB of disk, both some minutes."""
+LONG = ("encoders", "rows", "memory")
+"""Sections that must be asked for: `rows` takes 7 GB of disk, all take some minutes."""
 
 
 def main() -> None:
@@ -75,7 +77,7 @@ def _options() -> argparse.Namespace:
         "--sections",
         type=_sections,
         default=tuple(sections),
-        help=f"which, by commas: {', '.join(SECTIONS)}; all but {' and '.join(LONG)} unless said",
+        help=f"which, by commas: {', '.join(SECTIONS)}; all but {', '.join(LONG)} unless said",
     )
     parser.add_argument("--callers", type=_counts, default=CALLERS, help="calls in flight, by commas")
     parser.add_argument("--pairs", type=_count, default=PAIRS, help="runs of each contender, in turn with the others")

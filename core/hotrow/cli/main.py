@@ -17,6 +17,7 @@ from hotrow.errors import HotrowError
 GROUPS = (
     "init",
     "plan",
+    "fit",
     "materialize",
     "historical",
     "serve",

@@ -38,6 +38,8 @@ def added_details(definition: Definition) -> Iterator[Detail]:  # noqa: C901 - a
         for output in definition.fields:
             yield Detail(f"output {output.name}: {_field_text(output)}")
         yield Detail(f"mode {definition.mode}, at {definition.at}")
+        if definition.encoder:
+            yield Detail(f"encoder {_encoder_text(definition)}")
     elif isinstance(definition, PushSource):
         yield Detail(f"view {definition.view.name}")
     elif isinstance(definition, FeatureService):
@@ -93,6 +95,9 @@ def _transform_details(old: Transform, new: Transform) -> Iterator[Detail]:
     for what in ("mode", "at"):
         if getattr(old, what) != getattr(new, what):
             yield Detail(f"{what}: {getattr(old, what)} -> {getattr(new, what)}")
+    if old.encoder != new.encoder:
+        before, after = _encoder_text(old), _encoder_text(new)
+        yield Detail(f"encoder: {before} -> {after}" if before != after else f"encoder: {after}, fitted otherwise")
     if old.code != new.code:
         yield Detail(
             "code: changed" + (", and rows stored before keep what the old code made" if new.at == "push" else "")
@@ -171,6 +176,13 @@ def _inputs_text(transform: Transform) -> str:
     return ", ".join(
         f"{one.source.name}:{one.field.name}" + (" (where null)" if one.is_mask else "") for one in transform.inputs
     )
+
+
+def _encoder_text(transform: Transform) -> str:
+    fitted = transform.encoder.get("fitted")
+    until = f" until {fitted['until']}" if fitted and fitted.get("until") else ""
+    given = f", fitted on {fitted.get('rows', 'some')} rows of {fitted['source']}{until}" if fitted else ""
+    return str(transform.encoder.get("kind", "none")) + given
 
 
 def _keys_text(keys: tuple[JoinKey, ...]) -> str:

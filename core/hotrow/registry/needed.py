@@ -39,11 +39,17 @@ def needed_columns(snapshot: Snapshot, references: Sequence[FeatureRef], *, stor
 
     Raises NOT_FOUND for unknown names, and INVALID where two request sources differ in a column.
     """
+    sources = [snapshot.source(reference.view) for reference in references]
+    wanted = [source.field(one.feature) for source, one in zip(sources, references, strict=True)]
+    return needed_of(list(zip(sources, wanted, strict=True)), stored=stored)
+
+
+def needed_of(features: Sequence[tuple[Source, Field]], *, stored: bool) -> Needed:
+    """The same of features at hand, each with what it is of."""
     needed = Needed()
     asked: list[Transform] = []
-    for reference in references:
-        source = snapshot.source(reference.view)
-        _add(needed, source, source.field(reference.feature), stored=stored)
+    for source, wanted in features:
+        _add(needed, source, wanted, stored=stored)
         if isinstance(source, Transform) and not (stored and source.at == "push"):
             asked.append(source)
     runs = [one for one in in_order(asked) if not (stored and one.at == "push")]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
-from hotrow.errors import HotrowError, invalid, not_found
+from hotrow.errors import Code, HotrowError, invalid, not_found
 from hotrow.registry.name import check_namespace
 from hotrow.schema.canonical import canonical_json, without_empty
 from hotrow.schema.check import check_distinct, check_name
@@ -112,6 +112,8 @@ class Snapshot:
         for transform in self.transforms.values():
             if transform.name in self.views:
                 raise invalid(f"{transform.label} and a feature view have one name; rename one")
+            if "unfitted" in transform.encoder:
+                raise HotrowError(Code.FAILED_PRECONDITION, transform.encoder["unfitted"])
             for source in transform.sources:
                 _check_known(transform, (source,), self._mapping_of(source))
         for name, view in self.stored_views.items():

@@ -16,7 +16,7 @@ from types import BuiltinFunctionType, FunctionType, MappingProxyType, ModuleTyp
 from typing import Any
 
 from hotrow.errors import invalid
-from hotrow.schema.canonical import Document, without_empty
+from hotrow.schema.canonical import Document, canonical_json, without_empty
 from hotrow.schema.constant import UnfitConstantError, constant_from_json, constant_to_json
 
 COMPILED_MODULES = ("math", "numpy", "hotrow")
@@ -25,7 +25,7 @@ COMPILED_MODULES = ("math", "numpy", "hotrow")
 _DEPTH = 20  # of functions that call one another
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FunctionCode:
     """A function: `source` begins with its `def`. `imports` are modules ("numpy") and names of them ("math.sqrt").
 
@@ -37,8 +37,15 @@ class FunctionCode:
     constants: Mapping[str, object] = field(default_factory=dict)
     imports: Mapping[str, str] = field(default_factory=dict)
     functions: Mapping[str, "FunctionCode"] = field(default_factory=dict)
-    place: str = field(default="", compare=False)
-    line: int = field(default=1, compare=False)
+    place: str = ""
+    line: int = 1
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the snapshot would hold the same: arrays by their bytes, and wherever it was read."""
+        return isinstance(other, FunctionCode) and canonical_json(self.document()) == canonical_json(other.document())
+
+    def __hash__(self) -> int:
+        return hash(canonical_json(self.document()))
 
     @property
     def parameters(self) -> tuple[str, ...]:

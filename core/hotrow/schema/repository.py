@@ -22,6 +22,7 @@ from types import CodeType, ModuleType, TracebackType
 from hotrow.errors import HotrowError, invalid
 from hotrow.schema.definition import Definition
 from hotrow.schema.definitions import KINDS, Definitions, Found, collect_definitions
+from hotrow.schema.fitted import fitted_from
 from hotrow.schema.transform import transform_of
 
 SKIPPED_FOLDERS = frozenset({"data", "registry", "__pycache__"})
@@ -53,7 +54,7 @@ def load_definitions(repo: Path) -> Definitions:
     if not folder.is_dir():
         raise invalid(f"{repo} is no folder; name the folder of the feature repository")
     files = [_source_file(folder, path) for path in sorted(_python_files(folder))]
-    with _importable(folder, files):
+    with _importable(folder, files), fitted_from(folder):
         modules = [(file, _run(folder, file)) for file in files if file.defines]
     return collect_definitions(_found(modules))
 

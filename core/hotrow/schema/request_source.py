@@ -9,6 +9,7 @@ from hotrow.schema.canonical import Document, without_empty
 from hotrow.schema.check import check_distinct, check_name, check_text
 from hotrow.schema.definition import Definition
 from hotrow.schema.field import Field, field_from_document
+from hotrow.schema.view import Selection
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +56,10 @@ class RequestSource(Definition):
                 return declared
         near = nearest(name, [declared.name for declared in self.fields])
         raise HotrowError(Code.NOT_FOUND, f"{self.label}: unknown field {name!r}{near}")
+
+    def __getitem__(self, names: Sequence[str]) -> Selection:
+        """Select fields by name, for an encoder; raises INVALID or NOT_FOUND."""
+        return Selection(self, (names,) if isinstance(names, str) else names)
 
     def document(self) -> Document:
         return without_empty(

@@ -49,7 +49,7 @@ class Transform(Definition):
     tuple. `mode` says what it is called with: the values of a row ("rows"), NumPy arrays of all rows ("columns"), or
     the values of a row and never compiled ("python"). `at` says when: at a read, or when rows are pushed, so that its
     outputs are stored with them. `certificate` is what compiling it came to; definitions have none before they are
-    applied.
+    applied. `encoder` says of a built-in one (`hotrow.encoders`) what it is and what was fitted.
     """
 
     name: str
@@ -59,6 +59,7 @@ class Transform(Definition):
     mode: Mode = field(default="rows", kw_only=True)
     at: At = field(default="read", kw_only=True)
     certificate: Document = field(default_factory=dict, kw_only=True, repr=False)
+    encoder: Document = field(default_factory=dict, kw_only=True, repr=False)
     description: str = field(default="", kw_only=True)
     tags: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     owner: str = field(default="", kw_only=True)
@@ -125,6 +126,7 @@ class Transform(Definition):
                 "at": "" if self.at == "read" else self.at,
                 "code": self.code.document(),
                 "certificate": self.certificate,
+                "encoder": self.encoder,
                 "tags": dict(self.tags),
                 "owner": self.owner,
                 "description": self.description,

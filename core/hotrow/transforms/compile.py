@@ -30,6 +30,7 @@ from hotrow.transforms.function import imported
 from hotrow.transforms.kernel_hash import hash64
 from hotrow.transforms.kernel_math import MATH, power, power_below, power_of
 from hotrow.transforms.kernel_overload import is_float, shown
+from hotrow.transforms.kernel_term import FUNCTIONS as TERMS
 from hotrow.transforms.loop import PARAMETERS, rows_source
 from hotrow.transforms.refusal import refusal
 from hotrow.transforms.rewrite import PREFIX, rewritten
@@ -125,6 +126,7 @@ def built(code: FunctionCode) -> Any:
         PREFIX + "power_below": power_below,
         PREFIX + "literal": kernel_text.literal,
         PREFIX + "hash64": hash64,
+        **{PREFIX + name: function for name, function in TERMS.items()},
         **{name: value for name, value in code.constants.items() if isinstance(value, np.ndarray)},
         **{name: imported(target) for name, target in code.imports.items()},
         **{name: built(called) for name, called in code.functions.items()},

@@ -22,6 +22,7 @@ from hotrow.codec.kernel_memory import (
     word,
 )
 from hotrow.transforms.kernel_text import text
+from hotrow.transforms.kernel_text_list import text_list
 from hotrow.types import BOOL, FLOAT32, FLOAT64, INT32, INT64, LIST, STRING, TIMESTAMP
 
 ARENA_AT, ARENA_SIZE, ARENA_USED, ARENA_FULL, ARENA_TOP = 0, 1, 2, 3, 4
@@ -94,6 +95,11 @@ def _elements_at(typingctx: Any, at: Any, dtype: Any) -> Any:
     return types.CPointer(dtype.dtype)(types.int64, dtype), codegen
 
 
+@register_jitable
+def _strings(cells, lengths, base, cell, arena):
+    return text_list(base + word(cells, cell), word(lengths, cell))
+
+
 def _list(element: int) -> Any:
     dtype = {FLOAT64: np.float64, FLOAT32: np.float64, BOOL: np.bool_}.get(element, np.int64)
     width = {FLOAT32: 4, INT32: 4, BOOL: 1}.get(element, 8)
@@ -133,6 +139,7 @@ LOADERS: dict[int, Any] = {
     TIMESTAMP: _int64,
     BOOL: _bool,
     STRING: _string,
+    LIST + STRING: _strings,
     **{LIST + element: _list(element) for element in (FLOAT64, FLOAT32, INT64, INT32, BOOL, TIMESTAMP)},
 }
 """By kind: `load(cells, lengths, base, cell, arena)`. Kinds that are not here have no form in compiled code."""

@@ -10,11 +10,14 @@ import numpy as np
 from numba import types
 from numba.extending import overload, register_jitable
 
-from hotrow.codec.kernel_memory import i32_of_f32, i64_of_f64, set_word, store_u8, store_u32, word
+from hotrow.codec.kernel_memory import address, copy, i32_of_f32, i64_of_f64, set_word, store_u8, store_u32, word, zero
 from hotrow.transforms.kernel_cells import ARENA_AT, ARENA_FULL, ARENA_SIZE, ARENA_TOP, ARENA_USED
 from hotrow.transforms.kernel_overload import is_float, is_whole, present, refuse, shown, stub
+from hotrow.transforms.kernel_term import OneHotType
 from hotrow.transforms.kernel_text import TextType
 from hotrow.types import BOOL, FLOAT32, FLOAT64, INT32, INT64, LIST, STRING, TIMESTAMP, type_from_kind
+
+_ONE = 0x3F800000  # 1.0 as a float32
 
 
 @register_jitable
@@ -61,6 +64,8 @@ _WORDS = {
     TIMESTAMP: (_int64, _is_integer),
     BOOL: (_int64, lambda type_: isinstance(type_, types.Boolean)),
 }
+_HELD = {FLOAT64: types.float64, FLOAT32: types.float32, INT64: types.int64, INT32: types.int32, BOOL: types.boolean}
+_HELD[TIMESTAMP] = types.int64
 _WIDTHS = {FLOAT64: 8, FLOAT32: 4, INT64: 8, INT32: 4, BOOL: 1, TIMESTAMP: 8}
 
 
@@ -76,6 +81,8 @@ def _implementation(kind: int, value: Any) -> Any:
 
 
 def _list_implementation(element: int, value: Any) -> Any:
+    if isinstance(value, OneHotType) and element == FLOAT32:
+        return _one_hot
     expected = _WORDS[element][1] if element in _WORDS else None
     if not isinstance(value, types.Array) or value.ndim != 1 or expected is None or not expected(value.dtype):
         raise refuse(
@@ -84,6 +91,7 @@ def _list_implementation(element: int, value: Any) -> Any:
         )
     width, convert = _WIDTHS[element], _WORDS[element][0]
     store = {8: set_word, 4: _set_half, 1: store_u8}[width]
+    same = value.layout == "C" and value.dtype == _HELD[element]
 
     def packed(value, arena):
         size = width * len(value)
@@ -91,12 +99,28 @@ def _list_implementation(element: int, value: Any) -> Any:
         if word(arena, ARENA_USED) + size + word(arena, ARENA_TOP) + 8 > word(arena, ARENA_SIZE):
             set_word(arena, ARENA_FULL, 1)
             return False, at, np.int64(0)
-        for i in range(len(value)):
-            store(at, i, convert(value[i]))
+        if same:
+            copy(at, 0, address(value), 0, size)
+        else:
+            for i in range(len(value)):
+                store(at, i, convert(value[i]))
         set_word(arena, ARENA_USED, word(arena, ARENA_USED) + (size + 7) // 8 * 8)
         return False, at, np.int64(size)
 
     return packed
+
+
+def _one_hot(value, arena):
+    size = 4 * value.size
+    at = word(arena, ARENA_AT) + word(arena, ARENA_USED)
+    if word(arena, ARENA_USED) + size + word(arena, ARENA_TOP) + 8 > word(arena, ARENA_SIZE):
+        set_word(arena, ARENA_FULL, 1)
+        return False, at, np.int64(0)
+    zero(at, 0, size)
+    if value.at >= 0:
+        store_u32(at, 4 * value.at, _ONE)
+    set_word(arena, ARENA_USED, word(arena, ARENA_USED) + (size + 7) // 8 * 8)
+    return False, at, np.int64(size)
 
 
 def _remedy(kind: int, value: Any) -> str:

@@ -21,7 +21,7 @@ from hotrow.transforms.kernel_cells import ARENA_AT, ARENA_FULL, ARENA_SIZE, ARE
 ColumnOf = Callable[[Source, str], int]
 """The number of the column that holds a field of a source."""
 
-_ARENA_BYTES = 64 << 10  # of a thread, kept between requests
+_ARENA_BYTES, _KEPT_BYTES = 64 << 10, 16 << 20  # of a thread: at first, and at most between runs
 _LARGEST_ARENA = 1 << 30
 
 
@@ -35,19 +35,20 @@ class Arena(threading.local):
     """Where a thread's transforms put the elements of lists, until the next `reset`."""
 
     def __init__(self) -> None:
-        self._buffers: list[Octets] = []
+        self._room: Octets = np.empty(_ARENA_BYTES, np.uint8)
         self._words: Table = np.zeros(5, np.int64)
         self._state = memoryview(self._words)  # type: ignore[arg-type]  # quicker than the array, number by number
         self.at = address_of(self._words)
-        self._use(self._added(_ARENA_BYTES))
+        self._start()
 
     def reset(self) -> None:
         """Forget what was put here."""
-        if len(self._buffers) > 1:
-            del self._buffers[1:]
-            self._use(self._buffers[0])
-        else:
+        if len(self._buffers) == 1:
             self._state[ARENA_USED] = 0
+            return
+        if len(self._room) > _KEPT_BYTES:
+            self._room = np.empty(_ARENA_BYTES, np.uint8)
+        self._start()
 
     def retry(self) -> bool:
         """Whether a step must run again, because the elements of its lists did not fit: there is more room now.
@@ -59,7 +60,9 @@ class Arena(threading.local):
         size = 4 * self._state[ARENA_SIZE]
         if size > _LARGEST_ARENA:
             raise HotrowError(Code.EXHAUSTED, "the lists of transforms take more than a gibibyte; ask for fewer rows")
-        self._use(self._added(size))
+        self._room = np.empty(size, np.uint8)
+        self._buffers.append(self._room)
+        self._use(self._room)
         return True
 
     def put(self, data: bytes) -> int:
@@ -68,9 +71,10 @@ class Arena(threading.local):
         self._buffers.append(held)
         return address_of(held)
 
-    def _added(self, size: int) -> Octets:
-        self._buffers.append(np.empty(size, np.uint8))
-        return self._buffers[-1]
+    def _start(self) -> None:
+        # The largest room stays: who runs block after block would otherwise run each one again and again, to find room.
+        self._buffers: list[Octets] = [self._room]
+        self._use(self._room)
 
     def _use(self, buffer: Octets) -> None:
         state = self._state

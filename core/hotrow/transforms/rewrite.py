@@ -191,9 +191,12 @@ class _Rewriter(ast.NodeTransformer):
         return name not in {*self._stored, *self._code.functions, *self._code.constants, *self._code.imports}
 
     def _hotrow(self, node: ast.AST, name: str) -> ast.expr:
-        if name != "hash64":
+        from hotrow.transforms.kernel_term import FUNCTIONS  # noqa: PLC0415 - loads Numba, which compiling needs
+
+        known = name.rpartition(".")[2]
+        if known != "hash64" and known not in FUNCTIONS:
             raise self.refusal(node, f"hotrow.{name} is nothing that a transform can use; hotrow.hash64 is")
-        return ast.Name(PREFIX + name, ast.Load())
+        return ast.Name(PREFIX + known, ast.Load())
 
     def _extreme(self, node: ast.Call, name: str) -> ast.expr:
         if node.keywords or len(node.args) < 2:

@@ -1,5 +1,6 @@
 """Certificates: what computes something else, here or in Python, is not served."""
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -32,8 +33,6 @@ def test_what_differs_from_python_is_refused():
 
 def test_what_changes_from_run_to_run_is_refused():
     """Also where nothing is compiled."""
-    import random
-
     one = made("def f(a):\n    return a + random.random()\n", "a:f", "f", mode="python", random=random)
     with pytest.raises(HotrowError, match="gives another result when it runs again"):
         certificate_of(one)

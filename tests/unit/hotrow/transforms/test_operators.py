@@ -120,7 +120,8 @@ def test_integers_beyond_53_bits_are_not_divided():
 
 
 ARITHMETIC = made(
-    "def f(a, b, x):\n    y = a * b + x if a > b else (a - b) / (1 + abs(x))\n    return y, a // b, a % 7, a < x, max(a, b)\n",
+    "def f(a, b, x):\n    y = a * b + x if a > b else (a - b) / (1 + abs(x))\n"
+    "    return y, a // b, a % 7, a < x, max(a, b)\n",
     "a:i b:i x:f",
     "f i i b i",
 )
