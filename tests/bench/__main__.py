@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.bench.capacity import measure_rows
+from tests.bench.client import measure_client
 from tests.bench.durable import measure_beside, measure_fsync
 from tests.bench.goal import goals_table
 from tests.bench.growth import measure_memory
@@ -27,6 +28,7 @@ SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "start": measure_start,
     "kernels": measure_kernels,
     "transforms": measure_transforms,
+    "client": measure_client,
     "rows": measure_rows,
     "memory": measure_memory,
 }
