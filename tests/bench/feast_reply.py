@@ -45,7 +45,7 @@ def response_class() -> Any:
         if name == "Value":
             message.oneof_decl.add(name="val")
         for field, number, kind, label, type_name in fields:
-            added = message.field.add(name=field, number=number, label=label, type=kind)  # type: ignore[arg-type]
+            added = message.field.add(name=field, number=number, label=label, type=kind)
             if type_name:
                 added.type_name = type_name
             if name == "Value":
@@ -53,8 +53,8 @@ def response_class() -> Any:
     pool = descriptor_pool.DescriptorPool()
     times = descriptor_pb2.FileDescriptorProto()
     timestamp_pb2.DESCRIPTOR.CopyToProto(times)
-    pool.Add(times)  # type: ignore[no-untyped-call]
-    pool.Add(file)  # type: ignore[no-untyped-call]
+    pool.Add(times)
+    pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("feast.GetOnlineFeaturesResponse"))
 
 
