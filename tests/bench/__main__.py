@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.bench.capacity import measure_rows
+from tests.bench.client import measure_client
 from tests.bench.durable import measure_beside, measure_fsync
 from tests.bench.encoders import measure_encoders
 from tests.bench.goal import goals_table
@@ -29,6 +30,7 @@ SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "kernels": measure_kernels,
     "transforms": measure_transforms,
     "encoders": measure_encoders,
+    "client": measure_client,
     "rows": measure_rows,
     "memory": measure_memory,
 }

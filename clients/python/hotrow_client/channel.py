@@ -1,17 +1,17 @@
-"""Connections to one address, and calls on them that are tried again while it is of use."""
+"""Connections to one address, and calls on them that are tried again while it is of use: blocking, and for asyncio."""
 
+import asyncio
 import itertools
-import random
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Any, Final, TypedDict
 
 import grpc
-from hotrow.clock import monotonic_s, sleep_s
+import grpc.aio
+from hotrow.clock import sleep_s
 from hotrow.rpc.tls import ChannelTls, channel_credentials
 
-from hotrow_client.rpc_error import HotrowRpcError
-
-_FIRST_BACKOFF_S: Final = 0.02
-_LAST_BACKOFF_S: Final = 1.0
+from hotrow_client.retry import Attempts
+from hotrow_client.rpc_error import error_from_rpc
 
 _OPTIONS: Final = (
     # Workers of a server share one port, and the kernel deals out connections, not calls: without its own pool of
@@ -24,53 +24,128 @@ _OPTIONS: Final = (
     # In spite of its name this is how long an attempt may take: with 50 ms a busy machine is found unreachable.
     ("grpc.min_reconnect_backoff_ms", 5000),
     ("grpc.max_reconnect_backoff_ms", 1000),
+    # Finds out that the other machine is gone: no answer to a ping for 20 s ends the connection.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
 )
+
+
+_CONNECTIONS: Final = 4
+
+
+class PoolOptions(TypedDict, total=False):
+    """`connections`: how many there are, 4 unless said. `coalesce`: how many calls of one selection may be in flight
+    before reads wait and go together; 0, unless said: any number.
+    """
+
+    connections: int
+    coalesce: int
+
+
+def pool_options(given: PoolOptions) -> tuple[int, int]:
+    """`connections` and `coalesce`; raises TypeError for others."""
+    for name in given:
+        if name not in PoolOptions.__annotations__:
+            raise TypeError(f"a client has no option {name!r}; it has {', '.join(PoolOptions.__annotations__)}")
+    connections, coalesce = given.get("connections", _CONNECTIONS), given.get("coalesce", 0)
+    if connections < 1:
+        raise TypeError(f"connections is a positive number, not {connections}")
+    if coalesce < 0:
+        raise TypeError(f"coalesce is the number of calls in flight, or 0, not {coalesce}")
+    return connections, coalesce
 
 
 class ChannelPool:
     """A few connections to one address, used in turn; each is made when it is first used. Safe from any thread."""
 
     def __init__(self, address: str, tls: ChannelTls | None, *, connections: int) -> None:
-        options: list[tuple[str, int | str]] = list(_OPTIONS)
-        if tls is not None and tls.server_name:
-            options.append(("grpc.ssl_target_name_override", tls.server_name))
-        credentials = None if tls is None else channel_credentials(tls)
-        self._channels = [
-            grpc.insecure_channel(address, options)
-            if credentials is None
-            else grpc.secure_channel(address, credentials, options)
-            for _ in range(connections)
-        ]
-        self._turns = itertools.cycle(range(connections))
+        channels = [_dial(grpc, address, tls) for _ in range(connections)]
+        self._turns = _Turns(channels)
 
-    def call(self, method: str, request: bytes, *, timeout_s: float) -> bytes:
+    def call(self, method: str, request: bytes, attempts: Attempts) -> bytes:
         """The reply's bytes; raises HotrowRpcError.
 
-        A call that may succeed later is sent again, on the next connection, after a pause: the one that the server
-        asked for, or else one that doubles, with jitter. When the next pause would outlast `timeout_s`, which counts
-        for all attempts together, the last error is raised at once.
+        A call that may succeed later is sent again, on the next connection, as `attempts` says.
         """
-        deadline_s = monotonic_s() + timeout_s
-        backoff_s = _FIRST_BACKOFF_S
         while True:
+            send = self._turns.next(method)
             try:
-                return self._send(method, request, deadline_s - monotonic_s())
+                reply: bytes = send(request, timeout=max(attempts.left_s(), 0))
             except grpc.RpcError as error:
-                failure = HotrowRpcError(error)
-                if not failure.retryable:
+                failure = error_from_rpc(error)
+                pause_s = attempts.pause_s(failure)
+                if pause_s is None:
                     raise failure from error
-                pause_s = max(backoff_s * random.uniform(0.5, 1), failure.retry_after_s or 0)
-                if monotonic_s() + pause_s >= deadline_s:
-                    raise failure from error
+            else:
+                return reply
             sleep_s(pause_s)
-            backoff_s = min(2 * backoff_s, _LAST_BACKOFF_S)
 
     def close(self) -> None:
         """End every connection; calls that run fail."""
-        for channel in self._channels:
+        for channel in self._turns.close():
             channel.close()
 
-    def _send(self, method: str, request: bytes, timeout_s: float) -> bytes:
-        send = self._channels[next(self._turns)].unary_unary(method, None, None)
-        reply: bytes = send(request, timeout=timeout_s)
-        return reply
+
+class AsyncChannelPool:
+    """The same in an event loop, the one in which it is first used."""
+
+    def __init__(self, address: str, tls: ChannelTls | None, *, connections: int) -> None:
+        self._address, self._tls, self._connections = address, tls, connections
+        self._turns: _Turns | None = None
+
+    async def call(self, method: str, request: bytes, attempts: Attempts) -> bytes:
+        """As `ChannelPool.call`."""
+        if self._turns is None:
+            # Here, because a channel belongs to the loop that runs.
+            self._turns = _Turns([_dial(grpc.aio, self._address, self._tls) for _ in range(self._connections)])
+        while True:
+            send = self._turns.next(method)
+            try:
+                reply: bytes = await send(request, timeout=max(attempts.left_s(), 0))
+            except grpc.RpcError as error:
+                failure = error_from_rpc(error)
+                pause_s = attempts.pause_s(failure)
+                if pause_s is None:
+                    raise failure from error
+            else:
+                return reply
+            await asyncio.sleep(pause_s)
+
+    async def close(self) -> None:
+        """End every connection; calls that run fail."""
+        if self._turns is None:
+            self._turns = _Turns([])
+        for channel in self._turns.close():
+            await channel.close()
+
+
+class _Turns:
+    """Which connection a call goes to. In turn, not the one with the fewest calls: that is the one that is broken."""
+
+    def __init__(self, channels: list[Any]) -> None:
+        self._channels = channels
+        self._methods: dict[str, Iterator[Callable[..., Any]]] = {}
+        self._closed = False
+
+    def next(self, method: str) -> Callable[..., Any]:
+        """What sends a call of the method; raises RuntimeError once the client is closed."""
+        if self._closed:
+            raise RuntimeError("the client is closed")
+        turns = self._methods.get(method)
+        if turns is None:
+            turns = itertools.cycle([channel.unary_unary(method, None, None) for channel in self._channels])
+            self._methods[method] = turns
+        return next(turns)
+
+    def close(self) -> list[Any]:
+        """The channels, each to be closed; no call is sent any more."""
+        self._closed = True
+        return self._channels
+
+
+def _dial(library: Any, address: str, tls: ChannelTls | None) -> Any:
+    """A channel of `grpc` or `grpc.aio`."""
+    if tls is None:
+        return library.insecure_channel(address, _OPTIONS)
+    name = (("grpc.ssl_target_name_override", tls.server_name),) if tls.server_name else ()
+    return library.secure_channel(address, channel_credentials(tls), (*_OPTIONS, *name))

@@ -1,22 +1,45 @@
 """What a push sends and what comes back."""
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 import numpy as np
 import numpy.typing as npt
-from hotrow.codec.column import decode_column, encode_column
+from hotrow.codec.column import encode_dense
+from hotrow.codec.column_values import dense_values
 from hotrow.codec.protowire import length_delimited
-from hotrow.types import UnixTimestamp
+from hotrow.types import UnixTimestamp, ValueType
 from hotrow.v1.push_pb2 import Destination, Operation, PushFeaturesReply, PushFeaturesRequest
+
+from hotrow_client.rows import Rows, columns_from_rows, dense_columns, plain_values
 
 _ROWS, _EVENT_TIMES = 4, 5
 _DESTINATIONS: Final[Mapping[str, Destination.ValueType]] = {
     name.lower(): number for name, number in Destination.items()
 }
 _OPERATIONS: Final[Mapping[str, Operation.ValueType]] = {name.lower(): number for name, number in Operation.items()}
+
+
+class PushOptions(TypedDict, total=False):
+    """Options of `Client.push`. `op` is "upsert" or "delete", `to` is "online", "offline" or "both"; `event_time` one
+    time for all rows or one a row (a datetime, datetime64 or microseconds), or the name of the column of the rows that
+    has them; absent: the time of receipt. `request_id` makes a push happen once; without one a new one is made, which
+    covers this call's own retries.
+    """
+
+    event_time: Any
+    op: str
+    to: str
+    request_id: str | None
+    atomic: bool
+    dry_run: bool
+    snapshot: str
+    types: Mapping[str, ValueType]
+    units: Mapping[str, str]
+    timeout_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,43 +85,42 @@ class PushReply:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Push:
-    """A push before its rows: where to and under which terms."""
+def encode_push(project: str, push_source: str, view: str, rows: Rows, options: PushOptions) -> tuple[bytes, str]:
+    """A canonical `hotrow.v1.PushFeaturesRequest`, and its request id.
 
-    project: str
-    push_source: str
-    view: str
-    request_id: str
-    op: str = "upsert"
-    to: str = "online"
-    atomic: bool = False
-    dry_run: bool = False
-    snapshot: str = ""
+    Raises TypeError or HotrowError, naming the column, for what cannot be sent.
+    """
+    if bool(push_source) == bool(view):
+        raise TypeError("push to a push source or to a view: give one of the two")
+    given = columns_from_rows(rows)
+    values, event_time = dict(given.values), options.get("event_time")
+    if isinstance(event_time, str):
+        if event_time not in values:
+            raise TypeError(f"event_time names {event_time!r}, which is no column; columns: {', '.join(values)}")
+        event_time = values.pop(event_time)
+    units = {name: unit for name, unit in given.units.items() if name in values} | dict(options.get("units", {}))
+    columns = dense_columns(values, options.get("types", {}), units)
+    head = PushFeaturesRequest(project=project)
+    if view:
+        head.view = view
+    else:
+        head.push_source = push_source
+    request_id = options.get("request_id") or uuid.uuid4().hex
+    tail = PushFeaturesRequest(
+        to=_chosen("to", options.get("to", "online"), _DESTINATIONS),
+        op=_chosen("op", options.get("op", "upsert"), _OPERATIONS),
+        request_id=request_id,
+        atomic=options.get("atomic", False),
+        dry_run=options.get("dry_run", False),
+        snapshot=options.get("snapshot", ""),
+    )
+    encoded = (length_delimited(_ROWS, encode_dense(one.name, one.dense, one.unit)) for one in columns)
+    times = _encode_event_times(event_time, columns[0].dense.rows if columns else 0)
+    return b"".join((head.SerializeToString(), *encoded, times, tail.SerializeToString())), request_id
 
-    def encode(self, columns: list[bytes], event_times: bytes) -> bytes:
-        """A canonical `hotrow.v1.PushFeaturesRequest`; `columns` and `event_times` are serialized already."""
-        if bool(self.push_source) == bool(self.view):
-            raise TypeError("push to a push source or to a view: give one of the two")
-        head = PushFeaturesRequest(project=self.project)
-        if self.view:
-            head.view = self.view
-        else:
-            head.push_source = self.push_source
-        tail = PushFeaturesRequest(
-            to=_chosen("to", self.to, _DESTINATIONS),
-            op=_chosen("op", self.op, _OPERATIONS),
-            request_id=self.request_id,
-            atomic=self.atomic,
-            dry_run=self.dry_run,
-            snapshot=self.snapshot,
-        )
-        rows = (length_delimited(_ROWS, column) for column in columns)
-        return b"".join((head.SerializeToString(), *rows, event_times, tail.SerializeToString()))
 
-
-def encode_event_times(event_time: Any, rows: int) -> bytes:
-    """The field `event_time_us` of a request: one time for all rows, one a row, or none (the time of receipt).
+def _encode_event_times(event_time: Any, rows: int) -> bytes:
+    """The field `event_time_us`: one time for all rows, one a row, or none (the time of receipt).
 
     A time is a datetime (without a zone: UTC), a datetime64, or an int of microseconds; raises TypeError otherwise.
     """
@@ -106,11 +128,10 @@ def encode_event_times(event_time: Any, rows: int) -> bytes:
         return b""
     if isinstance(event_time, (datetime, np.datetime64, int, np.integer)):
         event_time = [event_time] * rows
-    column = decode_column(encode_column("event_time", event_time, type=UnixTimestamp))
-    if not column.present.all():
+    times = dense_values("event_time", plain_values("event_time", event_time), UnixTimestamp)
+    if times.absent is not None:
         raise TypeError("event_time has a null: every row has an event time, or none has one")
-    times = np.asarray(column.values)
-    return length_delimited(_EVENT_TIMES, times.tobytes()) if len(times) else b""
+    return length_delimited(_EVENT_TIMES, np.asarray(times.values).tobytes()) if times.rows else b""
 
 
 def _chosen(option: str, word: str, words: Mapping[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""The answer of a read, as NumPy arrays, a dict or rows."""
+"""The answer of a read, as NumPy arrays, a dict, rows, a matrix, or a frame of pandas, Polars or Arrow."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,15 +10,19 @@ from hotrow.codec.reply import DecodedReply, decode_reply
 from hotrow.errors import not_found
 from hotrow.types import TIMESTAMP
 
+from hotrow_client import frame_arrow, frame_pandas, frame_polars
+
 
 class Reply:
     """Columns in the order asked, with a row for each of the entities.
 
     `reply["pulse"]` is a masked array: a slot without a value is masked, and `reply.statuses("pulse")` says why.
+    Numbers are copied once, from the bytes that came, so an array may be changed; a change is seen by whatever else is
+    made of the same reply.
     """
 
     def __init__(self, decoded: DecodedReply) -> None:
-        self._matrix = decoded.matrix
+        self._decoded = decoded
         self._columns = {column.name: column for column in decoded.columns}
         self.snapshot = decoded.snapshot
         self._event_times_us = decoded.event_times_us
@@ -27,6 +31,10 @@ class Reply:
     def from_bytes(cls, data: bytes) -> "Reply":
         """The reply in a serialized `hotrow.v1.GetOnlineFeaturesReply`; raises HotrowError for other bytes."""
         return cls(decode_reply(data))
+
+    def rows(self, start: int, stop: int) -> "Reply":
+        """Some of the rows, without a copy of numbers."""
+        return Reply(self._decoded.rows(start, stop))
 
     def __len__(self) -> int:
         """Rows."""
@@ -60,8 +68,8 @@ class Reply:
         """float32 of shape (rows, columns), NaN where there is no value. Asked for with `matrix=True` it came so,
         else it is made of the numeric columns; raises TypeError where there are others.
         """
-        if self._matrix is not None:
-            return self._matrix.values
+        if self._decoded.matrix is not None:
+            return self._decoded.matrix.values
         out = np.full((len(self), len(self._columns)), np.nan, dtype=np.float32)
         for place, column in enumerate(self._columns.values()):
             if column.type is None or column.type.is_list or self._values(column).dtype.kind not in "fib":
@@ -70,7 +78,7 @@ class Reply:
         return out
 
     def statuses(self, name: str) -> npt.NDArray[np.uint8]:
-        """A number of `hotrow.v1.Status` a row."""
+        """A number of `Status` a row."""
         return self._column(name).statuses
 
     def event_times(self, view: str) -> "np.ma.MaskedArray[Any, Any]":
@@ -85,12 +93,26 @@ class Reply:
 
     def to_dict(self) -> dict[str, list[Any]]:
         """Python values by column, None where there is none; times are UTC datetimes."""
-        return {name: self._to_list(column) for name, column in self._columns.items()}
+        return {name: column.to_list() for name, column in self._columns.items()}
 
     def to_rows(self) -> list[dict[str, Any]]:
         """A dict a row."""
         columns = self.to_dict()
         return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+    def to_pandas(self) -> Any:
+        """A pandas DataFrame. Where there is no value floats have NaN, integers and bools (pandas' own dtypes) pd.NA,
+        times (datetime64[us, UTC]) NaT; `hotrow_client.frame_pandas` has the whole table. Units are in `attrs`.
+        """
+        return frame_pandas.frame(self._decoded.columns, self.snapshot)
+
+    def to_polars(self) -> Any:
+        """A Polars DataFrame, null where there is no value."""
+        return frame_polars.frame(self._decoded.columns)
+
+    def to_arrow(self) -> Any:
+        """A pyarrow Table, null where there is no value; a field's metadata has the `unit`."""
+        return frame_arrow.table(self._decoded.columns, self.snapshot)
 
     def __repr__(self) -> str:
         return f"Reply({len(self)} rows of {', '.join(self._columns)})"
@@ -101,21 +123,10 @@ class Reply:
         return self._columns[name]
 
     def _values(self, column: DecodedColumn) -> npt.NDArray[Any]:
-        if column.type is None and self._matrix is not None:
-            return self._matrix.values[:, self._matrix.names.index(column.name)]
+        is_time = column.type is not None and column.type.element_kind == TIMESTAMP
         if isinstance(column.values, list):
             out = np.empty(len(column.values), dtype=object)
             for place, row in enumerate(column.values):
-                out[place] = row.view("datetime64[us]") if _is_time(column) else row
+                out[place] = row.view("datetime64[us]") if is_time else row
             return out
-        return column.values.view("datetime64[us]") if _is_time(column) else column.values
-
-    def _to_list(self, column: DecodedColumn) -> list[Any]:
-        if column.type is not None or self._matrix is None:
-            return column.to_list()
-        values = self._values(column).tolist()
-        return [v if here else None for v, here in zip(values, column.present.tolist(), strict=True)]
-
-
-def _is_time(column: DecodedColumn) -> bool:
-    return column.type is not None and column.type.element_kind == TIMESTAMP
+        return column.values.view("datetime64[us]") if is_time else column.values

@@ -25,7 +25,7 @@ _CODES: Final = {
     grpc.StatusCode.ALREADY_EXISTS: Code.CONFLICT,
     grpc.StatusCode.RESOURCE_EXHAUSTED: Code.EXHAUSTED,
     grpc.StatusCode.UNAVAILABLE: Code.UNAVAILABLE,
-    grpc.StatusCode.CANCELLED: Code.UNAVAILABLE,  # by the other side: this client cancels nothing
+    grpc.StatusCode.CANCELLED: Code.UNAVAILABLE,  # by the other side: gRPC does so to calls that meet a drain
     grpc.StatusCode.DEADLINE_EXCEEDED: Code.DEADLINE,
     grpc.StatusCode.UNAUTHENTICATED: Code.UNAUTHENTICATED,
     grpc.StatusCode.PERMISSION_DENIED: Code.DENIED,
@@ -41,15 +41,11 @@ class HotrowRpcError(HotrowError):
     `retry_after_s` when to come back, `status` is gRPC's own code.
     """
 
-    def __init__(self, error: grpc.RpcError) -> None:
-        self.status: grpc.StatusCode = error.code()
-        field, retry_after_s = _read_details(error.trailing_metadata() or ())
-        super().__init__(
-            _CODES.get(self.status, Code.INTERNAL),
-            error.details() or self.status.name,
-            field=field,
-            retry_after_s=retry_after_s,
-        )
+    def __init__(
+        self, status: grpc.StatusCode, message: str, *, field: str = "", retry_after_s: float | None = None
+    ) -> None:
+        self.status = status
+        super().__init__(_CODES.get(status, Code.INTERNAL), message, field=field, retry_after_s=retry_after_s)
 
     def __str__(self) -> str:
         return f"{self.status.name}: {self.message}"
@@ -61,6 +57,13 @@ class HotrowRpcError(HotrowError):
         RESOURCE_EXHAUSTED without a hint is final, as a message over the size limit is.
         """
         return self.code is Code.UNAVAILABLE or (self.code is Code.EXHAUSTED and self.retry_after_s is not None)
+
+
+def error_from_rpc(error: Any) -> HotrowRpcError:
+    """What gRPC raised (`grpc.RpcError`, of either of its libraries), in this package's terms."""
+    status: grpc.StatusCode = error.code()
+    field, retry_after_s = _read_details(error.trailing_metadata() or ())
+    return HotrowRpcError(status, error.details() or status.name, field=field, retry_after_s=retry_after_s)
 
 
 def _read_details(trailers: Iterable[Any]) -> tuple[str, float | None]:

@@ -1,14 +1,12 @@
 """Columns on the wire, for clients and tools: NumPy arrays to and from the bytes of a `hotrow.v1.Column`.
 
 Written by hand, canonical as protobuf itself writes them: fields in number order, packed numbers in one block, which
-is the array's own memory; statuses left out where every row is PRESENT. Read through protobuf, whose repeated numbers
-become arrays by a copy of their memory: 50 columns of 1, 100 and 1,000 doubles took 390, 410 and 500 us of CPU, and a
-walk over the wire in Python, which has to fall back on protobuf for other than canonical bytes, 350, 450 and 520.
+is the array's own memory; statuses left out where every row is PRESENT. Read through protobuf, which takes every form
+of a message; `hotrow.codec.reply_wire` reads canonical replies faster.
 """
 
 import itertools
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -33,7 +31,10 @@ __all__ = [
     "column_from_message",
     "decode_column",
     "encode_column",
+    "encode_dense",
+    "objects_of",
     "packed_varints",
+    "rows_of_lists",
     "varint_table",
 ]
 
@@ -43,28 +44,58 @@ _NAME, _UNIT, _STATUSES = 1, 18, 19
 _TYPES: Final = {value_type.wire_name: value_type for value_type in BY_NAME.values()}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class DecodedColumn:
     """A column as it came: `values` and `statuses` (uint8, numbers of `hotrow.v1.Status`) have an entry a row.
 
     Values of a numeric type are an array of the dtype in `hotrow.types.NUMPY_NAMES`, so times are int64 microseconds;
     strings and bytes are an array of objects; of a list type there is a list with an array a row. A slot that is not
-    PRESENT holds 0 or empty. `type` is None where the column carries no values, as in a matrix reply.
+    PRESENT holds 0 or empty (NaN in a column of a matrix). `type` is None where the column carries no values.
+
+    A plain class: a frozen dataclass of five fields takes three times as long to make, and a reply has fifty.
     """
 
-    name: str
-    type: ValueType | None
-    values: AnyArray | list[AnyArray]
-    statuses: npt.NDArray[np.uint8]
-    unit: str = ""
+    __slots__ = ("_values", "name", "statuses", "type", "unit")
+
+    def __init__(
+        self,
+        name: str,
+        type: ValueType | None,  # noqa: A002 - the word of the schema
+        values: "AnyArray | list[AnyArray] | Collection[Any]",
+        statuses: npt.NDArray[np.uint8],
+        unit: str = "",
+    ) -> None:
+        """`values` of strings and bytes may be any collection; it becomes objects when somebody asks for them."""
+        self.name = name
+        self.type = type
+        self._values = values
+        self.statuses = statuses
+        self.unit = unit
 
     def __len__(self) -> int:
         return len(self.statuses)
 
     @property
+    def values(self) -> AnyArray | list[AnyArray]:
+        """What the rows hold, as the class says."""
+        if isinstance(self._values, np.ndarray) or (self.type is not None and self.type.is_list):
+            return self._values  # type: ignore[return-value]
+        self._values = objects_of(self._values)
+        return self._values
+
+    @property
     def present(self) -> BoolArray:
         """Which rows have a value."""
         return np.equal(self.statuses, PRESENT)
+
+    def rows(self, start: int, stop: int) -> "DecodedColumn":
+        """Some of the rows; numbers are not copied."""
+        return DecodedColumn(
+            self.name,
+            self.type,
+            self._values[start:stop],  # type: ignore[index]
+            self.statuses[start:stop],
+            self.unit,
+        )
 
     def to_list(self) -> list[Any]:
         """Python values, None where a row has none; times are UTC datetimes (integers outside the years 1 to 9999)."""
@@ -99,7 +130,19 @@ def encode_column(
         codes = np.full(dense.rows, PRESENT, dtype=np.uint8) if given is None else given.copy()
         codes[dense.absent & (codes == PRESENT)] = NULL_VALUE
         statuses_bytes = codes.tobytes()
-    return column_bytes(_text(name, name), dense.type.kind, _block(dense), _text(name, unit), statuses_bytes)
+    return _dense_bytes(name, dense, unit, statuses_bytes)
+
+
+def encode_dense(name: str, dense: Dense, unit: str = "") -> bytes:
+    """The canonical bytes of a column from its dense values; absent slots are NULL_VALUE."""
+    statuses_bytes = b""
+    if dense.absent is not None:
+        statuses_bytes = np.where(dense.absent, np.uint8(NULL_VALUE), np.uint8(PRESENT)).tobytes()
+    return _dense_bytes(name, dense, unit, statuses_bytes)
+
+
+def _dense_bytes(name: str, dense: Dense, unit: str, statuses: bytes) -> bytes:
+    return column_bytes(_text(name, name), dense.type.kind, _block(dense), _text(name, unit), statuses)
 
 
 def column_bytes(name: bytes, kind: int, block: bytes, unit: bytes, statuses: bytes) -> bytes:
@@ -187,19 +230,22 @@ def _read_statuses(message: ColumnMessage) -> npt.NDArray[np.uint8]:
 
 def _read_values(name: str, block: Any, value_type: ValueType) -> AnyArray | list[AnyArray]:
     kind = value_type.element_kind
-    flat = _objects(block.values) if kind in (STRING, BYTES) else np.array(block.values, dtype=NUMPY_NAMES[kind])
-    return _rows(name, flat, list(block.lengths)) if value_type.is_list else flat
+    if kind in (STRING, BYTES) and not value_type.is_list:
+        return block.values  # type: ignore[no-any-return]
+    flat = objects_of(block.values) if kind in (STRING, BYTES) else np.array(block.values, dtype=NUMPY_NAMES[kind])
+    return rows_of_lists(name, flat, list(block.lengths)) if value_type.is_list else flat
 
 
-def _rows(name: str, flat: AnyArray, lengths: list[int]) -> list[AnyArray]:
-    """The list of each row, views of one array."""
+def rows_of_lists(name: str, flat: AnyArray, lengths: list[int]) -> list[AnyArray]:
+    """The list of each row, views of one array; raises HotrowError (INVALID) where the lengths are other ones."""
     if sum(lengths) != len(flat):
         raise invalid(f"column {name!r} has {len(flat)} elements and lengths of {sum(lengths)}", field=name)
     ends = list(itertools.accumulate(lengths))
     return [flat[end - length : end] for end, length in zip(ends, lengths, strict=True)]
 
 
-def _objects(values: Collection[Any]) -> AnyArray:
+def objects_of(values: Collection[Any]) -> AnyArray:
+    """An array of Python objects."""
     out = np.empty(len(values), dtype=object)
     out[:] = list(values)
     return out

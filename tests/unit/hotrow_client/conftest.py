@@ -12,6 +12,7 @@ class Answers(feature_server_pb2_grpc.FeatureServerServicer, feature_ingest_pb2_
 
     def __init__(self):
         self.requests, self.peers, self.failures = [], [], []
+        self.answer = None  # makes the reply to a read, in place of `reply`
         self.reply = feature_server_pb2.GetOnlineFeaturesReply()
         self.push_reply = push_pb2.PushFeaturesReply()
 
@@ -23,7 +24,7 @@ class Answers(feature_server_pb2_grpc.FeatureServerServicer, feature_ingest_pb2_
 
     def GetOnlineFeatures(self, request, context):  # noqa: N802
         self._note(request, context)
-        return self.reply
+        return self.answer(request, context) if self.answer else self.reply
 
     def PushFeatures(self, request, context):  # noqa: N802
         self._note(request, context)
@@ -48,7 +49,7 @@ class RunningServer:
         )
 
     def _start(self, register, answers, *, port):
-        server = grpc.server(ThreadPoolExecutor(4))
+        server = grpc.server(ThreadPoolExecutor(16))
         register(answers, server)
         address = f"127.0.0.1:{port}"
         if self._credentials:
