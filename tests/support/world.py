@@ -108,7 +108,7 @@ class World:
         for served in (self.reads, self.writes):
             assert served.update(refs, known.__getitem__) == []
         for snapshot in known.values():
-            self.store.put_schemas({view.fingerprint: view.schema_bytes for view in snapshot.views.values()})
+            self.store.put_schemas({view.fingerprint: view.schema_bytes for view in snapshot.stored_views.values()})
 
     def start(self, handler, request, call: RecordingCall | None = None) -> RecordingCall:
         """Hand the request to a handler, and what it raises to the call, as the gate does."""
