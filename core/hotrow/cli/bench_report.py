@@ -23,6 +23,7 @@ STAGES = {
     "parse": "the columns are found in the request",
     "plan": "the plan is found; a read's keys are encoded",
     "encode": "the rows are checked and encoded",
+    "transform": "a read's rows are decoded, transforms run",
     "compare": "the rows are compared with those stored",
     "wait": "for the commit before; a read, for its min_token",
     "store": "the rows are read",
