@@ -310,13 +310,15 @@ def test_a_read_is_of_one_state(store, make_row):
     threads = [threading.Thread(target=look) for _ in range(2)]
     for thread in threads:
         thread.start()
-    for time_us in range(1, 200):
-        row = make_row(time_us)
-        store.write([Write(HORSES, [b"a"], [row]), Write(RIDERS, [b"a"], [row])])
-        assert read_rows(store, [RIDERS], [[b"a"]]) == [row]
-    done.set()
-    for thread in threads:
-        thread.join()
+    try:
+        for time_us in range(1, 200):
+            row = make_row(time_us)
+            store.write([Write(HORSES, [b"a"], [row]), Write(RIDERS, [b"a"], [row])])
+            assert read_rows(store, [RIDERS], [[b"a"]]) == [row]
+    finally:  # or the readers would go on, and hold up every test after this one
+        done.set()
+        for thread in threads:
+            thread.join()
     assert torn == []
     assert next(read) > 10
 
