@@ -28,7 +28,8 @@ def _loaded() -> set[str]:
 def test_what_importing_loads():
     """Of other people's packages the three dependencies; of hotrow no kernel, store, registry or command."""
     loaded = _loaded()
-    foreign = {name for name in loaded if name.partition(".")[0] in packages_distributions()}
+    installed = packages_distributions()  # once: it reads the metadata of every distribution
+    foreign = {name for name in loaded if name.partition(".")[0] in installed}
     tops = {".".join(name.split(".")[: 2 if name.startswith("google.") else 1]) for name in foreign}
     tops -= {"google", "hotrow", "hotrow_client"}
     tops -= {"grpc_health", "grpc_reflection", "grpc_tools"}  # `import grpc` tries them, and needs none
