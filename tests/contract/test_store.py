@@ -307,7 +307,7 @@ def test_a_read_is_of_one_state(store, make_row):
             next(read)
             if one != other:
                 torn.append((one, other))
-            time.sleep(0.0002)  # or the readers hand the interpreter's lock to one another, and the writer starves
+            time.sleep(0)  # or the readers hand the interpreter's lock to one another, and the writer starves
 
     threads = [threading.Thread(target=look) for _ in range(2)]
     for thread in threads:
