@@ -300,11 +300,13 @@ def test_a_read_is_of_one_state(store, make_row):
     put(store, [b"a"], [make_row(0)], RIDERS)
     done = threading.Event()
     torn, read = [], itertools.count()
+    looked = threading.Semaphore(0)
 
     def look():
         while not done.is_set():
             one, other = read_rows(store, [HORSES, RIDERS], [[b"a"], [b"a"]])
             next(read)
+            looked.release()
             if one != other:
                 torn.append((one, other))
             time.sleep(0)  # or the readers hand the interpreter's lock to one another, and the writer starves
@@ -317,6 +319,8 @@ def test_a_read_is_of_one_state(store, make_row):
             row = make_row(time_us)
             store.write([Write(HORSES, [b"a"], [row]), Write(RIDERS, [b"a"], [row])])
             assert read_rows(store, [RIDERS], [[b"a"]]) == [row]
+            if time_us % 10 == 0:  # or all could be written before a reader has begun
+                assert looked.acquire(timeout=30)
     finally:  # or the readers would go on, and hold up every test after this one
         done.set()
         for thread in threads:
