@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hotrow import clock, log
-from hotrow.codec.pushed import EncodedRows, RowPlan, Times, no_rows, plan_rows, rows_from_request
+from hotrow.codec.pushed import NO_LIMIT, EncodedRows, RowPlan, Times, no_rows, plan_rows, rows_from_request
 from hotrow.codec.token import Token
 from hotrow.codec.wire import Scanned, Shape, bits, parse_message, scan_request
 from hotrow.errors import Code, HotrowError, invalid, not_found
@@ -27,7 +27,6 @@ MATERIALIZE = Shape(
     MaterializeRowsRequest, columns=bits(ROWS), volatile=bits(EVENT_TIME, CREATED_TIME), fixed=bits(WATERMARK)
 )
 MAX_REQUEST_ID_BYTES = 256
-_NO_LIMIT = (1 << 63) - 1
 
 _log = log.logger(__name__)
 
@@ -119,7 +118,7 @@ class Pipeline:
         target = self._target(scanned, MATERIALIZE)
         if target.transforms is not None and scanned.has_group(ROWS):
             scanned = scan_request(target.transforms.extended(scanned), MATERIALIZE)
-        times = Times(clock.now_us(), _NO_LIMIT, with_created=True)
+        times = Times(clock.now_us(), NO_LIMIT, with_created=True)
         # A request without columns carries a watermark alone: the source was read to its end, and nothing is left.
         encoded = rows_from_request(target.rows, scanned, times) if scanned.has_group(ROWS) else no_rows()
         keys = encoded.keys()

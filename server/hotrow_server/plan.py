@@ -16,11 +16,11 @@ from hotrow.codec.response_plan import (
     ResponsePlan,
     ViewColumns,
     plan_response,
+    view_columns,
 )
 from hotrow.errors import Code, HotrowError, invalid, not_found
 from hotrow.registry.needed import Needed, needed_columns
 from hotrow.registry.snapshot import Snapshot
-from hotrow.schema.field import Field
 from hotrow.schema.selected import all_join_keys, column_names, reference_from_text
 from hotrow.schema.service import FeatureRef
 from hotrow.schema.view import FeatureView
@@ -97,10 +97,10 @@ def plan_read(snapshot: Snapshot, request: GetOnlineFeaturesRequest, find_signed
     )
     if shape.matrix:
         _check_matrix(snapshot, features)
-    columns = tuple(_columns(view, needed.of_views[view.name]) for view in views)
+    columns = tuple(view_columns(view, needed.of_views[view.name]) for view in views)
     sent = _sent_view(needed)
     if sent is not None:
-        columns = (*columns, _columns(sent, needed.of_request))
+        columns = (*columns, view_columns(sent, needed.of_request))
     computed = _computed(needed)
     sets = tuple(dict.fromkeys(view.join_keys for view in views))
     return ReadPlan(
@@ -186,16 +186,6 @@ def _check_matrix(snapshot: Snapshot, features: Sequence[FeatureRef]) -> None:
             raise invalid(f"'{reference}' is {type_}, and a matrix holds numbers; leave it out", field="options.matrix")
 
 
-def _columns(view: FeatureView, wanted: Sequence[tuple[int, Field]]) -> ViewColumns:
-    return ViewColumns(
-        name=view.name,
-        ttl_us=view.ttl_us,
-        layouts=(layout_from_schema(view.schema_bytes, view.fingerprint),),
-        fields=tuple(field for _, field in wanted),
-        columns=tuple(column for column, _ in wanted),
-    )
-
-
 def _sent_view(needed: Needed) -> FeatureView | None:
     """What callers send, as a view: so request data are checked, and decoded, as pushed rows are."""
     fields = [field for _, field in needed.of_request]
@@ -207,6 +197,5 @@ def _computed(needed: Needed) -> Computed:
         return NOTHING_COMPUTED
     from hotrow.transforms.program import plan_program  # noqa: PLC0415 - loads the compiler, for transforms alone
 
-    fields = {needed.column_of(one, field.name): field for one in needed.transforms for field in one.fields}
     program = plan_program(needed.transforms, needed.column_of)
-    return Computed(fields, program, sent=bool(needed.of_request))
+    return Computed(needed.outputs, program, sent=bool(needed.of_request))

@@ -4,14 +4,12 @@ import numpy as np
 from hotrow.codec.fault import ROW_REASONS
 from hotrow.codec.kernel_row import OUT_END, OUT_ROW
 from hotrow.codec.lookup import Keys
-from hotrow.codec.pushed import RowPlan, Times, rows_from_request
+from hotrow.codec.pushed import AT_ANY_TIME, RowPlan, rows_from_request
 from hotrow.codec.response import NOTHING_SENT, Sent
 from hotrow.codec.wire import Scanned
 from hotrow.errors import invalid
 
 from hotrow_server.plan import ReadPlan
-
-_AT_ANY_TIME = Times(0, (1 << 63) - 1)
 
 
 def sent_rows(plan: ReadPlan, expected: RowPlan, request: Scanned, keys: Keys) -> tuple[Keys, Sent]:
@@ -19,7 +17,7 @@ def sent_rows(plan: ReadPlan, expected: RowPlan, request: Scanned, keys: Keys) -
 
     Raises INVALID, naming the column, for request data that are not what the transforms take, a row an entity.
     """
-    encoded = rows_from_request(expected, request, _AT_ANY_TIME)
+    encoded = rows_from_request(expected, request, AT_ANY_TIME)
     for row, fault, entry in encoded.refused():
         name = expected.expected.entries[entry][0]
         raise invalid(f"request_data: {name!r} in row {row}: {ROW_REASONS[fault]}", field=name)

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from hotrow import encoders
-from hotrow.codec.cells import Block
-from hotrow.codec.response import address_of
+from hotrow.codec.cells import Block, address_of
 from hotrow.offline.transformed import Computation, plan_computation
 from hotrow.registry.needed import needed_of
 from hotrow.schema.field import Field

@@ -51,6 +51,11 @@ class Times(NamedTuple):
     with_created: bool = False
 
 
+NO_LIMIT = (1 << 63) - 1
+AT_ANY_TIME = Times(0, NO_LIMIT)
+"""For rows whose event times nobody looks at."""
+
+
 class EncodedRows:
     """Keys and rows in one buffer. A row that is refused takes no space; `is_clean` says that none is."""
 

@@ -104,8 +104,3 @@ def write_cells(plan: ResponsePlan, rows: Rows, sent: Sent, cells: tuple[Table, 
         out[: len(statuses)] = statuses
         start = k.encode(rows.data, plan.table, plan.constants, plan.made, room, n, scratch, out)
     return out[start:].tobytes()
-
-
-def address_of(array: Octets | Table) -> int:
-    """Where the elements of an array are."""
-    return int(array.__array_interface__["data"][0])

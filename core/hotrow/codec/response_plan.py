@@ -11,11 +11,12 @@ from hotrow.codec.cells import CellProgram
 from hotrow.codec.entity import byte_table, int_table
 from hotrow.codec.kernel_decode import BIT_DEFAULT, BIT_NULL, FIRST_VIEW, SLOT_WIDTH, VIEW_WIDTH
 from hotrow.codec.kernel_row import HEADER
-from hotrow.codec.layout import Constants, RowLayout, Slot, is_variable, stored_value
+from hotrow.codec.layout import Constants, RowLayout, Slot, is_variable, layout_from_schema, stored_value
 from hotrow.codec.protowire import LENGTH, length_delimited, tag
 from hotrow.codec.wire import Octets, Table
 from hotrow.schema.default import DefaultValue
 from hotrow.schema.field import Field
+from hotrow.schema.view import FeatureView
 from hotrow.types import BOOL, BYTES, FLOAT32, FLOAT64, INT32, INT64, STRING, TIMESTAMP
 
 MATRIX_KINDS = (FLOAT64, FLOAT32, INT64, INT32, BOOL, TIMESTAMP)
@@ -83,6 +84,17 @@ class ResponsePlan:
     slack: int
     transforms: CellProgram | None
     made: Table
+
+
+def view_columns(view: FeatureView, wanted: Sequence[tuple[int, Field]]) -> ViewColumns:
+    """The columns of a view of which these are wanted, by number, from rows of its own schema."""
+    return ViewColumns(
+        name=view.name,
+        ttl_us=view.ttl_us,
+        layouts=(layout_from_schema(view.schema_bytes, view.fingerprint),),
+        fields=tuple(field for _, field in wanted),
+        columns=tuple(column for column, _ in wanted),
+    )
 
 
 def plan_response(

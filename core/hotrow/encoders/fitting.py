@@ -27,7 +27,7 @@ from hotrow.offline.materialize import Source, open_view
 from hotrow.offline.parquet import BatchSize, Interval, SourceBatch
 from hotrow.offline.rows import Refusals, kept_rows
 from hotrow.offline.transformed import plan_computation
-from hotrow.registry.needed import Needed, needed_of
+from hotrow.registry.needed import needed_of
 from hotrow.schema.canonical import Document
 from hotrow.schema.field import Field
 from hotrow.schema.fitted import Fitted
@@ -189,19 +189,14 @@ def _values_of(source: Any, field: Field) -> Callable[[Columns], pa.Array]:
         return lambda columns: columns[field.name]
     needed = needed_of([(source, field)], stored=False)
     computation = plan_computation(needed)
-    assert computation is not None  # noqa: S101 - there is a transform
-    given = _given(needed)
+    given = needed.given
     wanted = needed.column_of(source, field.name)
 
     def computed(columns: Columns) -> pa.Array:
         rows = len(next(iter(columns.values())))
-        return computation.run({number: columns[one.name] for number, one in given}, rows)[wanted]
+        return computation.run({number: columns[one.name] for number, one in given.items()}, rows)[wanted]
 
     return computed
-
-
-def _given(needed: Needed) -> list[tuple[int, Field]]:
-    return [*needed.of_request, *(one for columns in needed.of_views.values() for one in columns)]
 
 
 def _sources(transform: Transform) -> list[Any]:

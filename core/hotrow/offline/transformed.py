@@ -14,22 +14,19 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hotrow.codec.cells import Block
+from hotrow.codec.cells import Block, address_of
 from hotrow.codec.kernel_gather import gather
-from hotrow.codec.response import address_of
+from hotrow.codec.layout import is_variable
 from hotrow.codec.wire import Octets, Table
 from hotrow.offline.arrow_column import arrow_type
 from hotrow.registry.needed import Needed
-from hotrow.schema.field import Field
 from hotrow.transforms.kernel_cells import NULL_VALUE, PRESENT, TRANSFORM_ERROR
 from hotrow.transforms.program import Program, plan_program
 from hotrow.transforms.values import list_bytes, list_from_bytes
-from hotrow.types import BOOL, BYTES, FLOAT32, FLOAT64, INT32, INT64, STRING, TIMESTAMP, ValueType
+from hotrow.types import BOOL, BYTES, FLOAT32, FLOAT64, NUMPY_NAMES, STRING, ValueType
 
 _BLOCK_ROWS = 1 << 13
 _TEXTS = (STRING, BYTES)
-_DTYPES = {FLOAT64: "<f8", FLOAT32: "<f4", INT64: "<i8", INT32: "<i4", BOOL: "|u1", TIMESTAMP: "<i8"}
-_WIDTHS = {kind: int(dtype[-1]) for kind, dtype in _DTYPES.items()}
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -44,14 +41,8 @@ class Computation:
 
     def run(self, given: Mapping[int, pa.Array], rows: int) -> dict[int, pa.Array]:
         """The columns of the outputs by number, from those of views and of the caller."""
-        inputs = self._inputs()
-        outputs = {
-            self.needed.column_of(transform, output.name): output
-            for transform in self.needed.transforms
-            for output in transform.fields
-        }
-        sources = {number: _open(given[number], inputs[number].type) for number in inputs}
-        made = {number: _Made(output.type, rows) for number, output in outputs.items()}
+        sources = {number: _open(given[number], one.type) for number, one in self.needed.given.items()}
+        made = {number: _Made(output.type, rows) for number, output in self.needed.outputs.items()}
         cells = _Cells(len(self.needed.columns), min(rows, _BLOCK_ROWS))
         for start in range(0, rows, _BLOCK_ROWS):
             n = min(_BLOCK_ROWS, rows - start)
@@ -73,12 +64,6 @@ class Computation:
             if rows
         ]
 
-    def _inputs(self) -> dict[int, Field]:
-        taken = dict(self.needed.of_request)
-        for columns in self.needed.of_views.values():
-            taken |= dict(columns)
-        return taken
-
 
 def plan_computation(needed: Needed) -> Computation:
     """The computation of a selection with transforms; raises INVALID as compiling does."""
@@ -97,12 +82,22 @@ class _Cells:
 
 
 class _Source:
-    """An input column: `values` are what becomes words, `starts` and `lengths` of strings and lists are given."""
+    """An input column: its words, and of strings and lists the lengths; words are then addresses.
 
-    def __init__(self, valid: npt.NDArray[np.bool_] | None, words: npt.NDArray[Any], lengths: Table | None) -> None:
+    `held` is the memory that they are in, where it is not Arrow's.
+    """
+
+    def __init__(
+        self,
+        valid: npt.NDArray[np.bool_] | None,
+        words: npt.NDArray[Any],
+        lengths: Table | None = None,
+        held: Bytes | None = None,
+    ) -> None:
         self._valid = valid
         self._words = words
         self._lengths = lengths
+        self._held = held
 
     def fill(self, cells: _Cells, number: int, start: int, n: int) -> None:
         place, there = slice(number * n, number * n + n), slice(start, start + n)
@@ -118,25 +113,13 @@ class _Source:
             statuses[null] = NULL_VALUE
 
 
-class _Lists(_Source):
-    """A source that holds on to memory which is not Arrow's."""
-
-    def __init__(self, valid: npt.NDArray[np.bool_] | None, words: Table, lengths: Table, held: Any) -> None:
-        super().__init__(valid, words, lengths)
-        self._held = held
-
-
-def _open(array: pa.Array, type_: ValueType) -> _Source:  # noqa: PLR0911 - a line a kind
+def _open(array: pa.Array, type_: ValueType) -> _Source:
     valid = None if not array.null_count else pc.is_valid(array).to_numpy(zero_copy_only=False)
     kind = type_.kind
-    if kind == FLOAT64:
-        return _Source(valid, _fixed(array, "<i8"), None)
-    if kind == FLOAT32:
-        return _Source(valid, _fixed(array, "<i4"), None)
     if kind == BOOL:
-        return _Source(valid, pc.fill_null(array, False).to_numpy(zero_copy_only=False), None)
-    if kind in _DTYPES:
-        return _Source(valid, _fixed(array, _DTYPES[kind]), None)
+        return _Source(valid, pc.fill_null(array, False).to_numpy(zero_copy_only=False))
+    if not is_variable(type_):
+        return _Source(valid, _fixed(array, f"<i{_width(kind)}"))  # the bits of floats
     if type_.element_kind in _TEXTS and type_.is_list:
         return _text_lists(array, type_, valid)
     offsets = _fixed_buffer(array.buffers()[1], "<i8")[array.offset : array.offset + len(array) + 1]
@@ -147,8 +130,8 @@ def _open(array: pa.Array, type_: ValueType) -> _Source:  # noqa: PLR0911 - a li
     values = array.values
     if element == BOOL:
         held = pc.fill_null(values, False).to_numpy(zero_copy_only=False).astype(np.uint8)
-        return _Lists(valid, offsets[:-1] + address_of(held), np.diff(offsets), held)
-    width = _WIDTHS[element]
+        return _Source(valid, offsets[:-1] + address_of(held), np.diff(offsets), held)
+    width = _width(element)
     at = (values.buffers()[1].address if len(values) else 0) + width * values.offset
     return _Source(valid, width * offsets[:-1] + at, width * np.diff(offsets))
 
@@ -159,7 +142,7 @@ def _text_lists(array: pa.Array, type_: ValueType, valid: npt.NDArray[np.bool_] 
     held = np.frombuffer(b"".join(parts) or b"\0", np.uint8)
     lengths = np.array([len(part) for part in parts], np.int64)
     starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)[:-1]]) if parts else lengths
-    return _Lists(valid, starts + address_of(held), lengths, held)
+    return _Source(valid, starts + address_of(held), lengths, held)
 
 
 def _fixed(array: pa.Array, dtype: str) -> npt.NDArray[Any]:
@@ -170,14 +153,19 @@ def _fixed_buffer(buffer: pa.Buffer | None, dtype: str) -> npt.NDArray[Any]:
     return np.frombuffer(buffer, dtype) if buffer is not None and buffer.size else np.zeros(1, dtype)
 
 
+def _width(kind: int) -> int:
+    """Bytes of a value."""
+    return np.dtype(NUMPY_NAMES[kind]).itemsize
+
+
 class _Made:
     """An output column that grows block by block."""
 
     def __init__(self, type_: ValueType, rows: int) -> None:
         self._type = type_
         self._null = np.zeros(rows, np.bool_)
-        self._is_text = type_.is_list or type_.kind in _TEXTS
-        self._values: npt.NDArray[Any] = np.zeros(rows, np.int64 if self._is_text else _DTYPES[type_.kind])
+        self._is_variable = is_variable(type_)
+        self._values: npt.NDArray[Any] = np.zeros(rows, np.int64 if self._is_variable else NUMPY_NAMES[type_.kind])
         self._parts: list[Bytes] = []
         self.errors = 0
 
@@ -188,7 +176,7 @@ class _Made:
         self._null[there] = null
         if null.any():
             self.errors += int(np.count_nonzero(statuses == TRANSFORM_ERROR))
-        if self._is_text:
+        if self._is_variable:
             lengths = cells.lengths[place]
             self._values[there] = lengths
             self._parts.append(np.empty(int(lengths.sum()), np.uint8))
@@ -203,9 +191,8 @@ class _Made:
     def finish(self) -> pa.Array:
         mask = self._null if self._null.any() else None
         declared = arrow_type(self._type)
-        if not self._is_text:
-            values = self._values.astype(np.bool_) if self._type.kind == BOOL else self._values
-            return pa.array(values, declared, mask=mask)
+        if not self._is_variable:
+            return pa.array(self._values, declared, mask=mask)
         data = np.concatenate(self._parts) if self._parts else np.zeros(0, np.uint8)
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(self._values)])
         validity = None if mask is None else pa.array(~mask).buffers()[1]
@@ -220,7 +207,6 @@ class _Made:
                 for null, start, end in zip(self._null, offsets, offsets[1:], strict=False)
             ]
             return pa.array(lists, declared)
-        values = np.frombuffer(data, _DTYPES[element])
-        held = pa.array(values.astype(np.bool_) if element == BOOL else values, declared.value_type)
-        counts = pa.array(offsets // _WIDTHS[element])
+        held = pa.array(np.frombuffer(data, NUMPY_NAMES[element]), declared.value_type)
+        counts = pa.array(offsets // _width(element))
         return pa.LargeListArray.from_arrays(counts, held, type=declared, mask=None if mask is None else pa.array(mask))

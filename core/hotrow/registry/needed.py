@@ -29,6 +29,16 @@ class Needed:
     transforms: tuple[Transform, ...] = ()
     columns: dict[tuple[str, str], int] = field(default_factory=dict)
 
+    @property
+    def given(self) -> dict[int, Field]:
+        """The columns that come from rows and from the caller, asked for or not."""
+        return dict([*self.of_request, *(one for columns in self.of_views.values() for one in columns)])
+
+    @property
+    def outputs(self) -> dict[int, Field]:
+        """The columns that transforms fill."""
+        return {self.column_of(one, output.name): output for one in self.transforms for output in one.fields}
+
     def column_of(self, source: Source, name: str) -> int:
         """The number of the column of a source's field."""
         return self.columns[_key(source, name)]

@@ -97,6 +97,11 @@ class Transform(Definition):
         return tuple({type(i.source).__name__ + i.source.name: i.source for i in self.inputs}.values())
 
     @cached_property
+    def masked(self) -> frozenset[str]:
+        """The parameters that have a mask: without a value, they do not keep the function from being called."""
+        return frozenset(one.parameter.removesuffix(MASK) for one in self.inputs if one.is_mask)
+
+    @cached_property
     def views(self) -> tuple[FeatureView, ...]:
         """The views that it is made of, by itself or through other transforms, each once."""
         found: dict[str, FeatureView] = {}

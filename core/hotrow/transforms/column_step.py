@@ -7,10 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hotrow.codec.cells import Block
-from hotrow.schema.transform import MASK, Transform
+from hotrow.schema.transform import Transform
 from hotrow.transforms.compile import compiled_columns
 from hotrow.transforms.kernel_cells import PRESENT, TRANSFORM_ERROR
 from hotrow.transforms.program import Arena
+from hotrow.transforms.python_step import needed_statuses, worst
 from hotrow.transforms.values import Cells
 from hotrow.types import BOOL, FLOAT32, FLOAT64, INT32, ValueType
 
@@ -26,7 +27,6 @@ class ColumnStep:
         self._function = compiled_columns(transform)
         self._inputs = tuple(inputs)
         self._outputs = tuple(outputs)
-        self._masked = {one.parameter.removesuffix(MASK) for one in transform.inputs if one.is_mask}
 
     def run(self, block: Block, arena: Arena) -> None:
         """Call the function with the rows that have what it needs; where it raises, with each of them alone."""
@@ -43,12 +43,10 @@ class ColumnStep:
                     cells.statuses[list(self._outputs), row] = TRANSFORM_ERROR
 
     def _statuses(self, cells: Cells) -> npt.NDArray[np.uint8]:
-        from hotrow.transforms.python_step import needed_statuses, worst  # noqa: PLC0415
-
         needed = [
             cells.statuses[column]
             for one, column in zip(self._transform.inputs, self._inputs, strict=True)
-            if not one.is_mask and one.parameter not in self._masked
+            if not one.is_mask and one.parameter not in self._transform.masked
         ]
         status = np.full(cells.block.n, PRESENT, np.uint8)
         for row in np.flatnonzero(np.any([one != PRESENT for one in needed], axis=0)) if needed else ():

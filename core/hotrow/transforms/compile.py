@@ -91,21 +91,15 @@ def compiled_columns(transform: Transform) -> Any:
 
 @lru_cache(maxsize=256)
 def _compiled_columns(transform: Transform, _types: tuple[str, ...]) -> Any:
-    kinds = []
-    for one in transform.inputs:
-        kind = numba.boolean if one.is_mask else _COLUMN_TYPES.get(one.field.type.kind)
-        if kind is None:
+    taken = [(f"input {one.parameter!r}", one.field.type) for one in transform.inputs if not one.is_mask]
+    for what, type_ in [*taken, *((f"output {one.name!r}", one.type) for one in transform.fields)]:
+        if type_.kind not in _COLUMN_TYPES:
             raise invalid(
-                f"{transform.label}: input {one.parameter!r} is {one.field.type}, and a column of the mode "
-                '"columns" holds numbers or bools; use the mode "rows"'
+                f'{transform.label}: {what} is {type_}, and a column of the mode "columns" holds numbers or bools; use '
+                'the mode "rows"'
             )
-        kinds.append(numba.types.Array(kind, 1, "C"))
-    for output in transform.fields:
-        if output.type.kind not in _COLUMN_TYPES:
-            raise invalid(
-                f"{transform.label}: output {output.name!r} is {output.type}, and a column of the mode "
-                '"columns" holds numbers or bools; use the mode "rows"'
-            )
+    held = [numba.boolean if one.is_mask else _COLUMN_TYPES[one.field.type.kind] for one in transform.inputs]
+    kinds = [numba.types.Array(one, 1, "C") for one in held]
     function = built(transform.code)
     try:
         function.compile(tuple(kinds))

@@ -14,7 +14,6 @@ def rows_source(transform: Transform) -> str:
 
     A row of which an input is not present is not called for; one that raises has TRANSFORM_ERROR.
     """
-    masked = {one.parameter.removesuffix("_is_null") for one in transform.inputs if one.is_mask}
     outputs = range(len(transform.fields))
     lines = [f"def loop({PARAMETERS}):", "    for r in range(n):", "        status = PRESENT"]
     arguments = []
@@ -23,7 +22,7 @@ def rows_source(transform: Transform) -> str:
         if one.is_mask:
             arguments.append(f"load_u8(statuses, cell_{i}) != PRESENT")
             continue
-        if one.parameter not in masked:
+        if one.parameter not in transform.masked:
             lines.append(f"        status = worse(status, int(load_u8(statuses, cell_{i})))")
         arguments.append(f"load_{i}(cells, lengths, base, cell_{i}, arena)")
     lines += [f"        null_{o}, word_{o}, length_{o} = True, zero, zero" for o in outputs]

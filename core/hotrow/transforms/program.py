@@ -10,9 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
-from hotrow.codec.cells import Block
+from hotrow.codec.cells import Block, address_of
 from hotrow.codec.entity import int_table
-from hotrow.codec.response import address_of
 from hotrow.codec.wire import Octets, Table
 from hotrow.errors import Code, HotrowError
 from hotrow.schema.transform import Source, Transform

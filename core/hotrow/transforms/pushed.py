@@ -4,21 +4,20 @@ The columns that come are made rows, the rows cells, and what the transforms mak
 behind the request. Whatever checks and stores columns then sees no difference.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from hotrow.codec.kernel_decode import NULL_VALUE
-from hotrow.codec.layout import layout_from_schema
 from hotrow.codec.lookup import rows_from_list
-from hotrow.codec.pushed import RowPlan, Times, plan_rows, rows_from_request
+from hotrow.codec.pushed import AT_ANY_TIME, RowPlan, plan_rows, rows_from_request
 from hotrow.codec.response import NOTHING_SENT, transformed, write_cells
-from hotrow.codec.response_plan import Computed, ReplyShape, ResponsePlan, ViewColumns, plan_response
+from hotrow.codec.response_plan import Computed, ReplyShape, ResponsePlan, plan_response, view_columns
 from hotrow.codec.wire import Scanned
 from hotrow.registry.needed import needed_columns
 from hotrow.registry.snapshot import Snapshot
 from hotrow.schema.service import FeatureRef
 from hotrow.transforms.program import plan_program
-
-_AT_ANY_TIME = Times(0, (1 << 63) - 1)
 
 
 class PushTransforms:
@@ -29,27 +28,19 @@ class PushTransforms:
         transforms = snapshot.push_transforms(view_name)
         references = [FeatureRef(one.name, output.name) for one in transforms for output in one.fields]
         needed = needed_columns(snapshot, references, stored=False)
-        taken = needed.of_views[view_name]
-        columns = ViewColumns(
-            name=view_name,
-            ttl_us=None,
-            layouts=(layout_from_schema(view.schema_bytes, view.fingerprint),),
-            fields=tuple(field for _, field in taken),
-            columns=tuple(column for column, _ in taken),
-        )
+        columns = replace(view_columns(view, needed.of_views[view_name]), ttl_us=None)  # of rows that are just coming
         names = tuple(reference.feature for reference in references)
         shape = ReplyShape(names, "", event_timestamps=False, matrix=False, columns_field=group)
-        outputs = {needed.column_of(one, field.name): field for one in needed.transforms for field in one.fields}
         program = plan_program(needed.transforms, needed.column_of)
         self._rows: RowPlan = plan_rows(view, group, delete=False)
-        self._plan: ResponsePlan = plan_response([columns], shape, Computed(outputs, program))
+        self._plan: ResponsePlan = plan_response([columns], shape, Computed(needed.outputs, program))
 
     def extended(self, request: Scanned) -> bytes:
         """The request with the outputs as columns, null in a row of which an input is, or that raises.
 
         Raises INVALID as a push to the view without transforms does.
         """
-        encoded = rows_from_request(self._rows, request, _AT_ANY_TIME)
+        encoded = rows_from_request(self._rows, request, AT_ANY_TIME)
         n = len(encoded)
         rows = rows_from_list(encoded.rows())
         cells = transformed(self._plan, rows, NOTHING_SENT, n, 0)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from hotrow.codec.cells import Block
-from hotrow.schema.transform import MASK, Transform
+from hotrow.schema.transform import Transform
 from hotrow.transforms.function import plain
 from hotrow.transforms.kernel_cells import PRESENT, TRANSFORM_ERROR, worse
 from hotrow.transforms.program import Arena
@@ -63,9 +63,8 @@ def arguments(transform: Transform, columns: Sequence[int], cells: Cells, row: i
 
 def needed_statuses(transform: Transform, columns: Sequence[int], cells: Cells, row: int) -> Iterator[int]:
     """The statuses of the inputs that the function does not ask a mask for."""
-    masked = {one.parameter.removesuffix(MASK) for one in transform.inputs if one.is_mask}
     for one, column in zip(transform.inputs, columns, strict=True):
-        if not one.is_mask and one.parameter not in masked:
+        if not one.is_mask and one.parameter not in transform.masked:
             yield int(cells.statuses[column, row])
 
 

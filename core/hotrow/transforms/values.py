@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hotrow.codec.cells import Block
-from hotrow.codec.response import address_of
+from hotrow.codec.cells import Block, address_of
+from hotrow.codec.protowire import length_delimited, read_fields
 from hotrow.codec.wire import Octets, Table
 from hotrow.transforms.kernel_cells import NULL_VALUE, PRESENT
 from hotrow.transforms.program import Arena
-from hotrow.types import BOOL, BYTES, FLOAT32, FLOAT64, INT32, INT64, STRING, TIMESTAMP, ValueType
+from hotrow.types import BOOL, BYTES, FLOAT32, FLOAT64, INT32, INT64, NUMPY_NAMES, STRING, TIMESTAMP, ValueType
 
-_ELEMENTS = {FLOAT64: "<f8", FLOAT32: "<f4", INT64: "<i8", INT32: "<i4", BOOL: "|b1", TIMESTAMP: "<i8"}
 _TEXTS = (STRING, BYTES)
+_COUNT_BYTES = 4  # of a list of strings or bytes, before its entries
 
 
 class UnfitValueError(TypeError):
@@ -122,9 +122,8 @@ def list_bytes(type_: ValueType, value: Any) -> bytes:
         raise UnfitValueError(f"{value!r} is no list")
     element = type_.element_kind
     if element in _TEXTS:
-        parts = [_text(element, one) for one in value]
-        entries = b"".join(b"\x0a" + _varint(len(part)) + part for part in parts)
-        return struct.pack("<I", len(parts)) + entries
+        entries = [length_delimited(1, _text(element, one)) for one in value]
+        return struct.pack("<I", len(entries)) + b"".join(entries)
     words = [_word(element, _unwrapped(one)) for one in value]
     if element in (FLOAT64, INT64, TIMESTAMP):
         return np.array(words, "<i8").tobytes()
@@ -135,31 +134,10 @@ def list_from_bytes(data: bytes, type_: ValueType) -> Any:
     """A list as transforms see it: a NumPy array of numbers, widened; a list of strings."""
     element = type_.element_kind
     if element not in _TEXTS:
-        array = np.frombuffer(data, _ELEMENTS[element])
+        array = np.frombuffer(data, NUMPY_NAMES[element])
         return array.astype(np.float64 if element == FLOAT32 else np.int64 if element == INT32 else array.dtype)
-    values: list[Any] = []
-    at = 4
-    while at < len(data):
-        length, at = _varint_at(data, at + 1)
-        values.append(data[at : at + length].decode("utf-8") if element == STRING else data[at : at + length])
-        at += length
-    return values
-
-
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes([*out, number])
-
-
-def _varint_at(data: bytes, at: int) -> tuple[int, int]:
-    number = shift = 0
-    while data[at] & 0x80:
-        number |= (data[at] & 0x7F) << shift
-        shift, at = shift + 7, at + 1
-    return number | data[at] << shift, at + 1
+    entries = [data[place] for _, _, place in read_fields(data, _COUNT_BYTES)]
+    return [entry.decode("utf-8") for entry in entries] if element == STRING else entries
 
 
 def same_value(one: Any, other: Any) -> bool:
