@@ -12,7 +12,7 @@ from hotrow.schema.field import Field
 from hotrow.schema.push_source import PushSource
 from hotrow.schema.request_source import RequestSource
 from hotrow.schema.service import FeatureService
-from hotrow.schema.source import ParquetSource
+from hotrow.schema.source import ParquetSource, SqliteSource
 from hotrow.schema.view import FeatureView
 from hotrow.transforms.hash64 import hash64
 from hotrow.types import Array, Bool, Bytes, Float32, Float64, Int32, Int64, String, UnixTimestamp, ValueType
@@ -36,6 +36,7 @@ __all__ = [
     "ParquetSource",
     "PushSource",
     "RequestSource",
+    "SqliteSource",
     "String",
     "UnixTimestamp",
     "ValueType",

@@ -16,7 +16,7 @@ from hotrow.errors import Code, HotrowError, invalid
 if TYPE_CHECKING:
     from hotrow.offline.delivery import Submit
     from hotrow.offline.materialize import Report, Source
-    from hotrow.offline.parquet import Interval
+    from hotrow.offline.source import Interval
     from hotrow.registry.snapshot import Snapshot
     from hotrow.settings import Settings
 
@@ -52,7 +52,7 @@ def materialize(
       hotrow materialize 2024-01-01 now
       hotrow materialize 2024-05-01T06:00 2024-05-01T12:00 --views driver_hourly_stats
     """  # noqa: D301
-    from hotrow.offline.parquet import Interval  # noqa: PLC0415
+    from hotrow.offline.source import Interval  # noqa: PLC0415
 
     start_us, end_us = time_us_option("START", start), time_us_option("END", end)
     if start_us >= end_us:
@@ -78,7 +78,7 @@ def materialize_incremental(
     Examples:
       hotrow materialize-incremental now
     """  # noqa: D301
-    from hotrow.offline.parquet import Interval  # noqa: PLC0415
+    from hotrow.offline.source import Interval  # noqa: PLC0415
 
     end_us = time_us_option("END", end)
     workspace = open_workspace(repo)

@@ -10,8 +10,9 @@ from hotrow.cli import render
 from hotrow.cli.push_arguments import PushArguments
 from hotrow.cli.value import time_us_option
 from hotrow.errors import invalid
-from hotrow.offline.parquet import MAX_BYTES, MAX_ROWS, Column, Interval, SourceColumns, open_source
+from hotrow.offline.parquet import open_parquet
 from hotrow.offline.rows import Refusals, encode_batch
+from hotrow.offline.source import MAX_BYTES, MAX_ROWS, Column, Interval, SourceColumns
 from hotrow.schema.view import FeatureView
 
 
@@ -48,7 +49,7 @@ def _requests(
     keys = [Column(key.name, key.type, key=True) for key in view.join_keys]
     fields = [Column(f.name, f.type, f.unit, optional=f.has_default) for f in view.fields]
     columns = keys if arguments.delete else [*keys, *fields]
-    reader = open_source(arguments.file, SourceColumns(view.name, tuple(columns), time_column))
+    reader = open_parquet(arguments.file, SourceColumns(view.name, tuple(columns), time_column))
     for batch in reader.batches(Interval()):
         if arguments.event_time:
             at_us = time_us_option("--event-time", arguments.event_time)

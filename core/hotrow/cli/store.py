@@ -14,7 +14,7 @@ from hotrow.errors import Code, HotrowError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hotrow.offline.parquet import Interval
+    from hotrow.offline.source import Interval
     from hotrow.registry.snapshot import Snapshot
     from hotrow.stores.maintenance import GcReport, ViewCount
     from hotrow.stores.port import OnlineStore
@@ -185,7 +185,7 @@ def rebuild(*, repo: option.Repo = None, json: option.Json = False) -> None:
 
 
 def _up_to(end_us: dict[str, int]) -> Callable[[str, int | None], Interval]:
-    from hotrow.offline.parquet import Interval  # noqa: PLC0415
+    from hotrow.offline.source import Interval  # noqa: PLC0415
 
     return lambda name, _stored: Interval(None, end_us[name])
 

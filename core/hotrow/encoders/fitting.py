@@ -24,15 +24,14 @@ from hotrow.offline.arrow_column import column_from_source, column_of_default
 from hotrow.offline.conversion import convert, mismatch
 from hotrow.offline.frame import open_frame
 from hotrow.offline.materialize import Source, open_view
-from hotrow.offline.parquet import BatchSize, Interval, SourceBatch
 from hotrow.offline.rows import Refusals, kept_rows
+from hotrow.offline.source import BatchSize, Interval, SourceBatch
 from hotrow.offline.transformed import plan_computation
 from hotrow.registry.needed import needed_of
 from hotrow.schema.canonical import Document
 from hotrow.schema.field import Field
 from hotrow.schema.fitted import Fitted
 from hotrow.schema.request_source import RequestSource
-from hotrow.schema.source import ParquetSource
 from hotrow.schema.transform import Transform, in_order
 from hotrow.schema.view import FeatureView
 
@@ -107,7 +106,7 @@ class SourceFit:
                 Code.FAILED_PRECONDITION,
                 f"{transform.label} is made of the views {names}, and is fitted on the rows of one; {remedy}",
             )
-        if not isinstance(views[0].source, ParquetSource):
+        if views[0].source is None:
             raise HotrowError(
                 Code.FAILED_PRECONDITION, f"{transform.label}: {views[0].label} has no source to fit on; {remedy}"
             )
@@ -126,25 +125,21 @@ class _Scan:
 
     def batches(self) -> Iterator[Columns]:
         refusals = Refusals()
-        for file in self._source.reader.files:
-            for batch in file.batches(self._interval, _BATCH):
-                converted = [convert(batch.rows.column(column.name), column.type) for column in batch.columns]
-                kept = kept_rows(batch, converted, self._source.columns.event_time, refusals)
-                self._count(batch.event_time_us[kept])
-                yield self._columns(batch, pa.array(kept))
+        for batch in self._source.reader.batches(self._interval, _BATCH):
+            converted = [convert(batch.rows.column(column.name), column.type) for column in batch.columns]
+            kept = kept_rows(batch, converted, self._source.columns.event_time, refusals)
+            self._count(batch.event_time_us[kept])
+            yield self._columns(batch, pa.array(kept))
 
     def origin(self) -> Document:
         """Where the rows are from; after `batches`."""
         path = self._source.view.source.path if self._source.view.source else ""
-        digest = hashlib.sha256()
-        for file in self._source.reader.files:
-            with file.path.open("rb") as opened:
-                while data := opened.read(1 << 20):
-                    digest.update(data)
+        digests = [part.digest() for part in self._source.reader.parts]
+        digest = digests[0] if len(digests) == 1 else hashlib.sha256(b"".join(digests)).digest()
         return {
             "view": self._source.view.name,
             "source": path,
-            "sha256": digest.hexdigest(),
+            "sha256": digest.hex(),
             "rows": self._rows,
             "first_event_time": _shown(self._first_us),
             "last_event_time": _shown(self._last_us),

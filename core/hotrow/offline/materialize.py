@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hotrow import clock
-from hotrow.errors import Code, HotrowError, invalid, not_found
+from hotrow.errors import Code, HotrowError, not_found
 from hotrow.offline.delivery import Delivery, Submit
-from hotrow.offline.parquet import Column, Interval, ParquetReader, SourceColumns, open_source
+from hotrow.offline.open import open_source
 from hotrow.offline.progress import Progress
 from hotrow.offline.rows import Refusals, encode_batch, encode_no_rows
+from hotrow.offline.source import Column, Interval, SourceColumns, SourceReader
 from hotrow.offline.wire import Target, encode_request
 from hotrow.registry.snapshot import Snapshot
-from hotrow.schema.source import ParquetSource
+from hotrow.schema.source import KINDS
 from hotrow.schema.view import FeatureView
 
 
@@ -27,7 +28,7 @@ class Source:
 
     view: FeatureView
     columns: SourceColumns
-    reader: ParquetReader
+    reader: SourceReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def views_with_source(snapshot: Snapshot, names: Sequence[str]) -> list[FeatureV
         if snapshot.views[name].source is None:
             raise HotrowError(
                 Code.FAILED_PRECONDITION,
-                f"feature view {name!r} has no source: its rows are pushed; give it a ParquetSource, or leave it out",
+                f"feature view {name!r} has no source: its rows are pushed; give it {KINDS}, or leave it out",
             )
     chosen = dict.fromkeys(names) or snapshot.views
     return [snapshot.views[name] for name in chosen if snapshot.views[name].source is not None]
@@ -83,14 +84,12 @@ def views_with_source(snapshot: Snapshot, names: Sequence[str]) -> list[FeatureV
 def open_view(view: FeatureView, repo: Path) -> Source:
     """Check the view's source, whose path is relative to `repo`; raises HotrowError as `open_source` does."""
     source = view.source
-    if not isinstance(source, ParquetSource):
+    if source is None:
         raise HotrowError(Code.FAILED_PRECONDITION, f"{view.label} has no source")
     keys = [Column(key.name, key.type, key=True) for key in view.join_keys]
     fields = [Column(f.name, f.type, f.unit, optional=f.has_default) for f in view.fields]
     wanted = SourceColumns(view.name, (*keys, *fields), source.event_time, source.created_time)
-    if "://" in source.path:  # a Path would make one slash of the two
-        raise invalid(f"{view.label}: {source.path} is a URL; a ParquetSource reads local files, so mount or copy it")
-    return Source(view, wanted, open_source(repo / source.path, wanted))
+    return Source(view, wanted, open_source(source, repo, wanted))
 
 
 def watermark_after(interval: Interval, stored_us: int | None) -> int | None:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from hotrow.offline.conversion import Converted, Mask, convert
-from hotrow.offline.parquet import MAX_BYTES, Column, SourceBatch
+from hotrow.offline.source import MAX_BYTES, Column, SourceBatch
 from hotrow.offline.wire import encode_column, encode_rows, encode_times
 
 NO_EVENT_TIME = "has no event time"
@@ -71,6 +71,9 @@ def kept_rows(batch: SourceBatch, converted: list[Converted], event_time: str, r
     """Which rows can be written; the others are counted in `refusals`, each once, by its first fault."""
     kept = ~batch.timeless
     refusals.add(event_time, NO_EVENT_TIME, int(np.count_nonzero(batch.timeless)))
+    for one in batch.refused:
+        refusals.add(one.column, one.reason, int(np.count_nonzero(one.rows & kept)), one.example)
+        kept &= ~one.rows
     for column, cells in zip(batch.columns, converted, strict=True):
         if column.key and cells.nulls.any():
             refusals.add(column.name, NULL_KEY, int(np.count_nonzero(cells.nulls & kept)))
@@ -90,6 +93,7 @@ def _filtered(batch: SourceBatch, kept: Mask) -> SourceBatch:
         event_time_us=batch.event_time_us[kept],
         created_time_us=created if created is None else created[kept],
         timeless=batch.timeless[kept],
+        refused=(),  # none of them is kept
     )
 
 

@@ -16,9 +16,9 @@ from hotrow.offline.asof import AsOfJoin, EntityIndex, Integers
 from hotrow.offline.conversion import Converted, Mask, convert
 from hotrow.offline.entity_rows import joined_type
 from hotrow.offline.materialize import Source
-from hotrow.offline.parquet import BatchSize, Column, Interval, SourceBatch, SourceFile
 from hotrow.offline.progress import Progress
 from hotrow.offline.rows import Refusals, kept_rows
+from hotrow.offline.source import BatchSize, Column, Interval, SourceBatch, SourcePart
 from hotrow.schema.entity import JoinKey
 from hotrow.schema.field import Field
 
@@ -55,8 +55,8 @@ class ViewJoin:
     def run(self, interval: Interval, refusals: Refusals, progress: Progress) -> ViewRows:
         """Read the source once; raises INVALID where a file turns out to be damaged."""
         read = 0
-        for file in self.source.reader.files:
-            for batch in self._read(file, interval):
+        for part in self.source.reader.parts:
+            for batch in self._read(part, interval):
                 read += batch.scanned
                 self._offer(batch, refusals)
                 progress.advance(batch.scanned)
@@ -65,10 +65,10 @@ class ViewJoin:
         indices = pa.array(matches, mask=~found)
         return ViewRows([column.take(indices) for column in self._all_kept().columns], found, read)
 
-    def _read(self, file: SourceFile, interval: Interval) -> Iterator[SourceBatch]:
+    def _read(self, part: SourcePart, interval: Interval) -> Iterator[SourceBatch]:
         asked = {field.name for field in self._fields}
-        columns = [c for c in file.columns if c.key or c.name in asked or self._may_refuse(file.schema, c)]
-        return replace(file, columns=tuple(columns)).batches(interval, BLOCK)
+        columns = [c for c in part.columns if c.key or c.name in asked or self._may_refuse(part.schema, c)]
+        return part.batches(interval, columns, BLOCK)
 
     def _may_refuse(self, schema: pa.Schema, column: Column) -> bool:
         return may_refuse(schema.field(column.name).type, column.type)

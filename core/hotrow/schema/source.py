@@ -9,46 +9,96 @@ from hotrow.schema.check import check_text
 
 
 @dataclass(frozen=True)
-class ParquetSource:
-    """Rows in Parquet: `ParquetSource("data/stats.parquet", event_time="event_timestamp", created_time="created")`.
+class DataSource:
+    """Rows with times, at a path that is relative to the feature repository unless it is absolute.
 
-    `path` is a file or a folder of files, relative to the feature repository unless it is absolute. `event_time` and
-    `created_time` are the names of columns; without the second, rows of one event time are equal in age. The other
-    columns are found by the names of join keys and fields. Raises INVALID.
+    `event_time` and `created_time` are the names of columns; without the second, rows of one event time are equal in
+    age. The other columns are found by the names of join keys and fields. Raises INVALID.
     """
 
     path: str
     event_time: str = field(kw_only=True)
     created_time: str = field(default="", kw_only=True)
 
+    @property
+    def label(self) -> str:
+        """What messages call it: `ParquetSource 'data/x.parquet'`."""
+        return f"{type(self).__name__} {self.path!r}"
+
     def __post_init__(self) -> None:
         path: object = self.path
         if isinstance(path, PurePath):
             object.__setattr__(self, "path", path.as_posix())
-        label = f"ParquetSource {self.path!r}"
         for what in ("path", "event_time", "created_time"):
-            check_text(label, what, getattr(self, what))
+            check_text(self.label, what, getattr(self, what))
         if not self.path:
-            raise invalid(f"{label}: the path is empty; name a Parquet file or a folder of them")
+            raise invalid(f"{self.label}: the path is empty; name {self._at_path()}")
         if not self.event_time:
-            raise invalid(f"{label}: event_time is empty; name the column that says when a row became true")
+            raise invalid(f"{self.label}: event_time is empty; name the column that says when a row became true")
         if self.created_time == self.event_time:
             raise invalid(
-                f"{label}: created_time and event_time are both {self.event_time!r}; leave created_time out "
+                f"{self.label}: created_time and event_time are both {self.event_time!r}; leave created_time out "
                 "when the data has no column for it"
             )
 
+    def _at_path(self) -> str:
+        raise NotImplementedError
+
     def document(self) -> Document:
         """The source as JSON holds it."""
-        return without_empty(
-            {"type": "parquet", "path": self.path, "event_time": self.event_time, "created_time": self.created_time}
-        )
+        raise NotImplementedError
+
+    def _times(self) -> Document:
+        return {"path": self.path, "event_time": self.event_time, "created_time": self.created_time}
 
 
-def source_from_document(document: Document) -> ParquetSource:
-    """The inverse of `ParquetSource.document`; raises INVALID, KeyError, TypeError for anything else."""
+@dataclass(frozen=True)
+class ParquetSource(DataSource):
+    """Rows in Parquet: `ParquetSource("data/stats.parquet", event_time="event_timestamp", created_time="created")`.
+
+    `path` is a file or a folder of files, whose folders may tell columns, as in `country=SE/` (Hive partitions).
+    """
+
+    def _at_path(self) -> str:
+        return "a Parquet file or a folder of them"
+
+    def document(self) -> Document:
+        return without_empty({"type": "parquet", **self._times()})
+
+
+@dataclass(frozen=True)
+class SqliteSource(DataSource):
+    """The result of a query: `SqliteSource("raw.db", query="SELECT * FROM readings", event_time="read_at")`.
+
+    `path` is a SQLite database. Times are ISO 8601 texts (without a zone: UTC) or integers, seconds since 1970.
+    """
+
+    query: str = field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_text(self.label, "query", self.query)
+        if not self.query.strip():
+            raise invalid(f'{self.label}: the query is empty; give one, such as query="SELECT * FROM readings"')  # noqa: S608
+
+    def _at_path(self) -> str:
+        return "a SQLite database"
+
+    def document(self) -> Document:
+        return without_empty({"type": "sqlite", "query": self.query, **self._times()})
+
+
+_KINDS = {"parquet": ParquetSource, "sqlite": SqliteSource}
+KINDS = "a ParquetSource or a SqliteSource"
+"""What a user may give, for messages."""
+
+
+def source_from_document(document: Document) -> DataSource:
+    """The inverse of `DataSource.document`; raises INVALID, KeyError, TypeError for anything else."""
     values = dict(document)
-    kind = values.pop("type")
-    if kind != "parquet":
-        raise invalid(f"unknown type of source {kind!r}; it may come from a later version of hotrow")
-    return ParquetSource(values.pop("path"), **values)
+    name = values.pop("type")
+    kind = _KINDS.get(name)
+    if kind is None:
+        raise invalid(f"unknown type of source {name!r}; it may come from a later version of hotrow")
+    source: DataSource = kind(values.pop("path"), **values)
+    return source

@@ -12,7 +12,7 @@ from hotrow.schema.check import check_distinct, check_name, check_text, checked_
 from hotrow.schema.definition import Definition, FeatureSource
 from hotrow.schema.entity import Entity, JoinKey
 from hotrow.schema.field import Field, field_from_document
-from hotrow.schema.source import ParquetSource, source_from_document
+from hotrow.schema.source import KINDS, DataSource, source_from_document
 
 FINGERPRINT_BYTES = 8
 MAX_TTL_US = (1 << 63) - 1
@@ -32,7 +32,7 @@ class FeatureView(Definition):
     entities: Sequence[Entity] = field(default=(), kw_only=True)
     ttl: timedelta | None = field(default=None, kw_only=True)
     schema: Sequence[Field] = field(kw_only=True)
-    source: ParquetSource | None = field(default=None, kw_only=True)
+    source: DataSource | None = field(default=None, kw_only=True)
     tags: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     owner: str = field(default="", kw_only=True)
     description: str = field(default="", kw_only=True)
@@ -45,10 +45,8 @@ class FeatureView(Definition):
         object.__setattr__(self, "entities", self._checked_entities())
         object.__setattr__(self, "schema", self._checked_schema())
         self._check_ttl()
-        if self.source is not None and not isinstance(self.source, ParquetSource):
-            raise invalid(
-                f"{self.label}: source is {self.source!r}; give a ParquetSource, or None for pushed rows only"
-            )
+        if self.source is not None and not isinstance(self.source, DataSource):
+            raise invalid(f"{self.label}: source is {self.source!r}; give {KINDS}, or None for pushed rows only")
 
     @property
     def label(self) -> str:

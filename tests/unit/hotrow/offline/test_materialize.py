@@ -10,8 +10,8 @@ from hotrow.clock import us_from_datetime
 from hotrow.errors import Code, HotrowError
 from hotrow.offline import materialize as materialize_module
 from hotrow.offline.materialize import Job, open_view, run_job, views_with_source, watermark_after
-from hotrow.offline.parquet import Interval
 from hotrow.offline.progress import SilentProgress
+from hotrow.offline.source import Interval
 from hotrow.offline.wire import Target
 from hotrow.registry.snapshot import Snapshot
 from hotrow.v1.feature_ingest_pb2 import MaterializeRowsReply, MaterializeRowsRequest
@@ -141,9 +141,8 @@ def test_a_newer_row_stays(tmp_path):
     assert (report.written, report.stale) == (1, 1)
 
 
-def test_an_interrupted_run_leaves_the_watermark(tmp_path, monkeypatch):
+def test_an_interrupted_run_leaves_the_watermark(tmp_path):
     """The next one starts from where the last whole one ended."""
-    monkeypatch.setattr("hotrow.offline.parquet.MAX_ROWS", 1)
     _write(tmp_path, [10, 20, 30])
     store = Store(fail_at=2)
     with pytest.raises(KeyboardInterrupt):
@@ -191,7 +190,7 @@ def test_a_path_is_relative_to_the_repository(tmp_path):
     """Wherever the command was typed; an absolute path stays."""
     _write(tmp_path, [us_from_datetime(datetime(2024, 5, 1, tzinfo=UTC))])
     for path in ("stats.parquet", str(tmp_path / "stats.parquet")):
-        (file,) = open_view(_view(path), tmp_path).reader.files
+        (file,) = open_view(_view(path), tmp_path).reader.parts
         assert file.path == tmp_path / "stats.parquet"
     with pytest.raises(HotrowError, match="reads local files"):
         open_view(_view("s3://bucket/stats.parquet"), tmp_path)

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hotrow.errors import Code, HotrowError
-from hotrow.offline.parquet import MAX_ROWS, Column, Interval, SourceColumns, open_source
+from hotrow.offline.parquet import open_parquet
+from hotrow.offline.source import MAX_ROWS, Column, Interval, SourceColumns
 from hotrow.types import Float32, Int64, String
 
 WANTED = SourceColumns(
@@ -42,7 +43,7 @@ def _ids(reader, interval):
 
 def test_the_interval_is_half_open(tmp_path):
     """START is in, END is not."""
-    reader = open_source(_write(tmp_path / "a.parquet", _table([10, 20, 30, 40])), WANTED)
+    reader = open_parquet(_write(tmp_path / "a.parquet", _table([10, 20, 30, 40])), WANTED)
     assert _ids(reader, Interval(20, 40)) == [1, 2]
     assert _ids(reader, Interval(None, 20)) == [0]
     assert _ids(reader, Interval(30, None)) == [2, 3]
@@ -53,14 +54,14 @@ def test_times_compare_after_truncation(tmp_path):
     """1,999 ns are 1 us, so an interval that ends at 2 us holds them and -1 ns are before 0."""
     times = pa.array([1_999, 2_000, -1], pa.timestamp("ns"))
     table = _table([0, 0, 0]).set_column(2, "at", times)
-    reader = open_source(_write(tmp_path / "a.parquet", table), WANTED)
+    reader = open_parquet(_write(tmp_path / "a.parquet", table), WANTED)
     assert _ids(reader, Interval(0, 2)) == [0]
     assert _ids(reader, Interval(-1, 0)) == [2]
 
 
 def test_rows_without_an_event_time_come_and_are_marked(tmp_path):
     """They are in no interval; leaving them out in silence would hide them."""
-    reader = open_source(_write(tmp_path / "a.parquet", _table([10, None, 30])), WANTED)
+    reader = open_parquet(_write(tmp_path / "a.parquet", _table([10, None, 30])), WANTED)
     (batch,) = reader.batches(Interval(30, 40))
     assert batch.rows.column("driver_id").to_pylist() == [1, 2]
     assert batch.timeless.tolist() == [True, False]
@@ -70,7 +71,7 @@ def test_rows_without_an_event_time_come_and_are_marked(tmp_path):
 def test_row_groups_outside_the_interval_are_not_read(tmp_path):
     """Statistics of a sorted file spare the reading of most of it."""
     path = _write(tmp_path / "a.parquet", _table(range(100)), row_group_size=10)
-    reader = open_source(path, WANTED)
+    reader = open_parquet(path, WANTED)
     assert reader.rows(Interval(25, 31)) == 20
     assert _ids(reader, Interval(25, 31)) == [25, 26, 27, 28, 29, 30]
     assert reader.rows(Interval(10, 20)) == 10
@@ -82,7 +83,7 @@ def test_statistics_that_do_not_tell_are_no_reason_to_skip(tmp_path, unit):
     """Files of old writers (INT96, no statistics) are read whole, and filtered."""
     for options in ({"use_deprecated_int96_timestamps": True}, {"write_statistics": False}):
         path = _write(tmp_path / "a.parquet", _table(range(10), unit), row_group_size=5, **options)
-        reader = open_source(path, WANTED)
+        reader = open_parquet(path, WANTED)
         assert reader.rows(Interval(7, 8)) == 10
         assert _ids(reader, Interval(7, 8)) == [7]
 
@@ -96,8 +97,8 @@ def test_a_folder_is_all_its_files_in_order(tmp_path):
     _write(tmp_path / "_temporary" / "c.parquet", _table([4] * 50))
     _write(tmp_path / ".hidden.parquet", _table([4] * 50))
     (tmp_path / "_SUCCESS").touch()
-    reader = open_source(tmp_path, WANTED)
-    assert [f.path.name for f in reader.files] == ["b.parquet", "a.parquet"]
+    reader = open_parquet(tmp_path, WANTED)
+    assert [f.path.name for f in reader.parts] == ["b.parquet", "a.parquet"]
     assert reader.rows(Interval()) == 3
 
 
@@ -105,13 +106,13 @@ def test_an_optional_column_may_be_missing_from_one_file(tmp_path):
     """A field with a default that came later is read where it is."""
     _write(tmp_path / "a.parquet", _table([1]))
     _write(tmp_path / "b.parquet", _table([2], note=pa.array(["x"])))
-    columns = [[c.name for c in batch.columns] for batch in open_source(tmp_path, WANTED).batches(Interval())]
+    columns = [[c.name for c in batch.columns] for batch in open_parquet(tmp_path, WANTED).batches(Interval())]
     assert columns == [["driver_id", "rate"], ["driver_id", "rate", "note"]]
 
 
 def test_batches_are_bounded_in_rows(tmp_path):
     """A large row group comes in pieces."""
-    reader = open_source(_write(tmp_path / "a.parquet", _table(range(MAX_ROWS * 2 + 1))), WANTED)
+    reader = open_parquet(_write(tmp_path / "a.parquet", _table(range(MAX_ROWS * 2 + 1))), WANTED)
     assert [b.scanned for b in reader.batches(Interval())] == [MAX_ROWS, MAX_ROWS, 1]
 
 
@@ -119,7 +120,7 @@ def test_batches_are_bounded_in_bytes(tmp_path):
     """Wide rows come fewer at a time."""
     notes = pa.array([f"{i:08}" * 8192 for i in range(600)])
     path = _write(tmp_path / "a.parquet", _table(range(600), note=notes), use_dictionary=False)
-    sizes = [b.rows.nbytes for b in open_source(path, WANTED).batches(Interval())]
+    sizes = [b.rows.nbytes for b in open_parquet(path, WANTED).batches(Interval())]
     assert len(sizes) > 1
     assert max(sizes) <= 9 << 20
 
@@ -129,13 +130,13 @@ def test_created_times_come_with_the_rows(tmp_path):
     created = pa.array([5, None], pa.timestamp("ms"))
     path = _write(tmp_path / "a.parquet", _table([1, 2], made=created))
     wanted = SourceColumns("stats", WANTED.columns, "at", "made")
-    (batch,) = open_source(path, wanted).batches(Interval())
+    (batch,) = open_parquet(path, wanted).batches(Interval())
     assert batch.created_time_us.tolist() == [5_000, 0]
 
 
 def test_no_rows_are_no_error(tmp_path):
     """An empty file is a file."""
-    reader = open_source(_write(tmp_path / "a.parquet", _table([])), WANTED)
+    reader = open_parquet(_write(tmp_path / "a.parquet", _table([])), WANTED)
     assert reader.rows(Interval()) == 0
     assert _ids(reader, Interval()) == []
 
@@ -167,7 +168,7 @@ def test_a_file_that_does_not_fit_is_refused_before_work_starts(tmp_path, change
     """The message names the view, the file, the column and the remedy."""
     path = _write(tmp_path / "a.parquet", change(_table([1, 2, 3])))
     with pytest.raises(HotrowError) as caught:
-        open_source(path, WANTED)
+        open_parquet(path, WANTED)
     assert caught.value.code is Code.INVALID
     for part in ("view stats", str(path), *says):
         assert part in caught.value.message
@@ -178,7 +179,7 @@ def test_one_wrong_file_of_a_folder_is_named(tmp_path):
     _write(tmp_path / "a.parquet", _table([1]))
     _write(tmp_path / "b.parquet", _table([1]).drop_columns("rate"))
     with pytest.raises(HotrowError, match=r"b\.parquet, field: there is no column 'rate'"):
-        open_source(tmp_path, WANTED)
+        open_parquet(tmp_path, WANTED)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +196,7 @@ def test_what_is_not_there_or_no_parquet_is_said(tmp_path, make, code, says):
     path = tmp_path / "source"
     make(path)
     with pytest.raises(HotrowError) as caught:
-        open_source(path, WANTED)
+        open_parquet(path, WANTED)
     assert caught.value.code is code
     assert says in caught.value.message
     assert str(path) in caught.value.message
@@ -206,7 +207,7 @@ def test_a_cut_off_file_is_refused(tmp_path):
     path = _write(tmp_path / "a.parquet", _table(range(1000)))
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(HotrowError, match="no readable Parquet"):
-        open_source(path, WANTED)
+        open_parquet(path, WANTED)
 
 
 def test_damage_inside_is_told_when_it_is_met(tmp_path):
@@ -215,7 +216,7 @@ def test_damage_inside_is_told_when_it_is_met(tmp_path):
     data = bytearray(path.read_bytes())
     data[4:2000] = b"\xff" * 1996
     path.write_bytes(data)
-    reader = open_source(path, WANTED)
+    reader = open_parquet(path, WANTED)
     with pytest.raises(HotrowError, match=r"a\.parquet cannot be read to its end"):
         _ids(reader, Interval())
 
@@ -224,5 +225,5 @@ def test_a_date_reads_as_midnight_in_utc(tmp_path):
     """Naive timestamps are UTC."""
     naive = pa.array([datetime(2024, 5, 1)], pa.timestamp("us"))  # noqa: DTZ001 - naive is the point
     path = _write(tmp_path / "a.parquet", _table([0]).set_column(2, "at", naive))
-    (batch,) = open_source(path, WANTED).batches(Interval())
+    (batch,) = open_parquet(path, WANTED).batches(Interval())
     assert batch.event_time_us[0] == int(datetime(2024, 5, 1, tzinfo=UTC).timestamp()) * 1_000_000

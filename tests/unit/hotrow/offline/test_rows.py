@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from hotrow.offline import rows as rows_module
-from hotrow.offline.parquet import Column, SourceBatch
 from hotrow.offline.rows import NO_EVENT_TIME, NULL_KEY, Refusals, encode_batch
+from hotrow.offline.source import Column, SourceBatch
 from hotrow.types import Int32, Int64, String
 from hotrow.v1.feature_ingest_pb2 import MaterializeRowsRequest
 

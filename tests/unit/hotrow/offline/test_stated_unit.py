@@ -9,7 +9,8 @@ import pytest
 from hotrow import Code, Field, Float64, HotrowError, Int64
 from hotrow.offline.entity_rows import EntityColumns
 from hotrow.offline.frame import open_frame
-from hotrow.offline.parquet import Column, SourceColumns, open_source
+from hotrow.offline.parquet import open_parquet
+from hotrow.offline.source import Column, SourceColumns
 from hotrow.offline.stated_unit import check_stated_unit, stated_unit
 
 AT = datetime(2024, 1, 1, tzinfo=UTC)
@@ -52,9 +53,9 @@ def test_a_source_is_refused_when_it_is_opened(tmp_path):
     pq.write_table(pa.table({"id": [1], "price": [9.5], "at": [AT]}, schema=schema), tmp_path / "a.parquet")
     wanted = (Column("id", Int64, key=True), Column("price", Float64, "USD"))
     with pytest.raises(HotrowError, match=r"view prices: .*a\.parquet: column 'price' states the unit 'SEK'"):
-        open_source(tmp_path / "a.parquet", SourceColumns("prices", wanted, "at"))
+        open_parquet(tmp_path / "a.parquet", SourceColumns("prices", wanted, "at"))
     kronor = (wanted[0], Column("price", Float64, "SEK"))
-    assert open_source(tmp_path / "a.parquet", SourceColumns("prices", kronor, "at")).files
+    assert open_parquet(tmp_path / "a.parquet", SourceColumns("prices", kronor, "at")).parts
 
 
 def test_request_data_in_entity_rows_are_checked_too():

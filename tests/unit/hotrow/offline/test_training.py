@@ -28,9 +28,9 @@ from hotrow import (
 )
 from hotrow.offline import training, view_join
 from hotrow.offline.entity_rows import EntityColumns
-from hotrow.offline.parquet import BatchSize
 from hotrow.offline.progress import SilentProgress
 from hotrow.offline.selection import select_features
+from hotrow.offline.source import BatchSize
 from hotrow.offline.training import join_table, plan_training
 from hotrow.registry.snapshot import Snapshot
 from hypothesis import assume, given, settings

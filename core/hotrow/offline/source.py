@@ -1,0 +1,171 @@
+"""The port to the rows of a view: what materialization, training sets and encoders read, whatever holds it.
+
+A source is read as parts: a Parquet file, the result of a query, a file of the log of pushed rows. A part is checked
+when it is opened, before any work starts, and gives its rows as Arrow batches. Another kind of source, such as a
+warehouse, is one more class with the methods of `SourcePart`, and one more line in `hotrow.offline.open`;
+tests/contract/test_source.py is what it has to pass.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from hotrow.offline.conversion import Mask, convert
+from hotrow.types import UnixTimestamp, ValueType
+
+MAX_ROWS = 20_000
+MAX_BYTES = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column that a view wants of its source. One that is `optional` may be missing: its field has a default."""
+
+    name: str
+    type: ValueType
+    unit: str = ""
+    key: bool = False
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SourceColumns:
+    """What a view wants of its source; `view` is for messages."""
+
+    view: str
+    columns: tuple[Column, ...]
+    event_time: str
+    created_time: str = ""
+
+    @property
+    def times(self) -> list[str]:
+        """The columns of the times."""
+        return [name for name in (self.event_time, self.created_time) if name]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Event times, in microseconds UTC: `start_us` inclusive, `end_us` exclusive; None is without a bound."""
+
+    start_us: int | None = None
+    end_us: int | None = None
+
+    def mask(self, times_us: npt.NDArray[np.int64]) -> Mask:
+        """Which of the times are inside."""
+        inside = np.ones(len(times_us), np.bool_)
+        if self.start_us is not None:
+            inside &= times_us >= self.start_us
+        if self.end_us is not None:
+            inside &= times_us < self.end_us
+        return inside
+
+    def overlaps(self, first_us: int, last_us: int) -> bool:
+        """Whether any time between the two, both inclusive, can be inside."""
+        return (self.start_us is None or last_us >= self.start_us) and (self.end_us is None or first_us < self.end_us)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Rows of a batch whose value in a column the part cannot give: `rows` marks them, `example` is one such value."""
+
+    column: str
+    reason: str
+    rows: Mask
+    example: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceBatch:
+    """Rows of one part in the interval, and rows without an event time (`timeless`), which are in no interval.
+
+    `columns` are those that the part has. `scanned` counts the rows read for this batch, kept or not. `refused` are
+    rows that are not to be used; in a refused place stands any value of the column's type.
+    """
+
+    rows: pa.RecordBatch
+    columns: tuple[Column, ...]
+    event_time_us: npt.NDArray[np.int64]
+    created_time_us: npt.NDArray[np.int64] | None
+    timeless: Mask
+    scanned: int
+    refused: tuple[Refused, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSize:
+    """How large batches may be; `data` is the size of the rows in bytes, as far as the part can tell it."""
+
+    rows: int = MAX_ROWS
+    data: int = MAX_BYTES
+
+
+DEFAULT_SIZE = BatchSize()
+
+
+class SourcePart(Protocol):
+    """One part of a source, checked. Its methods may be called from several threads."""
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns that it has of those wanted."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow types in which `batches` gives them."""
+
+    def rows(self, interval: Interval) -> int:
+        """How many rows `batches` will scan."""
+
+    def batches(
+        self, interval: Interval, columns: Sequence[Column], size: BatchSize = DEFAULT_SIZE
+    ) -> Iterator[SourceBatch]:
+        """The rows with these of its columns, in batches of at most `size`, always in the same order.
+
+        Raises HotrowError INVALID when what is read turns out to be damaged.
+        """
+
+    def digest(self) -> bytes:
+        """A SHA-256 of what it reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceReader:
+    """All parts of a source, in the order in which rows that are equal in both times replace one another."""
+
+    parts: tuple[SourcePart, ...]
+
+    def rows(self, interval: Interval) -> int:
+        """How many rows `batches` will scan."""
+        return sum(part.rows(interval) for part in self.parts)
+
+    def batches(self, interval: Interval, size: BatchSize = DEFAULT_SIZE) -> Iterator[SourceBatch]:
+        """Rows of the interval with all columns, part by part."""
+        for part in self.parts:
+            yield from part.batches(interval, part.columns, size)
+
+
+def batch_in(
+    rows: pa.RecordBatch,
+    wanted: SourceColumns,
+    columns: Sequence[Column],
+    interval: Interval,
+    refused: Sequence[Refused] = (),
+) -> SourceBatch:
+    """The rows of a batch that lie in the interval; `rows` also has the columns of the times."""
+    scanned = rows.num_rows
+    times = convert(rows.column(wanted.event_time), UnixTimestamp)
+    timeless = times.nulls if times.refused is None else times.nulls | times.refused
+    event_time_us = times.values.to_numpy()
+    kept = interval.mask(event_time_us) | timeless
+    if not kept.all():
+        rows = rows.filter(pa.array(kept))
+        event_time_us, timeless = event_time_us[kept], timeless[kept]
+        refused = [replace(one, rows=one.rows[kept]) for one in refused]
+    created_time_us = None
+    if wanted.created_time:
+        created_time_us = convert(rows.column(wanted.created_time), UnixTimestamp).values.to_numpy()
+    return SourceBatch(rows, tuple(columns), event_time_us, created_time_us, timeless, scanned, tuple(refused))

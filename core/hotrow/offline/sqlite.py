@@ -1,0 +1,159 @@
+"""Reads a `SqliteSource`: the result of a query, in batches, from a database that is opened for reading only.
+
+SQLite has no types of columns that it would keep to: what a value is, is seen when it is there. So a value that does
+not fit the type of its field is refused for its row, and when the database is opened its first rows are looked at, so
+that a column in which nothing fits is an error before any work starts.
+"""
+
+import contextlib
+import hashlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from hotrow.errors import Code, HotrowError, invalid
+from hotrow.offline.source import (
+    DEFAULT_SIZE,
+    MAX_ROWS,
+    BatchSize,
+    Column,
+    Interval,
+    Refused,
+    SourceBatch,
+    SourceColumns,
+    SourceReader,
+    batch_in,
+)
+from hotrow.offline.source_check import checked_columns
+from hotrow.offline.sqlite_value import Cells, column_of, sqlite_type
+from hotrow.types import UnixTimestamp, ValueType
+
+_LOOKED_AT = 1000
+
+
+def open_sqlite(path: Path, query: str, wanted: SourceColumns) -> SourceReader:
+    """Check a database and a query on it.
+
+    Raises NOT_FOUND where there is no file, INVALID for what is no database, a query that fails or changes something,
+    a column that is missing, and one none of whose first thousand values fits.
+    """
+    if not path.is_file():
+        raise HotrowError(
+            Code.NOT_FOUND,
+            f"view {wanted.view}: there is no file {path}; correct the path of its SqliteSource, or put one there",
+        )
+    part = _checked(path, query.strip().rstrip(";"), wanted)
+    _look_at_first_rows(part)
+    return SourceReader((part,))
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteQuery:
+    """A checked query: a `SourcePart`. `names` are all columns of its result."""
+
+    path: Path
+    query: str
+    wanted: SourceColumns
+    names: tuple[str, ...]
+    schema: pa.Schema
+    columns: tuple[Column, ...]
+
+    def rows(self, interval: Interval) -> int:
+        del interval  # times are compared when they have been read
+        with self._running(_whole("count(*)", self.query)) as cursor:
+            return int(cursor.fetchone()[0])
+
+    def batches(
+        self, interval: Interval, columns: Sequence[Column], size: BatchSize = DEFAULT_SIZE
+    ) -> Iterator[SourceBatch]:
+        for cells, count in self.read(columns, min(size.rows, MAX_ROWS)):
+            yield self._batch(cells, count, columns, interval)
+
+    def digest(self) -> bytes:
+        found = hashlib.sha256(self.query.encode())
+        with self._running(self.query) as cursor:
+            for row in cursor:
+                found.update(repr(row).encode())
+        return found.digest()
+
+    def read(self, columns: Sequence[Column], rows: int) -> Iterator[tuple[dict[str, Cells], int]]:
+        """The cells of each column of the times and of `columns`, up to so many rows at a time."""
+        types = _types(self.wanted, columns)
+        with self._running(self.query) as cursor:
+            while fetched := cursor.fetchmany(rows):
+                by_name = dict(zip(self.names, zip(*fetched, strict=True), strict=True))
+                yield {name: column_of(by_name[name], declared) for name, declared in types.items()}, len(fetched)
+
+    def _batch(self, cells: dict[str, Cells], count: int, columns: Sequence[Column], interval: Interval) -> SourceBatch:
+        rows = pa.RecordBatch.from_arrays([one.values for one in cells.values()], names=list(cells))
+        refused = [
+            Refused(name, one.reason, _mask(one.refused, count), one.example)
+            for name, one in cells.items()
+            if one.refused
+        ]
+        return batch_in(rows, self.wanted, columns, interval, refused)
+
+    @contextlib.contextmanager
+    def _running(self, query: str) -> Iterator[sqlite3.Cursor]:
+        with contextlib.closing(_connect(self.path)) as connection:
+            try:
+                yield connection.execute(query)
+            except sqlite3.Error as error:
+                raise _refused(self.wanted.view, self.path, error) from error
+
+
+def _checked(path: Path, query: str, wanted: SourceColumns) -> SqliteQuery:
+    try:
+        with contextlib.closing(_connect(path)) as connection:
+            names = [name for name, *_ in connection.execute(_whole("*", query) + " LIMIT 0").description]
+    except sqlite3.Error as error:
+        raise _refused(wanted.view, path, error) from error
+    where = f"view {wanted.view}: {path}, query"
+    for column in wanted.columns:
+        if column.type.is_list and column.name in names:
+            raise invalid(f"{where}: column {column.name!r}: SQLite has no lists; read the view from Parquet")
+    types = _types(wanted, wanted.columns)
+    schema = pa.schema([(name, sqlite_type(types[name]) if name in types else pa.null()) for name in names])
+    return SqliteQuery(
+        path, query, wanted, tuple(names), schema, checked_columns(where, schema, wanted, holder="query")
+    )
+
+
+def _types(wanted: SourceColumns, columns: Sequence[Column]) -> dict[str, ValueType]:
+    return {column.name: column.type for column in columns} | dict.fromkeys(wanted.times, UnixTimestamp)
+
+
+def _look_at_first_rows(part: SqliteQuery) -> None:
+    """Refuse a column in which no value fits, and times that are all missing."""
+    for cells, _ in islice(part.read(part.columns, _LOOKED_AT), 1):
+        for name, one in cells.items():
+            there = len(one.values) - one.values.null_count + len(one.refused)
+            where = f"view {part.wanted.view}: {part.path}, query: column {name!r}"
+            if one.refused and len(one.refused) == there:
+                raise invalid(f"{where} {one.reason}, such as {one.example}; convert it in the query")
+            if name == part.wanted.event_time and not there and len(one.values) < _LOOKED_AT:
+                raise invalid(f"{where} has no event time in any of its {len(one.values)} rows; name another column")
+
+
+def _whole(what: str, query: str) -> str:
+    """Of the whole result of the user's own query; the line ends keep a comment at its end from taking the bracket."""
+    return f"SELECT {what} FROM (\n{query}\n)"  # noqa: S608
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+
+
+def _mask(rows: Sequence[int], count: int) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+    mask = np.zeros(count, np.bool_)
+    mask[list(rows)] = True
+    return mask
+
+
+def _refused(view: str, path: Path, error: sqlite3.Error) -> HotrowError:
+    return invalid(f"view {view}: {path} cannot be read ({error}); correct the path or the query of its SqliteSource")

@@ -1,0 +1,126 @@
+"""Values as SQLite gives them (int, float, str, bytes, None) to Arrow, in the type of their field.
+
+| declared       | accepted                                                                     |
+|----------------|------------------------------------------------------------------------------|
+| Int64, Int32   | integers that fit                                                            |
+| Float64        | reals, and integers that are the same number as a float                      |
+| Float32        | the same, rounded to the nearest float32; one that would become infinite not |
+| Bool           | 0 and 1                                                                      |
+| String         | texts                                                                        |
+| Bytes          | blobs                                                                        |
+| UnixTimestamp  | ISO 8601 texts (without a zone: UTC), and integers: seconds since 1970       |
+"""
+
+import math
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+
+from hotrow import types
+from hotrow.offline.conversion import TARGETS
+from hotrow.types import ValueType
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_MOST_S = (1 << 63) // 1_000_000
+_MAX_SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """One column: `refused` are rows whose value does not fit, null in `values`; `example` is the first of them."""
+
+    values: pa.Array
+    refused: Sequence[int] = ()
+    reason: str = ""
+    example: str = ""
+
+
+def sqlite_type(declared: ValueType) -> pa.DataType:
+    """The Arrow type in which values of a declared type are given."""
+    return pa.timestamp("us", tz="UTC") if declared.kind == types.TIMESTAMP else TARGETS[declared.kind]
+
+
+def column_of(values: Sequence[Any], declared: ValueType) -> Cells:
+    """A column of a type that is no list."""
+    accept = _ACCEPT[declared.kind]
+    out: list[Any] = []
+    refused: list[int] = []
+    for row, value in enumerate(values):
+        try:
+            out.append(None if value is None else accept(value))
+        except (ValueError, OverflowError):
+            refused.append(row)
+            out.append(None)
+    held = sqlite_type(declared)
+    array = pa.array(out, pa.int64()).cast(held) if declared.kind == types.TIMESTAMP else pa.array(out, held)
+    if not refused:
+        return Cells(array)
+    return Cells(array, refused, f"is no {declared.name}", repr(values[refused[0]])[:_MAX_SHOWN])
+
+
+def _integer(bits: int) -> Callable[[Any], int]:
+    def accept(value: Any) -> int:
+        if type(value) is not int or not -(1 << bits) <= value < 1 << bits:
+            raise ValueError
+        return value
+
+    return accept
+
+
+def _float64(value: Any) -> float:
+    if type(value) is float:
+        return value
+    if type(value) is not int or int(float(value)) != value:
+        raise ValueError
+    return float(value)
+
+
+def _float32(value: Any) -> float:
+    number = _float64(value)
+    if math.isfinite(number):
+        struct.pack("<f", number)  # OverflowError for one that would become infinite
+    return number
+
+
+def _bool(value: Any) -> bool:
+    if type(value) is not int or value not in (0, 1):
+        raise ValueError
+    return value == 1
+
+
+def _string(value: Any) -> str:
+    if type(value) is not str:
+        raise ValueError
+    return value
+
+
+def _bytes(value: Any) -> bytes:
+    if type(value) is not bytes:
+        raise ValueError
+    return value
+
+
+def _time_us(value: Any) -> int:
+    if type(value) is int and -_MOST_S < value < _MOST_S:
+        return value * 1_000_000
+    if type(value) is not str:
+        raise ValueError
+    time = datetime.fromisoformat(value)
+    return ((time if time.tzinfo else time.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
+
+
+_ACCEPT: dict[int, Callable[[Any], Any]] = {
+    types.INT64: _integer(63),
+    types.INT32: _integer(31),
+    types.FLOAT64: _float64,
+    types.FLOAT32: _float32,
+    types.BOOL: _bool,
+    types.STRING: _string,
+    types.BYTES: _bytes,
+    types.TIMESTAMP: _time_us,
+}
