@@ -52,3 +52,25 @@ def us_from_datetime(value: datetime) -> int:
 def datetime_from_us(value_us: int) -> datetime:
     """The UTC datetime of microseconds since the epoch; raises OverflowError outside the years 1 to 9999."""
     return _EPOCH + timedelta(microseconds=value_us)
+
+
+def text_from_datetime(value: datetime) -> str:
+    """ISO 8601, UTC, as short as it goes: "2024-05-01T12:00:00Z"."""
+    return value.isoformat().replace("+00:00", "Z")
+
+
+def text_from_us(value_us: int) -> str:
+    """The same of microseconds since 1970; the number itself where no calendar has it."""
+    try:
+        return text_from_datetime(datetime_from_us(value_us))
+    except OverflowError:
+        return str(value_us)
+
+
+def us_from_text(text: str) -> int:
+    """Microseconds of "now", of ISO 8601 (no zone: UTC), or of a number that is just that; raises ValueError."""
+    if text == "now":
+        return now_us()
+    if text.lstrip("-").isdecimal() and len(text) > 8:  # 20240501 is a date
+        return int(text)
+    return us_from_datetime(datetime.fromisoformat(text))

@@ -35,7 +35,7 @@ def configure_log(*, level: str = "info", json: bool | None = None, **bound: str
     stream = sys.stderr
     as_json = not stream.isatty() if json is None else json
     shared: list[structlog.typing.Processor] = [_Stamp(bound), structlog.processors.add_log_level]
-    if as_json:
+    if as_json and hasattr(stream, "buffer"):  # a stream that a test or a notebook puts there has none
         structlog.configure(
             processors=[*shared, structlog.processors.format_exc_info, _to_json],
             wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
@@ -56,6 +56,22 @@ def configure_log(*, level: str = "info", json: bool | None = None, **bound: str
     root.handlers = [_ToStructlog()]
     root.setLevel(max(_LEVELS[level], logging.WARNING))
     logging.captureWarnings(capture=True)
+
+
+def configure_library_log() -> None:
+    """For a process that is not hotrow's own, such as a notebook: warnings of hotrow on stderr, unless the process has
+    set up structlog itself. Other loggers are left alone.
+    """
+    if not structlog.is_configured():
+        structlog.configure(
+            processors=[
+                _Stamp({}),
+                structlog.processors.add_log_level,
+                structlog.dev.ConsoleRenderer(colors=False, timestamp_key="time"),
+            ],
+            wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+            logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        )
 
 
 class _Stamp:

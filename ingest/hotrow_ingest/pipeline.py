@@ -123,6 +123,10 @@ class Pipeline:
         encoded = rows_from_request(target.rows, scanned, times) if scanned.has_group(ROWS) else no_rows()
         keys = encoded.keys()
         drafted = draft(encoded, keys, target.rows.expected)
+        if target.dry_run:
+            outcomes = self._compare(target, encoded, keys, drafted)
+            call.reply(materialize_reply(filled(drafted.results, outcomes), drafted.rejections))
+            return
         at, length = scanned.field(WATERMARK)
         watermark_us = int.from_bytes(scanned.data[at : at + length], "little", signed=True) if length else None
 
@@ -215,7 +219,7 @@ class Pipeline:
             rows=plan_rows(snapshot.stored_views[view.name], ROWS, delete=push.op == DELETE),
             scope=f"{self._project}\0{target}\0".encode(),
             atomic=push.atomic,
-            dry_run=push.dry_run,
+            dry_run=request.dry_run,
             transforms=_push_transforms(snapshot, view) if push.op != DELETE else None,
         )
 

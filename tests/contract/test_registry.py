@@ -284,12 +284,22 @@ def test_publish_conflict(registry):
     assert registry.publish(PROJECT, "exp", author="a") == in_namespace(again, "").id
 
 
+def test_a_branch_is_made_on_the_head_that_its_maker_saw(registry):
+    """Another one's publishing keeps nobody from a branch; it is told when that is published in turn."""
+    registry.apply(ONE, expected_head=None, author="a")
+    registry.apply(TWO, expected_head=ONE.id, author="bob")
+    registry.apply(in_namespace(THREE, "exp"), expected_head=ONE.id, author="a", branch="exp")
+    assert registry.refs(PROJECT).bases == {"exp": ONE.id}
+    with pytest.raises(HotrowError, match=rf"is {TWO.id[:12]} \(by bob\).*made on {ONE.id[:12]}") as caught:
+        registry.publish(PROJECT, "exp", author="a")
+    assert caught.value.code is Code.CONFLICT
+
+
 def test_branch_conflicts(registry):
-    """On the head, and on the branch where the caller says what was seen."""
+    """Where the caller says what was seen of the branch."""
     registry.apply(ONE, expected_head=None, author="a")
     first, second = in_namespace(TWO, "exp"), in_namespace(THREE, "exp")
     apply = registry.apply
-    assert _code(apply, first, expected_head=None, author="a", branch="exp") is Code.CONFLICT
     assert apply(first, expected_head=ONE.id, author="a", branch="exp", expected_branch=None) == first.id
     code = _code(apply, second, expected_head=ONE.id, author="b", branch="exp", expected_branch=None)
     assert code is Code.CONFLICT

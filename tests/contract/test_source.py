@@ -207,18 +207,21 @@ def test_a_column_of_another_type_is_refused_before_any_work(hold):
     assert caught.value.code is Code.INVALID
 
 
-def test_a_digest_changes_with_the_rows(hold, tmp_path):
-    """It is what tells fitted statistics that their source is another now."""
+def test_digest_and_versions_change_with_the_rows(hold, tmp_path):
+    """They tell that fitted statistics are stale, and that a run cannot go on where it stopped."""
     reader = _open(hold(_rows(9)))
-    before = [part.digest() for part in reader.parts]
-    assert before == [part.digest() for part in reader.parts]
+    before, versions = reader.digest(), [part.version() for part in reader.parts]
+    assert before == reader.digest()
+    assert versions == [part.version() for part in reader.parts]
+    assert len(set(versions)) == len(versions)
     for path in [*tmp_path.rglob("*.parquet"), *tmp_path.rglob("*.db")]:
         path.unlink()
     if (tmp_path / "rows").exists():
         for folder in sorted((tmp_path / "rows").rglob("*"), reverse=True):
             folder.rmdir()
     other = _open(hold(_rows(9, seed=2)))
-    assert [part.digest() for part in other.parts] != before
+    assert other.digest() != before
+    assert not {part.version() for part in other.parts} & set(versions)
 
 
 def test_an_empty_source_has_no_rows(hold):

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from hotrow.cli import link, render
+from hotrow.cli import render
 from hotrow.cli.arguments import takes
 from hotrow.cli.bench_arguments import BenchArguments
-from hotrow.cli.workspace import Workspace, open_workspace
+from hotrow.cli.workspace import open_workspace
 from hotrow.errors import Code, HotrowError, invalid, not_found
+from hotrow.repo import link
+from hotrow.repo.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

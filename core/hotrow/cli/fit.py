@@ -11,8 +11,9 @@ import typer
 from hotrow import clock
 from hotrow.cli import option, render
 from hotrow.cli.value import time_us_option
-from hotrow.cli.workspace import Workspace, open_workspace
+from hotrow.cli.workspace import open_workspace
 from hotrow.errors import invalid, not_found
+from hotrow.repo.workspace import Workspace
 
 if TYPE_CHECKING:
     from hotrow.schema.fitted import Fitted

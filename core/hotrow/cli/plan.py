@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import getpass
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hotrow.cli import option, render
-from hotrow.cli.workspace import Workspace, open_workspace
+from hotrow.cli.workspace import open_workspace
 from hotrow.errors import HotrowError
 
 if TYPE_CHECKING:
     from hotrow.registry.diff import Plan
     from hotrow.registry.snapshot import Snapshot
+    from hotrow.repo.draft import Draft
+    from hotrow.repo.workspace import Workspace
 
 _SIGNS = {"added": "+", "changed": "~", "removed": "-"}
 _WAIT_S = 60.0
@@ -68,21 +68,11 @@ def apply(
     """  # noqa: D301
     workspace = open_workspace(repo)
     draft = read_draft(workspace, branch)
-    draft.plan.require_compatible()
-    if branch:
-        snapshot_id = workspace.registry.apply(
-            draft.snapshot,
-            expected_head=draft.head,
-            author=author or user_name(),
-            branch=branch,
-            expected_branch=draft.base if draft.on_branch else None,
-        )
-    else:
-        snapshot_id = workspace.registry.apply(draft.snapshot, expected_head=draft.head, author=author or user_name())
+    snapshot_id = draft.apply(workspace, author)
     if not json:
         print_plan(draft)
     if wait:
-        wait_until_served(workspace, snapshot_id, timeout)
+        say_when_served(workspace, snapshot_id, timeout)
     if json:
         render.print_json({"snapshot": snapshot_id, "branch": branch, "served": wait, **plan_document(draft)})
     else:
@@ -90,63 +80,30 @@ def apply(
         print(f"applied: {where} of project {workspace.project} is {render.short_id(snapshot_id)}")
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What would be applied: the `snapshot`, the `head` that was there, and the difference to the snapshot `base`.
-
-    `base` is the branch's where the branch is there (`on_branch`), else the head's.
-    """
-
-    snapshot: Snapshot
-    head: str | None
-    base: str | None
-    on_branch: bool
-    plan: Plan
-
-
 def read_draft(workspace: Workspace, branch: str) -> Draft:
-    """Load the repository's definitions, check their units, and compare them with the branch, or with the head."""
-    from hotrow.registry.snapshot import snapshot_from_definitions  # noqa: PLC0415
-    from hotrow.registry.units import check_units  # noqa: PLC0415
-    from hotrow.schema.repository import load_definitions  # noqa: PLC0415
+    """The draft of the repository's files; what will be slow is said."""
+    from hotrow.repo.draft import draft_of_files  # noqa: PLC0415
 
-    registry, project = workspace.registry, workspace.project
-    refs = registry.refs(project)  # before the definitions are read: what changes meanwhile is a conflict
-    on_branch = branch in refs.branches
-    base = refs.branches[branch] if on_branch else refs.head
-    new = snapshot_from_definitions(project, load_definitions(workspace.repo), namespace=branch)
-    check_units(new)
-    if new.transforms:
-        from hotrow.transforms.certificate import with_certificates  # noqa: PLC0415 - loads the compiler
-
-        new = with_certificates(new)
-        _say_costs(new)
-    return Draft(new, refs.head, base, on_branch, registry.plan(new, base=base))
+    draft = draft_of_files(workspace, branch)
+    _say_costs(draft.snapshot)
+    return draft
 
 
 def _say_costs(snapshot: Snapshot) -> None:
     """What is not compiled is slow, and whoever applies it is told how slow."""
-    from hotrow.transforms.cost import python_cost  # noqa: PLC0415
-
     for transform in snapshot.transforms.values():
         if transform.mode == "python":
+            from hotrow.transforms.cost import python_cost  # noqa: PLC0415 - loads the compiler
+
             render.note(f"{transform.label} is not compiled: {python_cost(transform)}")
 
 
-def wait_until_served(workspace: Workspace, snapshot_id: str, timeout_s: float) -> None:
+def say_when_served(workspace: Workspace, snapshot_id: str, timeout_s: float) -> None:
     """Wait for the workers on the store; raises HotrowError as `wait_served` does."""
-    from hotrow.supervisor.state import wait_served  # noqa: PLC0415
+    from hotrow.repo.draft import wait_until_served  # noqa: PLC0415
 
-    state = wait_served(workspace.settings, snapshot_id, timeout_s)
+    state = wait_until_served(workspace, snapshot_id, timeout_s)
     render.note(f"served by {len(state.workers)} workers")
-
-
-def user_name() -> str:
-    """Who runs this, for the log; "unknown" where the system does not know."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "unknown"
 
 
 def plan_document(draft: Draft) -> dict[str, Any]:

@@ -12,18 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from hotrow.cli import link, render
+from hotrow.cli import render
 from hotrow.cli.arguments import takes
 from hotrow.cli.push_arguments import PushArguments
+from hotrow.cli.push_total import Total, print_total
 from hotrow.cli.value import time_us_option, value_from_json, value_from_text
-from hotrow.cli.workspace import Workspace, open_workspace
+from hotrow.cli.workspace import open_workspace
 from hotrow.errors import Code, HotrowError, invalid, not_found
+from hotrow.repo import link
+from hotrow.repo.workspace import Workspace
 from hotrow.types import UnixTimestamp, ValueType
 
 if TYPE_CHECKING:
     from hotrow.registry.snapshot import Snapshot
     from hotrow.schema.view import FeatureView
-    from hotrow.v1.push_pb2 import PushFeaturesReply, PushFeaturesRequest
+    from hotrow.v1.push_pb2 import PushFeaturesRequest
 
 _BATCH_ROWS = 20_000
 _RETRY_S = 0.2
@@ -57,7 +60,7 @@ def push(arguments: PushArguments) -> None:
     if arguments.json:
         render.print_json(total.document())
     else:
-        _print_total(total, dry_run=arguments.dry_run)
+        print_total(total, dry_run=arguments.dry_run)
     if total.rejected:
         raise typer.Exit(1)
 
@@ -81,52 +84,6 @@ def find_target(name: str, snapshot: Snapshot) -> Target:
     if name in snapshot.views:
         return Target("", snapshot.views[name])
     raise not_found("push source or view", name, [*snapshot.push_sources, *snapshot.views])
-
-
-@dataclass(slots=True)
-class Total:
-    """Counts over all requests; `rejections` are (row, field, reason), rows counted from the first request on."""
-
-    sent: int = 0
-    written: int = 0
-    stale: int = 0
-    rejected: int = 0
-    duplicates: int = 0
-    token: bytes = b""
-    snapshot: str = ""
-    rejections: tuple[tuple[int, str, str], ...] = ()
-
-    def add(self, reply: PushFeaturesReply, rows: int) -> None:
-        """Count a reply to a request of so many rows."""
-        self.rejections += tuple((self.sent + r.row, r.field, r.reason) for r in reply.rejections)
-        self.sent += rows
-        self.written += reply.written
-        self.stale += reply.skipped_stale
-        self.rejected += reply.rejected
-        self.duplicates += reply.duplicates
-        self.token, self.snapshot = reply.token, reply.snapshot
-
-    def document(self) -> dict[str, Any]:
-        """As JSON."""
-        return {
-            "written": self.written,
-            "skipped_stale": self.stale,
-            "rejected": self.rejected,
-            "duplicates": self.duplicates,
-            "rejections": [{"row": row, "field": field, "reason": reason} for row, field, reason in self.rejections],
-            "token": self.token,
-            "snapshot": self.snapshot,
-        }
-
-
-def _print_total(total: Total, *, dry_run: bool) -> None:
-    would = "would be " if dry_run else ""
-    parts = [f"{would}written {total.written:,}"]
-    for count, what in ((total.stale, "stale"), (total.duplicates, "duplicates"), (total.rejected, "rejected")):
-        parts += [f"{what} {count:,}"] if count else []
-    print(", ".join(parts))
-    for row, field, reason in total.rejections:
-        render.note(f"row {row}: {field}: {reason}" if field else f"row {row}: {reason}")
 
 
 def _requests(arguments: PushArguments, target: Target, snapshot: Snapshot) -> Iterator[tuple[bytes, int]]:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hotrow.cli import link, option, render
+from hotrow.cli import option, render
 from hotrow.cli.arguments import takes
 from hotrow.cli.value import value_from_text
 from hotrow.cli.workspace import open_workspace
+from hotrow.clock import text_from_us
 from hotrow.errors import Code, HotrowError, invalid, not_found
 from hotrow.registry.needed import needed_columns
+from hotrow.repo import link
 from hotrow.schema.selected import reference_from_text
 from hotrow.types import BYTES, FLOAT32, STRING, UnixTimestamp, ValueType
 
@@ -112,7 +114,7 @@ class Asked:
     def shown_entities(self) -> dict[str, list[Any]]:
         """The entities with times as times."""
         return {
-            key: [render.time_us_text(value) for value in values] if self.types[key] == UnixTimestamp else values
+            key: [text_from_us(value) for value in values] if self.types[key] == UnixTimestamp else values
             for key, values in self.entities.items()
         }
 
@@ -232,8 +234,7 @@ class Table:
             row: dict[str, Any] = {"entity": self._entity(i), "features": features}
             if self.event_times:
                 row["event_times"] = {
-                    view: render.time_us_text(times[i]) if times[i] else None
-                    for view, times in self.event_times.items()
+                    view: text_from_us(times[i]) if times[i] else None for view, times in self.event_times.items()
                 }
             rows.append(row)
         return {"snapshot": self.snapshot, "rows": rows}
@@ -282,5 +283,5 @@ def print_rows(table: Table) -> None:
         columns.append([_SHOWN.get(s, v) for v, s in zip(values, statuses, strict=True)])
     for view, times in table.event_times.items():
         heads.append(f"{view} event time" if len(table.event_times) > 1 else "event time")
-        columns.append([render.time_us_text(time) if time else "(not found)" for time in times])
+        columns.append([text_from_us(time) if time else "(not found)" for time in times])
     render.print_table(heads, list(zip(*columns, strict=True)))

@@ -7,8 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from hotrow.cli import option, render
-from hotrow.cli.plan import print_changes, user_name, wait_until_served
+from hotrow.cli.plan import print_changes, say_when_served
 from hotrow.cli.workspace import open_workspace
+from hotrow.clock import text_from_us
+from hotrow.repo.workspace import user_name
 
 _Name = Annotated[str, typer.Argument(metavar="NAME")]
 _WAIT_S = 60.0
@@ -43,7 +45,7 @@ def log(
                     "snapshot": e.id,
                     "parent": e.parent,
                     "author": e.author,
-                    "time": render.time_us_text(e.time_us),
+                    "time": text_from_us(e.time_us),
                     "action": e.action,
                     "ref": e.ref,
                 }
@@ -51,10 +53,7 @@ def log(
             ]
         )
         return
-    rows = [
-        [render.time_us_text(e.time_us)[:19], render.short_id(e.id), e.action, e.ref or "head", e.author]
-        for e in entries
-    ]
+    rows = [[text_from_us(e.time_us)[:19], render.short_id(e.id), e.action, e.ref or "head", e.author] for e in entries]
     render.print_table(["time (UTC)", "snapshot", "action", "ref", "author"], rows)
 
 
@@ -191,7 +190,7 @@ def publish(
     workspace = open_workspace(repo)
     snapshot_id = workspace.registry.publish(workspace.project, branch, author=user_name())
     if wait:
-        wait_until_served(workspace, snapshot_id, timeout)
+        say_when_served(workspace, snapshot_id, timeout)
     if json:
         render.print_json({"snapshot": snapshot_id, "branch": branch})
     else:

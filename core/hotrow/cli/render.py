@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from hotrow.clock import datetime_from_us
+from hotrow.clock import text_from_datetime
 
 MAX_CELL = 60
 _WIDE = "…"
@@ -41,22 +41,9 @@ def json_value(value: Any) -> Any:
     return text(value) if text else value
 
 
-def time_text(value: datetime) -> str:
-    """ISO 8601, UTC, as short as it goes: "2024-05-01T12:00:00Z"."""
-    return value.isoformat().replace("+00:00", "Z")
-
-
-def time_us_text(value_us: int) -> str:
-    """The same of microseconds since 1970; the number itself where no calendar has it."""
-    try:
-        return time_text(datetime_from_us(value_us))
-    except OverflowError:
-        return str(value_us)
-
-
 _TEXTS: dict[type, Callable[[Any], str]] = {
     bytes: lambda value: base64.b64encode(value).decode(),
-    datetime: time_text,
+    datetime: text_from_datetime,
 }
 _CELLS: dict[type, Callable[[Any], str]] = {
     type(None): lambda _: "null",

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hotrow.cli import option, render
-from hotrow.cli.workspace import Workspace, open_workspace
+from hotrow.cli.workspace import open_workspace
+from hotrow.clock import text_from_us
 from hotrow.errors import Code, HotrowError
+from hotrow.repo.workspace import Workspace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -157,6 +159,7 @@ def rebuild(*, repo: option.Repo = None, json: option.Json = False) -> None:
     old-N, until the `hotrow store gc` after a rebuild that came to its end.
     """
     from hotrow.cli import materialize  # noqa: PLC0415
+    from hotrow.repo.load import Load, open_sources  # noqa: PLC0415
     from hotrow.stores.lmdb import create_fresh  # noqa: PLC0415
     from hotrow.stores.lmdb_old import note_replaced  # noqa: PLC0415
 
@@ -165,14 +168,14 @@ def rebuild(*, repo: option.Repo = None, json: option.Json = False) -> None:
     snapshots = {branch: workspace.snapshot(branch) for branch in branches}
     ends = {branch: _watermarks(workspace, snapshot) for branch, snapshot in snapshots.items()}
     for snapshot in snapshots.values():
-        materialize.open_sources(workspace, snapshot)  # says what is wrong while the old store is still there
+        open_sources(workspace, snapshot)  # says what is wrong while the old store is still there
     aside = create_fresh(workspace.settings.online_store.path, wait_s=1.0)
     kept = f"the old store is in {aside}; once this has come to its end, `hotrow store gc` removes it"
     render.note(kept if aside else "there was no store")
     reports = []
     try:
         for branch, end_us in ends.items():
-            reports += materialize.run(workspace, branch, (), _up_to(end_us))
+            reports += materialize.run(workspace, snapshots[branch], Load(_up_to(end_us)))
     except BaseException:
         render.warn("the new store is not complete; put right what is said next and run `hotrow store rebuild` again")
         raise
@@ -246,7 +249,7 @@ def _view_documents(workspace: Workspace, store: OnlineStore, *, counted: bool) 
         document = {
             "view": name or f"(unknown {view_id.hex()})",
             "branch": snapshot.namespace if snapshot else "",
-            "materialized_to": render.time_us_text(watermark_us) if watermark_us is not None else "",
+            "materialized_to": text_from_us(watermark_us) if watermark_us is not None else "",
         }
         documents.append(document | (_count_document(counts.get(view_id, ViewCount())) if counted else {}))
     return documents
@@ -257,8 +260,8 @@ def _count_document(count: ViewCount) -> dict[str, Any]:
         "rows": count.rows,
         "tombstones": count.tombstones,
         "row_bytes": count.row_bytes,
-        "oldest": render.time_us_text(count.oldest_us) if count.rows else "",
-        "newest": render.time_us_text(count.newest_us) if count.rows else "",
+        "oldest": text_from_us(count.oldest_us) if count.rows else "",
+        "newest": text_from_us(count.newest_us) if count.rows else "",
     }
 
 

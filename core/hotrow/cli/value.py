@@ -18,11 +18,9 @@ import base64
 import json
 import math
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
-from hotrow import clock
-from hotrow.clock import us_from_datetime
+from hotrow.clock import us_from_text
 from hotrow.errors import HotrowError, invalid
 from hotrow.types import BOOL, BY_KIND, BYTES, FLOAT32, FLOAT64, INT32, INT64, STRING, TIMESTAMP, ValueType
 
@@ -63,15 +61,6 @@ def value_from_json(name: str, value: Any, declared: ValueType) -> Any:
         raise _refused(name, value, declared) from None
 
 
-def time_us_from_text(text: str) -> int:
-    """Microseconds of "now", of ISO 8601 (no zone: UTC), or of a number that is just that; raises ValueError."""
-    if text == "now":
-        return clock.now_us()
-    if text.lstrip("-").isdecimal() and len(text) > 8:  # 20240501 is a date
-        return int(text)
-    return us_from_datetime(datetime.fromisoformat(text))
-
-
 _PARSERS: dict[int, Callable[[str], Any]] = {
     FLOAT64: float,
     FLOAT32: float,
@@ -80,7 +69,7 @@ _PARSERS: dict[int, Callable[[str], Any]] = {
     BOOL: lambda text: {"true": True, "false": False}[text.lower()],
     STRING: str,
     BYTES: lambda text: base64.b64decode(text, validate=True),
-    TIMESTAMP: time_us_from_text,
+    TIMESTAMP: us_from_text,
 }
 
 
@@ -89,14 +78,14 @@ _FROM_JSON_TEXT: dict[int, Callable[[str], Any]] = {
     FLOAT64: _JSON_FLOATS.__getitem__,
     FLOAT32: _JSON_FLOATS.__getitem__,
     BYTES: _PARSERS[BYTES],
-    TIMESTAMP: time_us_from_text,
+    TIMESTAMP: us_from_text,
 }
 
 
 def time_us_option(name: str, text: str) -> int:
     """The time of an argument; raises INVALID naming the argument."""
     try:
-        return time_us_from_text(text)
+        return us_from_text(text)
     except ValueError:
         raise invalid(
             f"{name}: {text!r} is no time; write 2024-05-01, 2024-05-01T12:00:00Z (no zone: UTC), "

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hotrow.errors import Code, HotrowError
-
-if TYPE_CHECKING:
-    from hotrow.registry.registry import Registry
-    from hotrow.registry.snapshot import Snapshot
-    from hotrow.settings import Settings
+from hotrow.repo.workspace import Workspace
 
 FILE = "hotrow.toml"
 
@@ -45,33 +38,6 @@ def find_repo(option: Path | None) -> Path:
         f"there is no {FILE} in {here} or above it; go to a feature repository, name one with --repo, "
         "or make one with `hotrow init`",
     )
-
-
-@dataclass(frozen=True)
-class Workspace:
-    """A feature repository, its settings and its registry."""
-
-    repo: Path
-
-    @cached_property
-    def settings(self) -> Settings:
-        from hotrow.settings import load_settings  # noqa: PLC0415
-
-        return load_settings(self.repo)
-
-    @cached_property
-    def registry(self) -> Registry:
-        from hotrow.registry.open import open_registry  # noqa: PLC0415
-
-        return open_registry(self.settings.registry)
-
-    @property
-    def project(self) -> str:
-        return self.settings.project
-
-    def snapshot(self, ref: str = "") -> Snapshot:
-        """The snapshot of a ref, empty for the head; raises NOT_FOUND, FAILED_PRECONDITION before the first apply."""
-        return self.registry.snapshot(self.registry.resolve(self.project, ref))
 
 
 def open_workspace(option: Path | None) -> Workspace:

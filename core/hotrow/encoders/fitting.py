@@ -5,7 +5,6 @@ run. A row of a source counts when materialization would write it, whether or no
 is trained with all of them.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -134,12 +133,10 @@ class _Scan:
     def origin(self) -> Document:
         """Where the rows are from; after `batches`."""
         path = self._source.view.source.path if self._source.view.source else ""
-        digests = [part.digest() for part in self._source.reader.parts]
-        digest = digests[0] if len(digests) == 1 else hashlib.sha256(b"".join(digests)).digest()
         return {
             "view": self._source.view.name,
             "source": path,
-            "sha256": digest.hex(),
+            "sha256": self._source.reader.digest().hex(),
             "rows": self._rows,
             "first_event_time": _shown(self._first_us),
             "last_event_time": _shown(self._last_us),

@@ -1,25 +1,33 @@
 """Materialization: rows of a view's source, by event time, to the online store through the ingest worker.
 
-The worker writes a row under compare-and-set, so that a newer pushed row stays, and so that any part of this may be
-repeated or cut off. The watermark travels alone, after every other request of the view has been answered: a run that
-is cut off leaves it where it was, and the next one starts from there.
+Of each key only the latest row is sent, as far as those fit into memory. The worker writes a row under
+compare-and-set, so that a newer pushed row stays, and so that any part of this may be repeated or cut off. The
+watermark travels alone, after every other request of the view has been answered: a run that is cut off leaves it where
+it was, and the next one starts from there, but for the parts of the source that a checkpoint says are done.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hotrow import clock
 from hotrow.errors import Code, HotrowError, not_found
+from hotrow.offline.arrow_column import may_refuse
+from hotrow.offline.checkpoint import Checkpoint
+from hotrow.offline.conversion import convert
 from hotrow.offline.delivery import Delivery, Submit
+from hotrow.offline.latest import LatestRows
 from hotrow.offline.open import open_source
-from hotrow.offline.progress import Progress
-from hotrow.offline.rows import Refusals, encode_batch, encode_no_rows
-from hotrow.offline.source import Column, Interval, SourceColumns, SourceReader
+from hotrow.offline.progress import Piece, Progress
+from hotrow.offline.rows import Refusals, encode_batch, encode_no_rows, filtered, kept_rows
+from hotrow.offline.source import BLOCK, Column, Interval, SourceBatch, SourceColumns, SourcePart, SourceReader
 from hotrow.offline.wire import Target, encode_request
 from hotrow.registry.snapshot import Snapshot
 from hotrow.schema.source import KINDS
 from hotrow.schema.view import FeatureView
+
+MEMORY = 256 << 20
+"""Bytes of rows that a run holds to find the latest of each key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,28 +41,41 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One view to materialize; `watermark_us` is to be stored at its end, None leaves the stored one."""
+    """One view to materialize.
+
+    `watermark_us` is to be stored at its end, None leaves the stored one. `dry_run`: the worker compares, and nothing
+    is written. `checkpoint` is where it notes how far it has come. It holds about `memory` bytes of rows.
+    """
 
     source: Source
     target: Target
     interval: Interval
     watermark_us: int | None
+    dry_run: bool = False
+    checkpoint: Checkpoint | None = None
+    memory: int = MEMORY
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of one view. `read` rows were in the interval; `rejections` are (column, reason, rows, example)."""
+    """What became of one view.
+
+    `read` rows were in the interval; of these `rejected` could not be written, for the reasons in `rejections`,
+    `superseded` have a later one of their key beside them, `stale` one in the store, and `written` were written, or
+    would have been in a dry run. `watermark_us` is the one stored at the end, None: it was left as it was.
+    """
 
     view: str
     interval: Interval
     read: int
     written: int
     stale: int
-    duplicates: int
+    superseded: int
     rejected: int
     rejections: tuple["RejectedRows", ...]
     watermark_us: int | None
     seconds: float
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,46 +127,101 @@ def watermark_after(interval: Interval, stored_us: int | None) -> int | None:
 def run_job(job: Job, submit: Submit, progress: Progress) -> Report:
     """Materialize one view; raises HotrowError where its rows cannot be read or delivered."""
     started_s = clock.monotonic_s()
-    delivery = Delivery(submit, on_wait=progress.wait)
-    refusals = Refusals()
-    read = 0
-    progress.start(job.target.view, job.source.reader.rows(job.interval))
+    left = job.checkpoint.left(job.source.reader.parts) if job.checkpoint else _all_parts(job)
+    piece = progress.start(job.target.view, sum(part.rows(interval) for part, interval in left))
+    run = _Run(job, Delivery(submit, on_wait=piece.wait), piece)
     try:
-        for batch in job.source.reader.batches(job.interval):
-            read += batch.rows.num_rows
-            for encoded in encode_batch(batch, job.source.columns.event_time, refusals):
-                delivery.send(encode_request(job.target, encoded.rows))
-            progress.advance(batch.scanned)
-        delivery.drain()
+        run.load(left)
+    finally:
+        run.delivery.cancel()
+        piece.finish()
+    return run.report(clock.monotonic_s() - started_s)
+
+
+def _all_parts(job: Job) -> list[tuple[SourcePart, Interval]]:
+    return [(part, job.interval) for part in job.source.reader.parts]
+
+
+class _Run:
+    """One view on its way to the worker."""
+
+    def __init__(self, job: Job, delivery: Delivery, piece: Piece) -> None:
+        self.delivery = delivery
+        self._job = job
+        self._piece = piece
+        self._refusals = Refusals()
+        self._latest = LatestRows(job.source.view, job.memory)
+        self._read = self._kept = self._sent = 0
+
+    def load(self, left: Sequence[tuple[SourcePart, Interval]]) -> None:
+        """Send what is left to read, and then the watermark."""
+        job = self._job
+        ahead = {id(part) for part, _ in left}
+        done = [part for part in job.source.reader.parts if id(part) not in ahead]
+        for part, interval in left:
+            for batch in part.batches(interval, part.columns, BLOCK):
+                self._take(batch)
+                self._piece.advance(batch.scanned)
+                if self._latest.full:
+                    self._send()
+                    self.delivery.drain()
+                    if job.checkpoint:
+                        job.checkpoint.save(done)
+            done.append(part)
+        self._send()
+        self.delivery.drain()
         if job.watermark_us is not None:
             no_rows = encode_no_rows(job.source.columns.columns)
-            delivery.send(encode_request(job.target, no_rows, watermark_us=job.watermark_us))
-            delivery.drain()
-    finally:
-        delivery.cancel()
-        progress.finish()
-    return _report(job, delivery, refusals, read, clock.monotonic_s() - started_s)
+            self.delivery.send(encode_request(job.target, no_rows, watermark_us=job.watermark_us))
+            self.delivery.drain()
+        if job.checkpoint:
+            job.checkpoint.remove()
 
+    def _take(self, batch: SourceBatch) -> None:
+        self._read += batch.rows.num_rows
+        checked = [
+            column
+            for column in batch.columns
+            if column.key or may_refuse(batch.rows.schema.field(column.name).type, column.type)
+        ]
+        converted = [convert(batch.rows.column(column.name), column.type) for column in checked]
+        event_time = self._job.source.columns.event_time
+        kept = kept_rows(replace(batch, columns=tuple(checked)), converted, event_time, self._refusals)
+        if not kept.all():
+            batch = filtered(batch, kept)
+        self._kept += batch.rows.num_rows
+        if batch.rows.num_rows:
+            self._latest.add(batch)
 
-def _report(job: Job, delivery: Delivery, refusals: Refusals, read: int, seconds: float) -> Report:
-    tally = delivery.tally
-    left_out = [
-        RejectedRows(column, reason, rows, refusals.examples[column, reason])
-        for (column, reason), rows in refusals.counts.most_common()
-    ]
-    left_out += _by_worker(tally.rejections)
-    return Report(
-        view=job.target.view,
-        interval=job.interval,
-        read=read,
-        written=tally.written,
-        stale=tally.stale,
-        duplicates=tally.duplicates,
-        rejected=tally.rejected + refusals.rows,
-        rejections=tuple(left_out),
-        watermark_us=job.watermark_us,
-        seconds=seconds,
-    )
+    def _send(self) -> None:
+        job = self._job
+        for batch in self._latest.take():
+            for encoded in encode_batch(batch, job.source.columns.event_time, self._refusals):
+                self.delivery.send(encode_request(job.target, encoded.rows, dry_run=job.dry_run))
+                self._sent += encoded.count
+                self._piece.advance(0)  # where somebody has stopped the work, this says so
+
+    def report(self, seconds: float) -> Report:
+        """What became of the rows."""
+        job, tally, refusals = self._job, self.delivery.tally, self._refusals
+        left_out = [
+            RejectedRows(column, reason, rows, refusals.examples[column, reason])
+            for (column, reason), rows in refusals.counts.most_common()
+        ]
+        left_out += _by_worker(tally.rejections)
+        return Report(
+            view=job.target.view,
+            interval=job.interval,
+            read=self._read,
+            written=tally.written,
+            stale=tally.stale,
+            superseded=self._kept - self._sent + tally.duplicates,
+            rejected=tally.rejected + refusals.rows,
+            rejections=tuple(left_out),
+            watermark_us=job.watermark_us,
+            seconds=seconds,
+            dry_run=job.dry_run,
+        )
 
 
 def _by_worker(rejections: Mapping[tuple[str, str], int]) -> list[RejectedRows]:

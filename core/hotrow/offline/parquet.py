@@ -10,7 +10,7 @@ are skipped. In a folder, `name=value` in the names of folders are columns of th
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,16 +27,18 @@ from hotrow.offline.source import (
     SourceColumns,
     SourceReader,
     batch_in,
+    file_version,
 )
 from hotrow.offline.source_check import checked_columns
 
 _BUFFER_BYTES = 1 << 20
+_PART_ROWS = 1 << 20
 _UNITS = {"milliseconds": 1_000, "microseconds": 1_000_000, "nanoseconds": 1_000_000_000}
 
 
 @dataclass(frozen=True, slots=True)
-class ParquetFile:
-    """One checked file: a `SourcePart`. `constants` are the columns that its path tells."""
+class ParquetPart:
+    """Some row groups of a checked file: a `SourcePart`. `constants` are the columns that its path tells."""
 
     path: Path
     metadata: pq.FileMetaData
@@ -44,6 +46,7 @@ class ParquetFile:
     wanted: SourceColumns
     columns: tuple[Column, ...]
     constants: Mapping[str, pa.Scalar]
+    groups: range
 
     def rows(self, interval: Interval) -> int:
         return sum(self.metadata.row_group(group).num_rows for group in self._groups(interval))
@@ -57,7 +60,7 @@ class ParquetFile:
         asked = [column.name for column in columns] + self.wanted.times
         names = [name for name in dict.fromkeys(asked) if name not in self.constants]
         try:
-            with pq.ParquetFile(self.path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
+            with pq.ParquetFile(self.path, metadata=self.metadata, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
                 rows_at_once = self._rows_at_once(groups, size)
                 for rows in file.iter_batches(rows_at_once, row_groups=groups, columns=names):
                     yield batch_in(self._with_constants(rows), self.wanted, columns, interval)
@@ -66,13 +69,12 @@ class ParquetFile:
                 f"view {self.wanted.view}: {self.path} cannot be read to its end ({_brief(error)}); write it again"
             ) from error
 
-    def digest(self) -> bytes:
-        with self.path.open("rb") as opened:
-            return hashlib.file_digest(opened, "sha256").digest()
+    def version(self) -> str:
+        return f"{file_version(self.path)} {self.groups}"
 
     def _groups(self, interval: Interval) -> list[int]:
         """The row groups that may hold event times of the interval, or rows without one."""
-        return [i for i in range(self.metadata.num_row_groups) if self._may_hold(i, interval)]
+        return [i for i in self.groups if self._may_hold(i, interval)]
 
     def _may_hold(self, group: int, interval: Interval) -> bool:
         column = _event_column(self.metadata, group, self.wanted.event_time)
@@ -97,9 +99,29 @@ def open_parquet(path: Path, wanted: SourceColumns) -> SourceReader:
 
     Files and folders whose names start with "_" or "." are not looked at.
     """
-    files = tuple(_open_file(file, path, wanted) for file in _files(path, wanted.view))
+    paths = _files(path, wanted.view)
+    files = [_open_file(file, path, wanted) for file in paths]
     _check_has_times(files, path, wanted)
-    return SourceReader(files)
+    return SourceReader(tuple(part for file in files for part in _parts(file)), lambda: _digest(paths))
+
+
+def _parts(file: ParquetPart) -> Iterator[ParquetPart]:
+    """The file in parts of at least _PART_ROWS rows, so that a long run can be gone on with in the middle of it."""
+    start = rows = 0
+    for group in file.groups:
+        rows += file.metadata.row_group(group).num_rows
+        if rows >= _PART_ROWS or group == file.groups[-1]:
+            yield replace(file, groups=range(start, group + 1))
+            start, rows = group + 1, 0
+
+
+def _digest(paths: Sequence[Path]) -> bytes:
+    """Of one file the SHA-256 that everybody computes; of several that of theirs."""
+    digests = []
+    for path in paths:
+        with path.open("rb") as opened:
+            digests.append(hashlib.file_digest(opened, "sha256").digest())
+    return digests[0] if len(digests) == 1 else hashlib.sha256(b"".join(digests)).digest()
 
 
 def _files(path: Path, view: str) -> Sequence[Path]:
@@ -121,7 +143,7 @@ def _files(path: Path, view: str) -> Sequence[Path]:
     return files
 
 
-def _open_file(path: Path, folder: Path, wanted: SourceColumns) -> ParquetFile:
+def _open_file(path: Path, folder: Path, wanted: SourceColumns) -> ParquetPart:
     try:
         with pq.ParquetFile(path) as file:
             metadata, schema = file.metadata, file.schema_arrow
@@ -134,10 +156,10 @@ def _open_file(path: Path, folder: Path, wanted: SourceColumns) -> ParquetFile:
     for name, value in constants.items():
         schema = schema.append(pa.field(name, value.type))
     columns = checked_columns(where, schema, wanted, holder="file")
-    return ParquetFile(path, metadata, schema, wanted, columns, constants)
+    return ParquetPart(path, metadata, schema, wanted, columns, constants, range(metadata.num_row_groups))
 
 
-def _check_has_times(files: Sequence[ParquetFile], path: Path, wanted: SourceColumns) -> None:
+def _check_has_times(files: Sequence[ParquetPart], path: Path, wanted: SourceColumns) -> None:
     """Refuse a source that has rows and not one event time, as its statistics say."""
     rows = 0
     for file in files:

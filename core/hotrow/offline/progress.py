@@ -1,20 +1,22 @@
 """How far a long run is: a bar on a terminal, and a line now and then where stderr is none."""
 
+from __future__ import annotations
+
 import sys
 import threading
-from typing import IO, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 from hotrow import clock
 from hotrow.errors import Code, HotrowError
 
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+
 LINE_EVERY_S = 5.0
 
 
-class Progress(Protocol):
-    """Told of one piece of work after another, each of a known number of rows."""
-
-    def start(self, name: str, total: int) -> None:
-        """A piece begins."""
+class Piece(Protocol):
+    """One piece of work of a known number of rows, while it is done; for one thread at a time."""
 
     def advance(self, rows: int) -> None:
         """So many rows more."""
@@ -26,8 +28,15 @@ class Progress(Protocol):
         """The piece ends, done or not."""
 
 
+class Progress(Protocol):
+    """Told of pieces of work, of which several may be under way, each in a thread of its own."""
+
+    def start(self, name: str, total: int) -> Piece:
+        """A piece of so many rows begins."""
+
+
 def open_progress(stream: IO[str] | None = None) -> Progress:
-    """A bar where `stream` (default: stderr) is a terminal, else lines."""
+    """Bars where `stream` (default: stderr) is a terminal, else lines."""
     out = sys.stderr if stream is None else stream
     return BarProgress(out) if out.isatty() else LineProgress(out)
 
@@ -35,52 +44,70 @@ def open_progress(stream: IO[str] | None = None) -> Progress:
 class SilentProgress:
     """Says nothing."""
 
-    def start(self, name: str, total: int) -> None:
-        """Nothing."""
-
-    def advance(self, rows: int) -> None:
-        """Nothing."""
-
-    def wait(self, error: HotrowError) -> None:
-        """Nothing."""
-
-    def finish(self) -> None:
-        """Nothing."""
+    def start(self, name: str, total: int) -> Piece:  # noqa: ARG002 - of the port
+        """A piece that says nothing."""
+        return _Silence()
 
 
-class SharedProgress(SilentProgress):
-    """Hands on what several threads have done of one piece of work, and ends them when it is told to `stop`."""
+class _Silence:
+    def advance(self, rows: int) -> None: ...
+    def wait(self, error: HotrowError) -> None: ...
+    def finish(self) -> None: ...
+
+
+class SharedProgress:
+    """Hands on what several threads do, and ends them at their next step when it is told to `stop`."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._lock = threading.Lock()
-        self._stopped = False
+        self.stopped = False
 
-    def advance(self, rows: int) -> None:
-        """Raises HotrowError after `stop`."""
-        with self._lock:
-            if self._stopped:
-                raise HotrowError(Code.UNAVAILABLE, "the work was stopped")
-            self._progress.advance(rows)
+    def start(self, name: str, total: int) -> Piece:
+        """A piece whose `advance` any thread may call, and which raises HotrowError after `stop`."""
+        return _SharedPiece(self, self._progress.start(name, total))
 
     def stop(self) -> None:
         """End the threads at their next step."""
-        self._stopped = True
+        self.stopped = True
+
+
+class _SharedPiece:
+    def __init__(self, progress: SharedProgress, piece: Piece) -> None:
+        self._progress = progress
+        self._piece = piece
+        self._lock = threading.Lock()
+
+    def advance(self, rows: int) -> None:
+        with self._lock:
+            if self._progress.stopped:
+                raise HotrowError(Code.UNAVAILABLE, "the work was stopped")
+            self._piece.advance(rows)
+
+    def wait(self, error: HotrowError) -> None:
+        self.advance(0)
+        self._piece.wait(error)
+
+    def finish(self) -> None:
+        self._piece.finish()
 
 
 class LineProgress:
-    """A line every LINE_EVERY_S, for logs."""
+    """A line a piece every LINE_EVERY_S, for logs."""
 
     def __init__(self, out: IO[str]) -> None:
         self._out = out
-        self._name = ""
-        self._total = self._done = 0
-        self._started_s = self._said_s = 0.0
-        self._waits = ""
 
-    def start(self, name: str, total: int) -> None:
-        self._name, self._total, self._done, self._waits = name, total, 0, ""
+    def start(self, name: str, total: int) -> Piece:
+        """A piece that says its name in each line."""
+        return _LinePiece(self._out, name, total)
+
+
+class _LinePiece:
+    def __init__(self, out: IO[str], name: str, total: int) -> None:
+        self._out = out
+        self._name, self._total, self._done = name, total, 0
         self._started_s = self._said_s = clock.monotonic_s()
+        self._waits = ""
 
     def advance(self, rows: int) -> None:
         self._done += rows
@@ -124,7 +151,7 @@ def duration_text(seconds: float) -> str:
 
 
 class BarProgress:
-    """A bar with rows, rate and time left."""
+    """A bar a piece, with rows, rate and time left."""
 
     def __init__(self, out: IO[str]) -> None:
         # Imported here: it takes 60 ms, and a log has no use for it.
@@ -140,15 +167,19 @@ class BarProgress:
             TextColumn("{task.fields[note]}"),
             console=Console(file=out),
         )
-        self._task = self._bars.add_task("", visible=False, rows="", note="")
-        self._done = self._total = 0
-        self._started_s = 0.0
 
-    def start(self, name: str, total: int) -> None:
+    def start(self, name: str, total: int) -> Piece:
+        """A piece with a bar of its own."""
+        self._bars.start()
+        return _BarPiece(self._bars, name, total)
+
+
+class _BarPiece:
+    def __init__(self, bars: Bars, name: str, total: int) -> None:
+        self._bars = bars
+        self._task = bars.add_task(name, total=total, rows="", note="")
         self._done, self._total = 0, total
         self._started_s = clock.monotonic_s()
-        self._task = self._bars.add_task(name, total=total, rows="", note="")
-        self._bars.start()
 
     def advance(self, rows: int) -> None:
         self._done += rows
@@ -160,5 +191,9 @@ class BarProgress:
         self._bars.update(self._task, note=f"waiting: {error.message}")
 
     def finish(self) -> None:
-        self._bars.stop()
-        self._bars.remove_task(self._task)
+        """The bar stays on the screen as it is, above those of the pieces that go on."""
+        self._bars.stop_task(self._task)
+        if all(task.finished or task.stop_time is not None for task in self._bars.tasks):
+            self._bars.stop()
+            for task in self._bars.task_ids:
+                self._bars.remove_task(task)

@@ -49,7 +49,7 @@ def encode_batch(batch: SourceBatch, event_time: str, refusals: Refusals) -> Ite
     converted = [convert(batch.rows.column(column.name), column.type) for column in batch.columns]
     kept = kept_rows(batch, converted, event_time, refusals)
     if not kept.all():
-        batch = _filtered(batch, kept)
+        batch = filtered(batch, kept)
         converted = [convert(batch.rows.column(column.name), column.type) for column in batch.columns]
     count = batch.rows.num_rows
     if not count:
@@ -85,7 +85,8 @@ def kept_rows(batch: SourceBatch, converted: list[Converted], event_time: str, r
     return kept
 
 
-def _filtered(batch: SourceBatch, kept: Mask) -> SourceBatch:
+def filtered(batch: SourceBatch, kept: Mask) -> SourceBatch:
+    """The rows of a batch that are kept."""
     created = batch.created_time_us
     return replace(
         batch,

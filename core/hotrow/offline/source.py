@@ -6,8 +6,9 @@ warehouse, is one more class with the methods of `SourcePart`, and one more line
 tests/contract/test_source.py is what it has to pass.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -104,6 +105,8 @@ class BatchSize:
 
 
 DEFAULT_SIZE = BatchSize()
+BLOCK = BatchSize(rows=1 << 18, data=64 << 20)
+"""For readers who work on whole columns."""
 
 
 class SourcePart(Protocol):
@@ -128,15 +131,19 @@ class SourcePart(Protocol):
         Raises HotrowError INVALID when what is read turns out to be damaged.
         """
 
-    def digest(self) -> bytes:
-        """A SHA-256 of what it reads."""
+    def version(self) -> str:
+        """Names what it reads: the same as long as that is unchanged, and cheap to ask for. Empty: it cannot tell."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceReader:
-    """All parts of a source, in the order in which rows that are equal in both times replace one another."""
+    """All parts of a source, in the order in which rows that are equal in both times replace one another.
+
+    `digest` makes a SHA-256 of all that they read.
+    """
 
     parts: tuple[SourcePart, ...]
+    digest: Callable[[], bytes]
 
     def rows(self, interval: Interval) -> int:
         """How many rows `batches` will scan."""
@@ -146,6 +153,15 @@ class SourceReader:
         """Rows of the interval with all columns, part by part."""
         for part in self.parts:
             yield from part.batches(interval, part.columns, size)
+
+
+def file_version(path: Path) -> str:
+    """A file as it is now; empty where there is none."""
+    try:
+        state = path.stat()
+    except FileNotFoundError:
+        return ""
+    return f"{path.absolute()} {state.st_size} {state.st_mtime_ns}"
 
 
 def batch_in(

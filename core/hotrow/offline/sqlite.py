@@ -28,6 +28,7 @@ from hotrow.offline.source import (
     SourceColumns,
     SourceReader,
     batch_in,
+    file_version,
 )
 from hotrow.offline.source_check import checked_columns
 from hotrow.offline.sqlite_value import Cells, column_of, sqlite_type
@@ -49,7 +50,7 @@ def open_sqlite(path: Path, query: str, wanted: SourceColumns) -> SourceReader:
         )
     part = _checked(path, query.strip().rstrip(";"), wanted)
     _look_at_first_rows(part)
-    return SourceReader((part,))
+    return SourceReader((part,), part.digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,11 @@ class SqliteQuery:
         for cells, count in self.read(columns, min(size.rows, MAX_ROWS)):
             yield self._batch(cells, count, columns, interval)
 
+    def version(self) -> str:
+        return f"{self.query}\n{file_version(self.path)}\n{file_version(Path(f'{self.path}-wal'))}"
+
     def digest(self) -> bytes:
+        """A SHA-256 of the query and the rows of its result."""
         found = hashlib.sha256(self.query.encode())
         with self._running(self.query) as cursor:
             for row in cursor:

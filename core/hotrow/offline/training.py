@@ -23,7 +23,7 @@ from hotrow.offline.arrow_column import arrow_type
 from hotrow.offline.asof import EntityIndex
 from hotrow.offline.entity_rows import EntityRows
 from hotrow.offline.materialize import Source, open_view
-from hotrow.offline.progress import Progress, SharedProgress
+from hotrow.offline.progress import Piece, Progress, SharedProgress
 from hotrow.offline.rows import Refusals
 from hotrow.offline.selection import Selection
 from hotrow.offline.source import Interval
@@ -167,7 +167,7 @@ def _join_chunk(
     plan: TrainingPlan, rows: EntityRows, reports: Mapping[str, ViewReport], progress: Progress
 ) -> pa.Table:
     indexes: dict[tuple[str, ...], EntityIndex] = {}
-    pieces: list[_Piece] = []
+    pieces: list[_Joined] = []
     for view in plan.selection.views:
         names = tuple(key.name for key in view.join_keys)
         if names not in indexes:  # views of the same keys share the sorted rows
@@ -175,20 +175,20 @@ def _join_chunk(
         needed = plan.selection.needed.of_views[view.name]
         join = ViewJoin(plan.sources[view.name], [field for _, field in needed], indexes[names])
         numbers = [number for number, _ in needed]
-        pieces.append(_Piece(join, numbers, _needed(rows, view.ttl_us), reports[view.name]))
-    progress.start(", ".join(reports), sum(piece.rows for piece in pieces))
+        pieces.append(_Joined(join, numbers, _needed(rows, view.ttl_us), reports[view.name]))
     shared = SharedProgress(progress)
+    whole = shared.start(", ".join(reports), sum(piece.rows for piece in pieces))
     columns: dict[int, pa.ChunkedArray] = {}
     try:
         with ThreadPoolExecutor(plan.threads) as pool:
             try:
-                for joined in pool.map(lambda piece: piece.run(shared), pieces):
+                for joined in pool.map(lambda piece: piece.run(whole), pieces):
                     columns.update(joined)
             except BaseException:
                 shared.stop()  # an error, or Ctrl-C: the other threads end at their next block
                 raise
     finally:
-        progress.finish()
+        whole.finish()
     if plan.computation is not None:
         columns |= _computed(plan, plan.computation, columns, rows)
     return pa.table([columns[number] for number in range(len(plan.columns))], schema=plan.schema)
@@ -203,7 +203,7 @@ def _computed(
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class _Joined:
     """The join of one view with one chunk: which event times of its source can matter, and where it is reported."""
 
     join: ViewJoin
@@ -216,7 +216,7 @@ class _Piece:
         """How many rows of the source will be read."""
         return self.join.source.reader.rows(self.interval)
 
-    def run(self, progress: Progress) -> dict[int, pa.ChunkedArray]:
+    def run(self, progress: Piece) -> dict[int, pa.ChunkedArray]:
         started_s = clock.monotonic_s()
         refusals = Refusals()
         joined = self.join.run(self.interval, refusals, progress)

@@ -16,13 +16,12 @@ from hotrow.offline.asof import AsOfJoin, EntityIndex, Integers
 from hotrow.offline.conversion import Converted, Mask, convert
 from hotrow.offline.entity_rows import joined_type
 from hotrow.offline.materialize import Source
-from hotrow.offline.progress import Progress
+from hotrow.offline.progress import Piece
 from hotrow.offline.rows import Refusals, kept_rows
-from hotrow.offline.source import BatchSize, Column, Interval, SourceBatch, SourcePart
+from hotrow.offline.source import BLOCK, Column, Interval, SourceBatch, SourcePart
 from hotrow.schema.entity import JoinKey
 from hotrow.schema.field import Field
 
-BLOCK = BatchSize(rows=1 << 18, data=64 << 20)
 _KEY_TOO_LONG = "makes an entity key that is too long"
 _NUMBER_KEY_BYTES = 9  # of an encoded key: a tag and eight bytes; a text has a tag, an end, and two bytes a zero
 
@@ -52,7 +51,7 @@ class ViewJoin:
         self._kept: list[pa.Table] = []
         self._kept_rows = 0
 
-    def run(self, interval: Interval, refusals: Refusals, progress: Progress) -> ViewRows:
+    def run(self, interval: Interval, refusals: Refusals, progress: Piece) -> ViewRows:
         """Read the source once; raises INVALID where a file turns out to be damaged."""
         read = 0
         for part in self.source.reader.parts:

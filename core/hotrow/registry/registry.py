@@ -121,11 +121,12 @@ class Registry:
         """Make `snapshot` the head, or the branch's, and return its id.
 
         A snapshot that is there already changes nothing and writes nothing: then the id is the `expected_head` (the
-        `expected_branch`) itself. `expected_head` is the head that the caller planned against, for a branch too;
-        `expected_branch` is where the caller saw the branch (None: not there), and is not compared when left out.
+        `expected_branch`) itself. `expected_head` is the head that the caller planned against. A new branch is made on
+        it, wherever the head is now: branches do not wait for one another, and `publish` tells. `expected_branch` is
+        where the caller saw the branch (None: not there), and is not compared when left out.
 
-        Raises CONFLICT when one of them is not as expected, FAILED_PRECONDITION for a change that is not compatible
-        with stored rows, INVALID when the namespace is not that of the branch or two views have one id.
+        Raises CONFLICT when the head, or the branch, is not as expected, FAILED_PRECONDITION for a change that is not
+        compatible with stored rows, INVALID when the namespace is not that of the branch or two views have one id.
         """
         if branch is not None:
             check_ref_name("branch", branch)
@@ -226,7 +227,6 @@ class Registry:
         current = refs.branches.get(branch)
         if current == snapshot.id:
             return None
-        self._check_head(snapshot.project, refs, expected)
         if not isinstance(expected_branch, Unset) and current != expected_branch:
             raise _conflict(
                 f"branch {branch!r} of project {snapshot.project!r} is {_shown(current)}"
@@ -234,7 +234,7 @@ class Registry:
                 "bring that change into the definitions, plan and apply again"
             )
         self._prepare(refs, snapshot, current)
-        base = refs.bases[branch] if current is not None else refs.head
+        base = refs.bases[branch] if current is not None else expected
         return Move(refs.with_branch(branch, snapshot.id, base), snapshot.id, current, "apply", branch)
 
     def _check_head(self, project: str, refs: Refs, expected: str | None) -> None:

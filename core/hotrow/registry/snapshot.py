@@ -159,6 +159,17 @@ def snapshot_from_definitions(project: str, definitions: Definitions, namespace:
     return Snapshot(project, namespace, **{each.name: getattr(definitions, each.name) for each in fields(definitions)})
 
 
+def with_definitions(snapshot: Snapshot, definitions: Definitions) -> Snapshot:
+    """The snapshot with these definitions added, or in the place of those of the same kinds and names.
+
+    What refers to a definition that is replaced refers to the new one. Raises INVALID where that does not fit.
+    """
+    document = json.loads(snapshot.to_json())
+    for each in fields(definitions):
+        document.setdefault(each.name, {}).update(_documents(getattr(definitions, each.name)))
+    return _snapshot_from_document(document)
+
+
 def in_namespace(snapshot: Snapshot, namespace: str) -> Snapshot:
     """The same definitions in another namespace, and so with rows of their own."""
     return replace(snapshot, namespace=namespace)

@@ -39,13 +39,16 @@ def ingest_socket(settings: Settings) -> Iterator[Path]:
     if running is not None:
         yield running
         return
-    with _background(settings, Fleet("run", servers=0, ingest=True, listen=False)) as state:
+    with background(settings, Fleet("run", servers=0, ingest=True, listen=False)) as state:
         yield Path(state.workers[0].socket)
 
 
 @contextlib.contextmanager
-def _background(settings: Settings, fleet: Fleet) -> Iterator[SupervisorState]:
-    """The fleet, ready, supervised from a thread. An error of its end is raised at the end of the block."""
+def background(settings: Settings, fleet: Fleet) -> Iterator[SupervisorState]:
+    """The fleet, ready, supervised from a thread of this process, and drained at the end of the block.
+
+    Raises HotrowError, see `Supervisor.run`; an error that ends it sooner is raised at the end of the block.
+    """
     states: list[SupervisorState] = []
     errors: list[BaseException] = []
     changed = threading.Event()
@@ -67,7 +70,7 @@ def _background(settings: Settings, fleet: Fleet) -> Iterator[SupervisorState]:
     thread.start()
     try:
         if not changed.wait(_START_TIMEOUT_S):
-            raise HotrowError(Code.DEADLINE, f"the ingest worker has not started in {_START_TIMEOUT_S:g} s")
+            raise HotrowError(Code.DEADLINE, f"the workers have not started in {_START_TIMEOUT_S:g} s")
         if states:
             yield states[0]
     finally:

@@ -31,10 +31,13 @@ class MaterializeRowsRequest(_message.Message):
     ROWS_FIELD_NUMBER: _builtins.int
     EVENT_TIME_US_FIELD_NUMBER: _builtins.int
     CREATED_TIME_US_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
     SNAPSHOT_FIELD_NUMBER: _builtins.int
     WATERMARK_US_FIELD_NUMBER: _builtins.int
     project: _builtins.str
     view: _builtins.str
+    dry_run: _builtins.bool
+    """check and compare, write nothing"""
     snapshot: _builtins.str
     watermark_us: _builtins.int
     """Written in the same transaction: the source was read up to here (microseconds, UTC, exclusive)."""
@@ -56,12 +59,13 @@ class MaterializeRowsRequest(_message.Message):
         rows: _abc.Iterable[_column_pb2.Column] | None = ...,
         event_time_us: _abc.Iterable[_builtins.int] | None = ...,
         created_time_us: _abc.Iterable[_builtins.int] | None = ...,
+        dry_run: _builtins.bool = ...,
         snapshot: _builtins.str = ...,
         watermark_us: _builtins.int | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_watermark_us", b"_watermark_us", "watermark_us", b"watermark_us"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_watermark_us", b"_watermark_us", "created_time_us", b"created_time_us", "event_time_us", b"event_time_us", "project", b"project", "rows", b"rows", "snapshot", b"snapshot", "view", b"view", "watermark_us", b"watermark_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_watermark_us", b"_watermark_us", "created_time_us", b"created_time_us", "dry_run", b"dry_run", "event_time_us", b"event_time_us", "project", b"project", "rows", b"rows", "snapshot", b"snapshot", "view", b"view", "watermark_us", b"watermark_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__watermark_us: _TypeAlias = _typing.Literal["watermark_us"]  # noqa: Y015
     _WhichOneofArgType__watermark_us: _TypeAlias = _typing.Literal["_watermark_us", b"_watermark_us"]  # noqa: Y015

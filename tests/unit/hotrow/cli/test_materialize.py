@@ -12,9 +12,10 @@ import time
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hotrow.cli.materialize import quiet, read_watermarks
 from hotrow.cli.workspace import open_workspace
 from hotrow.offline.delivery import PATIENCE_S
+from hotrow.repo.link import quiet
+from hotrow.repo.load import read_watermarks
 from hotrow.stores.lmdb import LmdbStore
 
 TIMEOUT_S = 100
@@ -59,7 +60,7 @@ def test_with_a_server_its_worker_takes_the_rows(hotrow, served):
     outcome = _run(served.repo, "materialize", "2020-01-01", "now", "--json")
     assert outcome.returncode == 0, outcome.stderr
     (report,) = json.loads(outcome.stdout)
-    assert (report["written"], report["stale"], report["duplicates"]) == (0, 5, 235)
+    assert (report["written"], report["stale"], report["superseded"]) == (0, 5, 235)
     read = hotrow("get", "driver_hourly_stats:conv_rate", "driver_id=1005", "-C", served.repo, "--json").out
     assert json.loads(read)["rows"][0]["features"]["conv_rate"]["value"] == 0.125
 
@@ -69,7 +70,9 @@ def test_the_watermark_is_the_stores(served):
     workspace = open_workspace(served.repo)
     settings = quiet(workspace.settings)
     assert settings.log.level == "warning"
-    assert read_watermarks(settings, workspace.snapshot(), ["driver_hourly_stats"])["driver_hourly_stats"] > 0
+    assert (
+        read_watermarks(settings, workspace.snapshot(), ["driver_hourly_stats"]).watermarks["driver_hourly_stats"] > 0
+    )
 
 
 def test_a_full_store_is_told_at_once(hotrow, rides):

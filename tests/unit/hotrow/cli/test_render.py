@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from hotrow.cli.render import cell_text, json_value, print_json, print_pairs, print_table, time_us_text
+from hotrow.cli.render import cell_text, json_value, print_json, print_pairs, print_table
+from hotrow.clock import text_from_us
 
 
 def test_a_table_is_aligned(capsys):
@@ -52,8 +53,8 @@ def test_json_has_what_json_lacks_as_text(capsys):
 
 def test_a_time_no_calendar_has():
     """Years beyond 9999 are shown as they are stored."""
-    assert time_us_text(2**62) == str(2**62)
-    assert time_us_text(0) == "1970-01-01T00:00:00Z"
+    assert text_from_us(2**62) == str(2**62)
+    assert text_from_us(0) == "1970-01-01T00:00:00Z"
 
 
 def test_pairs_leave_out_what_is_empty(capsys):

@@ -3,7 +3,8 @@
 import math
 
 import pytest
-from hotrow.cli.value import time_us_from_text, time_us_option, value_from_json, value_from_text
+from hotrow.cli.value import time_us_option, value_from_json, value_from_text
+from hotrow.clock import us_from_text
 from hotrow.errors import HotrowError
 from hotrow.types import Array, Bool, Bytes, Float32, Float64, Int64, String, UnixTimestamp
 
@@ -66,7 +67,7 @@ def test_json_that_is_no_value(value, declared):
 )  # fmt: skip
 def test_times(text, us):
     """Without a zone UTC; long numbers are microseconds, eight digits are a date."""
-    assert time_us_from_text(text) == us
+    assert us_from_text(text) == us
 
 
 def test_a_time_that_is_none_names_the_argument():

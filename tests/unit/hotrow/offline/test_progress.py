@@ -39,11 +39,11 @@ def test_a_log_gets_a_line_now_and_then(monkeypatch):
     monkeypatch.setattr(progress_module.clock, "monotonic_s", lambda: now[0])
     out = io.StringIO()
     progress = LineProgress(out)
-    progress.start("stats", 300)
+    piece = progress.start("stats", 300)
     for _ in range(3):
         now[0] += 2.5
-        progress.advance(100)
-    progress.finish()
+        piece.advance(100)
+    piece.finish()
     assert out.getvalue() == "stats: 200 of 300 rows (66%), 40 rows/s, 2 s left\n"
 
 
@@ -51,9 +51,9 @@ def test_a_reason_to_wait_is_said_once():
     """A worker that is away for a minute does not fill a log."""
     out = io.StringIO()
     progress = LineProgress(out)
-    progress.start("stats", 3)
+    piece = progress.start("stats", 3)
     for _ in range(5):
-        progress.wait(HotrowError(Code.UNAVAILABLE, "the worker is away"))
+        piece.wait(HotrowError(Code.UNAVAILABLE, "the worker is away"))
     assert out.getvalue() == "stats: waiting: the worker is away\n"
 
 
@@ -62,9 +62,9 @@ def test_a_terminal_gets_a_bar():
     out = Terminal()
     progress = open_progress(out)
     assert isinstance(progress, BarProgress)
-    progress.start("stats", 10)
-    progress.advance(10)
-    progress.finish()
+    piece = progress.start("stats", 10)
+    piece.advance(10)
+    piece.finish()
     assert "10/10 rows" in out.getvalue()
     assert "rows/s" in out.getvalue()
 

@@ -3,8 +3,8 @@
 import threading
 
 import pytest
-from hotrow.cli.link import Waiting
 from hotrow.errors import Code, HotrowError
+from hotrow.repo.link import Waiting
 
 
 def test_a_reply_from_another_thread():

@@ -45,7 +45,7 @@ class Server:
         """A connection, made at its first call."""
         from hotrow.rpc.channel import open_channel  # noqa: PLC0415
 
-        return open_channel(self.address, _channel_tls(self.settings.server.caller_tls))
+        return open_channel(self.address, channel_tls(self.settings.server.caller_tls))
 
     def call(self, channel: grpc.Channel, method: str, request: bytes, timeout_s: float) -> bytes:
         """As `call_server`, over a channel of `open`."""
@@ -70,7 +70,8 @@ def _explained(error: HotrowError, settings: Settings, target: str) -> HotrowErr
     return error
 
 
-def _channel_tls(configured: CallerTlsSettings | None) -> ChannelTls | None:
+def channel_tls(configured: CallerTlsSettings | None) -> ChannelTls | None:
+    """What `hotrow.toml` says of how callers check the server, as a channel takes it."""
     if configured is None:
         return None
     from hotrow.rpc.tls import ChannelTls  # noqa: PLC0415
@@ -128,11 +129,19 @@ class Waiting:
         self._ended.set()
 
 
+def quiet(settings: Settings) -> Settings:
+    """The settings with a log of warnings only: a worker that is started for a while has no news."""
+    import msgspec  # noqa: PLC0415
+
+    level = settings.log.level if settings.log.level == "error" else "warning"
+    return msgspec.structs.replace(settings, log=msgspec.structs.replace(settings.log, level=level))
+
+
 def worker_is_remote(settings: Settings) -> bool:
     """Whether `ingest_link` goes to a worker at ingest.address whose store is not the one here."""
     from hotrow.supervisor.state import read_state  # noqa: PLC0415
 
-    return read_state(settings).ingest_socket() is None and _listens(settings.ingest.address)
+    return read_state(settings).ingest_socket() is None and listens(settings.ingest.address)
 
 
 @contextlib.contextmanager
@@ -143,7 +152,7 @@ def ingest_link(settings: Settings) -> Iterator[Submit]:
     if worker_is_remote(settings):
         from hotrow.rpc.remote import RemoteClient  # noqa: PLC0415
 
-        yield from _submitting(RemoteClient(settings.ingest.address, _channel_tls(settings.ingest.caller_tls)))
+        yield from _submitting(RemoteClient(settings.ingest.address, channel_tls(settings.ingest.caller_tls)))
         return
     from hotrow.rpc.frame_client import FrameClient  # noqa: PLC0415
     from hotrow.supervisor.run import ingest_socket  # noqa: PLC0415
@@ -166,7 +175,8 @@ def _submitting(client: _Client) -> Iterator[Submit]:
         client.close()
 
 
-def _listens(address: str) -> bool:
+def listens(address: str) -> bool:
+    """Whether anybody takes connections there."""
     from hotrow.rpc.address import parse_address  # noqa: PLC0415
 
     target = parse_address(address)

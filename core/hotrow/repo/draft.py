@@ -1,0 +1,127 @@
+"""From definitions to a snapshot in the registry: what would be applied, and applying it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hotrow.errors import Code, HotrowError
+from hotrow.repo.workspace import user_name
+
+if TYPE_CHECKING:
+    from hotrow.registry.diff import Plan
+    from hotrow.registry.snapshot import Snapshot
+    from hotrow.repo.workspace import Workspace
+    from hotrow.schema.definition import Definition
+    from hotrow.supervisor.state import RuntimeState
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What would be applied: the `snapshot`, the `head` that was there, and the difference to the snapshot `base`.
+
+    `base` is the branch's where the branch is there (`on_branch`), else the head's.
+    """
+
+    snapshot: Snapshot
+    head: str | None
+    base: str | None
+    on_branch: bool
+    plan: Plan
+
+    def apply(self, workspace: Workspace, author: str = "") -> str:
+        """Move the head, or the branch, to the snapshot, and return its id.
+
+        Raises FAILED_PRECONDITION for a change that stored rows do not fit, CONFLICT where another was faster.
+        """
+        self.plan.require_compatible()
+        branch = self.snapshot.namespace
+        if not branch:
+            return workspace.registry.apply(self.snapshot, expected_head=self.head, author=author or user_name())
+        return workspace.registry.apply(
+            self.snapshot,
+            expected_head=self.head,
+            author=author or user_name(),
+            branch=branch,
+            expected_branch=self.base if self.on_branch else None,
+        )
+
+
+def draft_of_files(workspace: Workspace, branch: str) -> Draft:
+    """The definitions of the repository's Python files, checked, and compared with the branch, or with the head."""
+    from hotrow.registry.snapshot import snapshot_from_definitions  # noqa: PLC0415
+    from hotrow.schema.repository import load_definitions  # noqa: PLC0415
+
+    refs = workspace.registry.refs(workspace.project)  # first: what changes meanwhile is a conflict
+    on_branch = branch in refs.branches
+    base = refs.branches[branch] if on_branch else refs.head
+    new = snapshot_from_definitions(workspace.project, load_definitions(workspace.repo), namespace=branch)
+    return _checked(workspace, new, refs.head, base, on_branch=on_branch)
+
+
+def draft_of_objects(workspace: Workspace, definitions: Iterable[Definition], on: Snapshot | None) -> Draft:
+    """The snapshot `on` with these definitions added, or in the place of those of the same kinds and names.
+
+    What moves is what `on` is of: the branch of its namespace, or the head. None: the project has nothing yet.
+    """
+    from hotrow.registry.snapshot import Snapshot, with_definitions  # noqa: PLC0415
+    from hotrow.schema.definitions import Found, collect_definitions  # noqa: PLC0415
+
+    given = collect_definitions(Found(one, "the definitions given") for one in definitions)
+    new = with_definitions(Snapshot(workspace.project) if on is None else on, given)
+    base = None if on is None else on.id
+    return _checked(workspace, new, base, base, on_branch=on is not None and bool(on.namespace))
+
+
+def new_branch(workspace: Workspace, snapshot: Snapshot, name: str, author: str = "") -> str:
+    """Make a branch of a snapshot's definitions, and return the id of its snapshot.
+
+    It is made on the snapshot that is given, so that publishing it tells of a head that is another by then; of the
+    snapshot of a branch, on what that was made on. Raises CONFLICT where there is a branch of that name with other
+    definitions.
+    """
+    from hotrow.registry.snapshot import in_namespace  # noqa: PLC0415
+
+    refs = workspace.registry.refs(workspace.project)
+    return workspace.registry.apply(
+        in_namespace(snapshot, name),
+        expected_head=refs.bases.get(snapshot.namespace) if snapshot.namespace else snapshot.id,
+        author=author or user_name(),
+        branch=name,
+        expected_branch=None,
+    )
+
+
+def publish_branch(workspace: Workspace, snapshot: Snapshot, author: str = "") -> str:
+    """Make the branch of a snapshot the head, and return the id of that; raises CONFLICT where it moved."""
+    branch = snapshot.namespace
+    if not branch:
+        raise HotrowError(
+            Code.FAILED_PRECONDITION, f"the snapshot {snapshot.id[:12]} is of no branch: there is nothing to publish"
+        )
+    if (at := workspace.registry.resolve(workspace.project, branch)) != snapshot.id:
+        raise HotrowError(
+            Code.CONFLICT,
+            f"branch {branch!r} is at {at[:12]}, and this store at its earlier snapshot {snapshot.id[:12]}; publish "
+            "from a store that is on the branch as it is now",
+        )
+    return workspace.registry.publish(workspace.project, branch, author=author or user_name())
+
+
+def _checked(workspace: Workspace, new: Snapshot, head: str | None, base: str | None, *, on_branch: bool) -> Draft:
+    from hotrow.registry.units import check_units  # noqa: PLC0415
+
+    check_units(new)
+    if new.transforms:
+        from hotrow.transforms.certificate import with_certificates  # noqa: PLC0415 - loads the compiler
+
+        new = with_certificates(new)
+    return Draft(new, head, base, on_branch, workspace.registry.plan(new, base=base))
+
+
+def wait_until_served(workspace: Workspace, snapshot_id: str, timeout_s: float) -> RuntimeState:
+    """Wait for the workers on the store; raises HotrowError as `wait_served` does."""
+    from hotrow.supervisor.state import wait_served  # noqa: PLC0415
+
+    return wait_served(workspace.settings, snapshot_id, timeout_s)

@@ -1,0 +1,187 @@
+"""From the sources of a repository's views to its online store: which rows, through which worker, and from where on."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hotrow.clock import text_from_us
+from hotrow.errors import Code, HotrowError, invalid
+from hotrow.offline.checkpoint import Checkpoint
+from hotrow.offline.materialize import (
+    MEMORY,
+    Job,
+    Report,
+    Source,
+    open_view,
+    run_job,
+    views_with_source,
+    watermark_after,
+)
+from hotrow.offline.progress import Progress, SharedProgress
+from hotrow.offline.source import Interval
+from hotrow.offline.wire import Target
+from hotrow.repo import link
+
+if TYPE_CHECKING:
+    from hotrow.offline.delivery import Submit
+    from hotrow.registry.snapshot import Snapshot
+    from hotrow.repo.workspace import Workspace
+    from hotrow.settings import Settings
+
+IntervalOf = Callable[[str, int | None], Interval]
+"""Given a view's name and its stored watermark (None: there is none), which event times are loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is asked for: these views, or all that have a source.
+
+    `since_stored`: the interval depends on where loading stopped before, so that it is an error where that cannot be
+    read. `dry_run`: compare with the store, and write nothing.
+    """
+
+    interval_of: IntervalOf
+    views: Sequence[str] = ()
+    since_stored: bool = False
+    dry_run: bool = False
+
+
+def between(start_us: int, end_us: int) -> IntervalOf:
+    """START <= event time < END; raises INVALID where nothing can lie between."""
+    if start_us >= end_us:
+        raise invalid(
+            f"START {text_from_us(start_us)} is not before END {text_from_us(end_us)}: nothing can lie between them"
+        )
+    return lambda _view, _stored: Interval(start_us, end_us)
+
+
+def until(end_us: int) -> IntervalOf:
+    """From where loading stopped before, else the beginning, to END."""
+    return lambda _view, stored_us: Interval(stored_us, end_us)
+
+
+def open_sources(workspace: Workspace, snapshot: Snapshot, names: Sequence[str] = ()) -> list[Source]:
+    """The sources of the views named, or of all that have one, checked."""
+    return [open_view(view, workspace.repo) for view in views_with_source(snapshot, names)]
+
+
+def run_load(
+    workspace: Workspace, snapshot: Snapshot, load: Load, progress: Progress, say: Callable[[str], None]
+) -> list[Report]:
+    """Check every source, reach or start the ingest worker, and load the views, a few at a time.
+
+    `say` is given warnings. Where the ingest worker is remote, the watermarks of its store cannot be read and are left
+    as they are. Raises HotrowError; what was written then stays, and the same load goes on where this one stopped.
+    """
+    sources = open_sources(workspace, snapshot, load.views)
+    if not sources:
+        say("no feature view has a source: there is nothing to materialize")
+        return []
+    settings = link.quiet(workspace.settings)
+    remote = link.worker_is_remote(settings)
+    if remote:
+        _without_watermarks(settings, say, needed=load.since_stored)
+    with link.ingest_link(settings) as submit:
+        store = None if remote else _stored(settings, snapshot, sources, None if load.since_stored else say)
+        jobs = [_job(source, snapshot, settings, load, store) for source in sources]
+        for job in jobs:
+            _say_gap(job, store, say)
+            if job.checkpoint is not None and job.checkpoint.found:
+                say(f"{job.target.view}: goes on where an earlier run stopped")
+        return _run(jobs, submit, progress)
+
+
+def _run(jobs: Sequence[Job], submit: Submit, progress: Progress) -> list[Report]:
+    shared = SharedProgress(progress)
+    with ThreadPoolExecutor(_threads(len(jobs))) as pool:
+        try:
+            return list(pool.map(lambda job: run_job(job, submit, shared), jobs))
+        except BaseException:
+            shared.stop()  # an error, or Ctrl-C: the other threads end at their next step
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _threads(jobs: int) -> int:
+    return min(jobs, len(os.sched_getaffinity(0)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Store:
+    """What the store that is written says of itself: its identity, and up to where each view was loaded."""
+
+    id: str
+    epoch: int
+    watermarks: Mapping[str, int | None]
+
+
+def _job(source: Source, snapshot: Snapshot, settings: Settings, load: Load, store: _Store | None) -> Job:
+    view = source.view.name
+    stored = None if store is None else store.watermarks[view]
+    interval = load.interval_of(view, stored)
+    checkpoint = None
+    if store is not None and not load.dry_run:
+        view_id = snapshot.view_id(view).hex()
+        work = hashlib.sha256(repr((view_id, snapshot.id, interval.start_us, store.id, store.epoch)).encode())
+        checkpoint = Checkpoint(settings.run_path / f"{view}-{view_id}.checkpoint", work.hexdigest(), interval)
+    return Job(
+        source,
+        Target(snapshot.project, view, snapshot.id),
+        interval,
+        None if store is None or load.dry_run else watermark_after(interval, stored),
+        dry_run=load.dry_run,
+        checkpoint=checkpoint,
+        memory=MEMORY // 2,
+    )
+
+
+def _say_gap(job: Job, store: _Store | None, say: Callable[[str], None]) -> None:
+    stored = None if store is None else store.watermarks[job.target.view]
+    start = job.interval.start_us
+    if stored is not None and start is not None and start > stored and not job.dry_run:
+        say(
+            f"{job.target.view}: rows from {text_from_us(stored)} to {text_from_us(start)} were not loaded, and "
+            "materialize-incremental will not go back to them"
+        )
+
+
+def _stored(
+    settings: Settings, snapshot: Snapshot, sources: Sequence[Source], say: Callable[[str], None] | None
+) -> _Store | None:
+    """None, said, where the store cannot be read; that is an error where nobody is there to say it to."""
+    try:
+        return read_watermarks(settings, snapshot, [source.view.name for source in sources])
+    except HotrowError as error:
+        if say is None:
+            raise
+        say(f"where loading stopped before cannot be read here, and is not changed: {error.message}")
+        return None
+
+
+def _without_watermarks(settings: Settings, say: Callable[[str], None], *, needed: bool) -> None:
+    """A store that may lie here is not the remote worker's, and its watermarks would leave rows out."""
+    what = (
+        f"the ingest worker at {settings.ingest.address} is remote, and only its own store, which is not "
+        f"{settings.online_store.path}, tells where loading stopped before"
+    )
+    if needed:
+        remedy = "run `hotrow materialize-incremental` on its machine, or name both times: `hotrow materialize`"
+        raise HotrowError(Code.FAILED_PRECONDITION, f"{what}; {remedy}")
+    say(f"{what}; that is not changed")
+
+
+def read_watermarks(settings: Settings, snapshot: Snapshot, views: Sequence[str]) -> _Store:
+    """The event time up to which each view was loaded, and which store says so."""
+    from hotrow.stores.open import open_store  # noqa: PLC0415
+
+    store = open_store(settings.online_store, writable=False, wait_s=2.0)
+    try:
+        watermarks = {name: store.watermark_us(snapshot.view_id(name)) for name in views}
+        return _Store(store.id, store.epoch, watermarks)
+    finally:
+        store.close()
