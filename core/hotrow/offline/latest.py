@@ -62,6 +62,9 @@ class LatestRows:
         """What is held, by the order of keys, in batches of at most MAX_ROWS; nothing is held afterwards."""
         self._drop()
         held, self._held, self._bytes = self._held, [], 0
+        return self._batches(held)
+
+    def _batches(self, held: list[list[pa.Array]]) -> Iterator[SourceBatch]:
         if not held:
             return
         *columns, event, created = held[0]

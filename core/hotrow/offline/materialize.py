@@ -6,7 +6,8 @@ watermark travels alone, after every other request of the view has been answered
 it was, and the next one starts from there, but for the parts of the source that a checkpoint says are done.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,8 +27,8 @@ from hotrow.registry.snapshot import Snapshot
 from hotrow.schema.source import KINDS
 from hotrow.schema.view import FeatureView
 
-MEMORY = 256 << 20
-"""Bytes of rows that a run holds to find the latest of each key."""
+MEMORY = 128 << 20
+"""Bytes of rows that a run of one view holds: half to find the latest of each key, while the other half is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +130,13 @@ def run_job(job: Job, submit: Submit, progress: Progress) -> Report:
     started_s = clock.monotonic_s()
     left = job.checkpoint.left(job.source.reader.parts) if job.checkpoint else _all_parts(job)
     piece = progress.start(job.target.view, sum(part.rows(interval) for part, interval in left))
-    run = _Run(job, Delivery(submit, on_wait=piece.wait), piece)
-    try:
-        run.load(left)
-    finally:
-        run.delivery.cancel()
-        piece.finish()
+    with ThreadPoolExecutor(1) as sender:
+        run = _Run(job, Delivery(submit, on_wait=piece.wait), piece, sender)
+        try:
+            run.load(left)
+        finally:
+            run.stop()
+            piece.finish()
     return run.report(clock.monotonic_s() - started_s)
 
 
@@ -143,14 +145,17 @@ def _all_parts(job: Job) -> list[tuple[SourcePart, Interval]]:
 
 
 class _Run:
-    """One view on its way to the worker."""
+    """One view on its way to the worker: this thread reads, and the sender's sends what was read before."""
 
-    def __init__(self, job: Job, delivery: Delivery, piece: Piece) -> None:
+    def __init__(self, job: Job, delivery: Delivery, piece: Piece, sender: ThreadPoolExecutor) -> None:
         self.delivery = delivery
         self._job = job
         self._piece = piece
+        self._sender = sender
+        self._sending: Future[None] | None = None
+        self._stopped = False
         self._refusals = Refusals()
-        self._latest = LatestRows(job.source.view, job.memory)
+        self._latest = LatestRows(job.source.view, job.memory // 2)
         self._read = self._kept = self._sent = 0
 
     def load(self, left: Sequence[tuple[SourcePart, Interval]]) -> None:
@@ -163,13 +168,10 @@ class _Run:
                 self._take(batch)
                 self._piece.advance(batch.scanned)
                 if self._latest.full:
-                    self._send()
-                    self.delivery.drain()
-                    if job.checkpoint:
-                        job.checkpoint.save(done)
+                    self._send(tuple(done))
             done.append(part)
-        self._send()
-        self.delivery.drain()
+        self._send(())
+        self._settle()
         if job.watermark_us is not None:
             no_rows = encode_no_rows(job.source.columns.columns)
             self.delivery.send(encode_request(job.target, no_rows, watermark_us=job.watermark_us))
@@ -193,13 +195,35 @@ class _Run:
         if batch.rows.num_rows:
             self._latest.add(batch)
 
-    def _send(self) -> None:
+    def _send(self, done: tuple[SourcePart, ...]) -> None:
+        """Have what is held sent, after what is being sent; with it all rows of the parts `done` are."""
+        batches = self._latest.take()
+        self._settle()
+        self._sending = self._sender.submit(self._send_all, batches, done)
+
+    def stop(self) -> None:
+        """Send nothing more, and wait for nothing that was sent."""
+        self._stopped = True
+        if self._sending is not None:
+            wait([self._sending])
+        self.delivery.cancel()
+
+    def _settle(self) -> None:
+        if self._sending is not None:
+            self._sending.result()
+
+    def _send_all(self, batches: Iterator[SourceBatch], done: tuple[SourcePart, ...]) -> None:
         job = self._job
-        for batch in self._latest.take():
-            for encoded in encode_batch(batch, job.source.columns.event_time, self._refusals):
+        for batch in batches:
+            for encoded in encode_batch(batch, job.source.columns.event_time, Refusals()):
                 self.delivery.send(encode_request(job.target, encoded.rows, dry_run=job.dry_run))
                 self._sent += encoded.count
+                if self._stopped:
+                    return
                 self._piece.advance(0)  # where somebody has stopped the work, this says so
+        self.delivery.drain()
+        if job.checkpoint and done:
+            job.checkpoint.save(done)
 
     def report(self, seconds: float) -> Report:
         """What became of the rows."""

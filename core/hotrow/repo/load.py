@@ -13,7 +13,6 @@ from hotrow.clock import text_from_us
 from hotrow.errors import Code, HotrowError, invalid
 from hotrow.offline.checkpoint import Checkpoint
 from hotrow.offline.materialize import (
-    MEMORY,
     Job,
     Report,
     Source,
@@ -136,7 +135,6 @@ def _job(source: Source, snapshot: Snapshot, settings: Settings, load: Load, sto
         None if store is None or load.dry_run else watermark_after(interval, stored),
         dry_run=load.dry_run,
         checkpoint=checkpoint,
-        memory=MEMORY // 2,
     )
 
 
