@@ -17,10 +17,10 @@ INPUTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check stubs bench bench-peers torture clean redis-server
+.PHONY: help run test check stubs bench bench-peers bench-offline torture clean redis-server
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 run: $(VENV)/.ready-run  ## Build the demo repository, serve it, make one read and one push; ONCE=1 stops after that
 	@$(PY) examples/horse_colic/tour.py $(if $(ONCE),--once)
@@ -46,6 +46,9 @@ bench: $(VENV)/.ready-dev  ## Measure what a request costs, in ten minutes; SECT
 bench-peers: $(VENV)/.ready-dev $(PEERS)/.ready | redis-server  ## Measure Feast's Python servers on the same data in the same run
 	@$(PY) -m tests.bench.peer_bench --environment $(PEERS)
 
+bench-offline: $(VENV)/.ready-dev $(PEERS)/.ready  ## Measure training sets and materialization beside DuckDB, Polars, Feast and LMDB
+	@$(PY) -m tests.bench.offline_bench --environment $(PEERS) $(if $(FOLDER),--folder $(FOLDER))
+
 torture: $(VENV)/.ready-dev  ## The long forms: kills, full disks, fuzz, the consistency checker (an hour, perhaps)
 	@$(PY) -m pytest -m slow -s -o timeout=7200
 
@@ -67,9 +70,9 @@ $(VENV)/.ready-dev: $(INPUTS) | $(PY)
 	@touch $@ $(VENV)/.ready-run
 
 $(PEERS)/.ready: constraints-peers.txt | $(PY)
-	@echo "installing Feast into $(PEERS), an environment of its own" >&2
+	@echo "installing Feast, DuckDB and Polars into $(PEERS), an environment of its own" >&2
 	@$(PY) -m venv --clear $(PEERS)
-	@$(PEERS)/bin/python -m pip install -q -c constraints-peers.txt 'feast[grpcio,redis]'
+	@$(PEERS)/bin/python -m pip install -q -c constraints-peers.txt 'feast[grpcio,redis]' duckdb polars
 	@touch $@
 
 # Feast's online store, where the comparison needs it: from the system's packages, and only where root asks for it.
