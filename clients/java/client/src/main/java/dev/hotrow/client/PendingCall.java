@@ -1,0 +1,102 @@
+package dev.hotrow.client;
+
+import io.grpc.CallOptions;
+import io.grpc.ClientCall;
+import io.grpc.Context;
+import io.grpc.MethodDescriptor;
+import io.grpc.stub.ClientCalls;
+import io.grpc.stub.StreamObserver;
+import java.time.Duration;
+import java.util.OptionalLong;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
+
+/** A call on its way: sent, sent again while that is of use, and cancelled with its future. */
+final class PendingCall<Q, A, R> {
+  private final Connections connections;
+  private final MethodDescriptor<Q, A> method;
+  private final Q request;
+  private final Function<A, R> decode;
+  private final Attempts attempts;
+  private final CompletableFuture<R> result = new CompletableFuture<>();
+  /** The caller's: its deadline and cancellation count for later attempts too. */
+  private final Context context = Context.current();
+
+  private volatile ClientCall<Q, A> running;
+
+  PendingCall(
+      Connections connections, MethodDescriptor<Q, A> method, Q request, Duration timeout, Function<A, R> decode) {
+    this.connections = connections;
+    this.method = method;
+    this.request = request;
+    this.decode = decode;
+    this.attempts = new Attempts(timeout);
+  }
+
+  /** Fails with HotrowException, or IllegalStateException where the client is closed. */
+  CompletableFuture<R> send() {
+    result.whenComplete((reply, error) -> cancel());
+    attempt();
+    return result;
+  }
+
+  private void attempt() {
+    if (result.isDone()) {
+      return;
+    }
+    try {
+      long left = Math.max(attempts.leftNanos(), 1);
+      CallOptions options = CallOptions.DEFAULT.withDeadlineAfter(left, TimeUnit.NANOSECONDS);
+      running = connections.next().newCall(method, options);
+    } catch (IllegalStateException closed) {
+      result.completeExceptionally(closed);
+      return;
+    }
+    ClientCalls.asyncUnaryCall(running, request, new Answer());
+    if (result.isDone()) {
+      cancel(); // it was done before this call could be seen
+    }
+  }
+
+  private void cancel() {
+    ClientCall<Q, A> call = running;
+    if (call != null) {
+      call.cancel("the caller has its result, or wants none", null); // nothing, where it has ended
+    }
+  }
+
+  private void failed(Throwable error) {
+    HotrowException failure = HotrowException.of(error, connections.address());
+    OptionalLong pause = context.isCancelled() ? OptionalLong.empty() : attempts.pauseNanos(failure);
+    if (pause.isEmpty()) {
+      result.completeExceptionally(failure);
+      return;
+    }
+    connections.reconnect();
+    CompletableFuture.delayedExecutor(pause.getAsLong(), TimeUnit.NANOSECONDS).execute(context.wrap(this::attempt));
+  }
+
+  private final class Answer implements StreamObserver<A> {
+    private A reply;
+
+    @Override
+    public void onNext(A value) {
+      reply = value;
+    }
+
+    @Override
+    public void onCompleted() {
+      try {
+        result.complete(decode.apply(reply));
+      } catch (RuntimeException error) {
+        result.completeExceptionally(error);
+      }
+    }
+
+    @Override
+    public void onError(Throwable error) {
+      failed(error);
+    }
+  }
+}
