@@ -45,8 +45,8 @@ class _Health(health.HealthServicer):
 
 
 class _Reflection(reflection.ReflectionServicer):
-    """Also finds a method, `package.Service.Method`, which `grpcurl describe` and `ghz` ask for: Python's descriptor pool
-    knows the file of a service, and not of what stands in one.
+    """Also finds a method, `package.Service.Method`, for which `grpcurl describe` and `ghz` ask: Python's descriptor
+    pool knows the file of a service, and not of what stands in one.
     """
 
     def _file_containing_symbol(self, request: Any, fully_qualified_name: str) -> Any:
