@@ -23,6 +23,7 @@ final class PendingCall<Q, A, R> {
   /** The caller's: its deadline and cancellation count for later attempts too. */
   private final Context context = Context.current();
 
+  /** Null once it has ended: there is nothing to cancel then, and gRPC takes a cancelled call's last steps amiss. */
   private volatile ClientCall<Q, A> running;
 
   PendingCall(
@@ -48,12 +49,12 @@ final class PendingCall<Q, A, R> {
     try {
       long left = Math.max(attempts.leftNanos(), 1);
       CallOptions options = CallOptions.DEFAULT.withDeadlineAfter(left, TimeUnit.NANOSECONDS);
-      running = connections.next().newCall(method, options);
-    } catch (IllegalStateException closed) {
-      result.completeExceptionally(closed);
-      return;
+      ClientCall<Q, A> call = connections.next().newCall(method, options);
+      running = call;
+      ClientCalls.asyncUnaryCall(call, request, new Answer());
+    } catch (IllegalStateException closedOrCancelled) {
+      result.completeExceptionally(closedOrCancelled); // nothing, where the future was cancelled meanwhile
     }
-    ClientCalls.asyncUnaryCall(running, request, new Answer());
     if (result.isDone()) {
       cancel(); // it was done before this call could be seen
     }
@@ -62,7 +63,7 @@ final class PendingCall<Q, A, R> {
   private void cancel() {
     ClientCall<Q, A> call = running;
     if (call != null) {
-      call.cancel("the caller has its result, or wants none", null); // nothing, where it has ended
+      call.cancel("the caller wants no reply any more", null);
     }
   }
 
@@ -87,6 +88,7 @@ final class PendingCall<Q, A, R> {
 
     @Override
     public void onCompleted() {
+      running = null;
       try {
         result.complete(decode.apply(reply));
       } catch (RuntimeException error) {
@@ -96,6 +98,7 @@ final class PendingCall<Q, A, R> {
 
     @Override
     public void onError(Throwable error) {
+      running = null;
       failed(error);
     }
   }

@@ -2,9 +2,13 @@ package dev.hotrow.client;
 
 import io.grpc.ChannelCredentials;
 import io.grpc.TlsChannelCredentials;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.cert.CertificateException;
+import java.security.cert.CertificateFactory;
 
 /**
  * TLS from PEM files.
@@ -57,35 +61,41 @@ public record Tls(Path ca, Path cert, Path key, String serverName) {
 
   /** Throws IllegalArgumentException naming the file that is missing or wrong. */
   ChannelCredentials credentials() {
-    TlsChannelCredentials.Builder credentials = TlsChannelCredentials.newBuilder();
     if ((cert == null) != (key == null)) {
       throw new IllegalArgumentException("a TLS certificate and its key are both needed: give cert and key, or neither");
     }
-    if (ca != null) {
-      read("authority", ca, () -> credentials.trustManager(readable(ca)));
-    }
-    if (cert != null) {
-      read("certificate " + cert + " with key", key, () -> credentials.keyManager(readable(cert), readable(key)));
+    TlsChannelCredentials.Builder credentials = TlsChannelCredentials.newBuilder();
+    try {
+      if (ca != null) {
+        credentials.trustManager(new ByteArrayInputStream(certificates(ca)));
+      }
+      if (cert != null) {
+        credentials.keyManager(new ByteArrayInputStream(certificates(cert)), new ByteArrayInputStream(key(key)));
+      }
+    } catch (IOException error) {
+      throw new IllegalArgumentException("the TLS file " + error.getMessage() + " cannot be read", error);
     }
     return credentials.build();
   }
 
-  private static java.io.File readable(Path file) {
-    if (!Files.isReadable(file)) {
-      throw new IllegalArgumentException("the TLS file " + file + " does not exist or cannot be read");
-    }
-    return file.toFile();
-  }
-
-  private interface Reading {
-    void run() throws IOException;
-  }
-
-  private static void read(String what, Path file, Reading reading) {
+  private static byte[] certificates(Path file) throws IOException {
+    byte[] pem = Files.readAllBytes(file);
     try {
-      reading.run();
-    } catch (IOException error) {
-      throw new IllegalArgumentException("the TLS " + what + " " + file + " cannot be read: " + error.getMessage(), error);
+      if (!CertificateFactory.getInstance("X.509").generateCertificates(new ByteArrayInputStream(pem)).isEmpty()) {
+        return pem;
+      }
+    } catch (CertificateException error) {
+      throw new IllegalArgumentException("the TLS file " + file + " holds no usable PEM certificate", error);
     }
+    throw new IllegalArgumentException("the TLS file " + file + " holds no PEM certificate");
+  }
+
+  private static byte[] key(Path file) throws IOException {
+    byte[] pem = Files.readAllBytes(file);
+    if (!new String(pem, StandardCharsets.US_ASCII).contains("-----BEGIN PRIVATE KEY-----")) {
+      throw new IllegalArgumentException(
+          "the TLS file " + file + " holds no key in PKCS #8 without a password: openssl pkcs8 -topk8 -nocrypt makes one");
+    }
+    return pem;
   }
 }
