@@ -105,13 +105,14 @@ examples/go/rides: $(PROTOS) $(wildcard examples/go/*.go) examples/go/go.sum $(G
 	@cd examples/go && go build -buildvcs=false -o rides .
 
 # A JDK and Maven: from the system's packages, where root asks for what is missing.
+JDK := maven default-jdk-headless
+HAS_JDK := { command -v mvn && command -v javac; } >/dev/null
 jdk:
-	@{ command -v mvn && command -v javac; } >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
-	  && echo "installing Maven and a JDK from the system's packages" >&2 \
-	  && { apt-get install -qq -y --no-install-recommends maven default-jdk-headless \
-	  || { apt-get update -qq && apt-get install -qq -y --no-install-recommends maven default-jdk-headless; }; } >/dev/null; } \
-	  || { echo "the Java client needs Maven (mvn) and a JDK of version 17 or later (javac) on the path: install them" \
-	  "(apt-get install maven default-jdk-headless) and run it again" >&2; exit 1; }
+	@$(HAS_JDK) || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && { \
+	  echo "installing Maven and a JDK from the system's packages" >&2; apt-get update -qq; \
+	  apt-get install -qq -y --no-install-recommends $(JDK); } >/dev/null; }; \
+	  $(HAS_JDK) || { echo "the Java client needs Maven (mvn) and a JDK of version 17 or later (javac) on the path:" \
+	  "install them (apt-get install $(JDK)) and run it again" >&2; exit 1; }
 	@javac -version 2>&1 | awk '{split($$2, v, "."); exit !(v[1] >= 17)}' || { echo "the Java client needs a JDK of" \
 	  "version 17 or later, and $$(javac -version 2>&1) is on the path: put a later one first" >&2; exit 1; }
 
