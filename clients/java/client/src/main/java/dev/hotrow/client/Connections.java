@@ -59,13 +59,6 @@ final class Connections {
     return channels[Math.floorMod(turn.getAndIncrement(), channels.length)];
   }
 
-  /** gRPC's own pause before it connects again grows to two minutes; a call's pauses decide. */
-  void reconnect() {
-    for (ManagedChannel channel : channels) {
-      channel.resetConnectBackoff();
-    }
-  }
-
   /** Ends every connection; calls that run fail. */
   void close() {
     closed = true;

@@ -74,7 +74,7 @@ public final class HotrowException extends RuntimeException {
       while (root.getCause() != null) {
         root = root.getCause();
       }
-      return "nobody answers at " + address + " (" + root.getMessage()
+      return "no connection to " + address + " (" + (said.startsWith("io exception") ? root.getMessage() : said)
           + "): start the server there (hotrow serve), or give the client its address; TLS must be on in both or in none";
     }
     if (status.getCode() == Status.Code.DEADLINE_EXCEEDED) {

@@ -3,6 +3,7 @@ package dev.hotrow.client;
 import io.grpc.CallOptions;
 import io.grpc.ClientCall;
 import io.grpc.Context;
+import io.grpc.ManagedChannel;
 import io.grpc.MethodDescriptor;
 import io.grpc.stub.ClientCalls;
 import io.grpc.stub.StreamObserver;
@@ -38,22 +39,25 @@ final class PendingCall<Q, A, R> {
   /** Fails with HotrowException, or IllegalStateException where the client is closed. */
   CompletableFuture<R> send() {
     result.whenComplete((reply, error) -> cancel());
-    attempt();
+    try {
+      attempt(connections.next());
+    } catch (IllegalStateException closed) {
+      result.completeExceptionally(closed);
+    }
     return result;
   }
 
-  private void attempt() {
+  private void attempt(ManagedChannel channel) {
     if (result.isDone()) {
       return;
     }
+    long left = Math.max(attempts.leftNanos(), 1);
+    ClientCall<Q, A> call = channel.newCall(method, CallOptions.DEFAULT.withDeadlineAfter(left, TimeUnit.NANOSECONDS));
+    running = call;
     try {
-      long left = Math.max(attempts.leftNanos(), 1);
-      CallOptions options = CallOptions.DEFAULT.withDeadlineAfter(left, TimeUnit.NANOSECONDS);
-      ClientCall<Q, A> call = connections.next().newCall(method, options);
-      running = call;
       ClientCalls.asyncUnaryCall(call, request, new Answer());
-    } catch (IllegalStateException closedOrCancelled) {
-      result.completeExceptionally(closedOrCancelled); // nothing, where the future was cancelled meanwhile
+    } catch (IllegalStateException cancelled) {
+      result.completeExceptionally(cancelled); // nothing: the future was cancelled meanwhile
     }
     if (result.isDone()) {
       cancel(); // it was done before this call could be seen
@@ -74,8 +78,15 @@ final class PendingCall<Q, A, R> {
       result.completeExceptionally(failure);
       return;
     }
-    connections.reconnect();
-    CompletableFuture.delayedExecutor(pause.getAsLong(), TimeUnit.NANOSECONDS).execute(context.wrap(this::attempt));
+    try {
+      // The next connection, and not after gRPC's own pause, which grows to two minutes: the pause here decides.
+      ManagedChannel next = connections.next();
+      next.resetConnectBackoff();
+      CompletableFuture.delayedExecutor(pause.getAsLong(), TimeUnit.NANOSECONDS)
+          .execute(context.wrap(() -> attempt(next)));
+    } catch (IllegalStateException closed) {
+      result.completeExceptionally(closed);
+    }
   }
 
   private final class Answer implements StreamObserver<A> {

@@ -26,7 +26,7 @@ import java.util.regex.Pattern;
  */
 public final class ScoringService {
   private static final ReadRequest ACTIVITY =
-      ReadRequest.service("driver_activity").timeout(Duration.ofMillis(500));
+      ReadRequest.service("driver_activity").timeout(Duration.ofMillis(200));
   private static final Pattern QUERY = Pattern.compile("driver_id=(-?\\d{1,18})");
   private static final double NEW_DRIVER = 0.5;
 
@@ -48,6 +48,7 @@ public final class ScoringService {
       System.exit(2);
     }
     HotrowClient client = HotrowClient.connect(arguments[0]);
+    client.serverInfo(); // the first call loads gRPC and connects, which takes longer than a request here may
     ScoringService service = new ScoringService(client);
     InetSocketAddress address = new InetSocketAddress(InetAddress.getLoopbackAddress(), Integer.parseInt(arguments[1]));
     HttpServer server = HttpServer.create(address, 0);
