@@ -48,7 +48,7 @@ check: $(VENV)/.ready-dev  ## The quick part: lint, format, types, layers, and t
 
 java: $(VENV)/.ready-dev | jdk  ## Build the Java client and its example, and run their tests against a real server
 	@echo "building the Java client, and testing it against a real server" >&2
-	@mvn -B -q -f clients/java/pom.xml package >&2
+	@mvn -B -q -Dstyle.color=never -f clients/java/pom.xml package >&2
 	@echo "built" clients/java/client/target/hotrow-client-*[0-9].jar >&2
 
 go: $(VENV)/.ready-dev  ## Build the Go example and the tools that call hotrow in tests; passed over where Go is missing

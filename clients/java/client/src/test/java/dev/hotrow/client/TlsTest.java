@@ -18,8 +18,8 @@ import java.security.KeyStore;
 import java.time.Duration;
 import java.util.Base64;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -27,12 +27,12 @@ import org.junit.jupiter.api.io.TempDir;
 class TlsTest {
   private static final char[] PASSWORD = "changeit".toCharArray();
 
-  @TempDir Path folder;
-  private Server server;
-  private String address;
+  @TempDir static Path folder;
+  private static Server server;
+  private static String address;
 
-  @BeforeEach
-  void start() throws Exception {
+  @BeforeAll
+  static void start() throws Exception {
     pem("server");
     pem("caller");
     TlsServerCredentials.Builder credentials =
@@ -55,17 +55,17 @@ class TlsTest {
     address = "127.0.0.1:" + server.getPort();
   }
 
-  @AfterEach
-  void stop() throws InterruptedException {
+  @AfterAll
+  static void stop() throws InterruptedException {
     server.shutdownNow().awaitTermination(10, TimeUnit.SECONDS);
   }
 
-  private Path file(String name) {
+  private static Path file(String name) {
     return folder.resolve(name);
   }
 
   /** A certificate that signs itself, and its key, by the JDK's own tool. */
-  private void pem(String name) throws IOException, InterruptedException, GeneralSecurityException {
+  private static void pem(String name) throws IOException, InterruptedException, GeneralSecurityException {
     Path store = file(name + ".p12");
     Path keytool = Path.of(System.getProperty("java.home"), "bin", "keytool");
     Process made =
@@ -82,18 +82,18 @@ class TlsTest {
     write(name + ".key", "PRIVATE KEY", keys.getKey(name, PASSWORD).getEncoded());
   }
 
-  private void write(String name, String what, byte[] der) throws IOException {
+  private static void write(String name, String what, byte[] der) throws IOException {
     String text = Base64.getMimeEncoder(64, new byte[] {'\n'}).encodeToString(der);
     Files.writeString(file(name), "-----BEGIN " + what + "-----\n" + text + "\n-----END " + what + "-----\n");
   }
 
-  private String project(Tls tls) {
+  private static String project(Tls tls) {
     try (HotrowClient client = HotrowClient.builder(address).tls(tls).timeout(Duration.ofSeconds(20)).build()) {
       return client.serverInfo().project();
     }
   }
 
-  private Tls mutual() {
+  private static Tls mutual() {
     return Tls.trusting(file("server.pem")).withCertificate(file("caller.pem"), file("caller.key"));
   }
 
@@ -105,7 +105,7 @@ class TlsTest {
   @Test
   void aCertificateThatIsNotTrusted() {
     try (HotrowClient client =
-        HotrowClient.builder(address).tls(Tls.trusting(file("caller.pem"))).timeout(Duration.ofMillis(500)).build()) {
+        HotrowClient.builder(address).tls(Tls.trusting(file("caller.pem"))).timeout(Duration.ofSeconds(3)).build()) {
       HotrowException error = assertThrows(HotrowException.class, client::serverInfo);
       assertEquals(Status.Code.UNAVAILABLE, error.status());
       assertTrue(error.getMessage().contains("certification path"), error.getMessage());

@@ -26,7 +26,7 @@ import java.util.regex.Pattern;
  */
 public final class ScoringService {
   private static final ReadRequest ACTIVITY =
-      ReadRequest.service("driver_activity").timeout(Duration.ofMillis(200));
+      ReadRequest.service("driver_activity").timeout(Duration.ofSeconds(2));
   private static final Pattern QUERY = Pattern.compile("driver_id=(-?\\d{1,18})");
   private static final double NEW_DRIVER = 0.5;
 
