@@ -8,8 +8,8 @@ import java.util.concurrent.TimeUnit;
 /**
  * One call's deadline, which counts for all attempts together, and the pauses between them.
  *
- * <p>A pause is the one that the server asked for (and up to a fifth more, so that not all come back at once), or else one
- * that doubles from 20 ms to 1 s, of which jitter takes up to a half.
+ * <p>A pause is the one that the server asked for (and up to a fifth more, so that not all come back at once), or else
+ * one that doubles from 20 ms to 1 s, of which jitter takes up to a half.
  */
 final class Attempts {
   private static final long FIRST_BACKOFF_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
@@ -29,8 +29,8 @@ final class Attempts {
   }
 
   /**
-   * How long to wait before the next attempt; empty where there is none: the failure is final, or the pause would outlast
-   * the deadline, and then the server's own words say more than a deadline does.
+   * How long to wait before the next attempt; empty where there is none: the failure is final, or the pause would
+   * outlast the deadline, and then the server's own words say more than a deadline does.
    */
   OptionalLong pauseNanos(HotrowException failure) {
     if (!failure.isRetryable()) {

@@ -11,10 +11,10 @@ import java.util.Objects;
 /**
  * A column: a name, and a value or none for each row, in order. {@link Columns} makes those that are sent. Immutable.
  *
- * <p>An accessor reads one row and boxes nothing. {@link #getDouble(int)} throws {@link IllegalStateException} where the
- * row has no value, and says the status; {@link #getDouble(int, double)} gives the other value instead. An accessor that
- * does not fit the column's type throws {@link ClassCastException} naming the one that does: a type fits if it holds every
- * value exactly, so a {@code double} also reads Float32 and Int32, a {@code long} Int32. NaN is a value.
+ * <p>An accessor reads one row and boxes nothing. {@link #getDouble(int)} throws {@link IllegalStateException} where
+ * the row has no value, and says the status; {@link #getDouble(int, double)} gives the other value instead. An accessor
+ * that does not fit the column's type throws {@link ClassCastException} naming the one that does: a type fits if it
+ * holds every value exactly, so a {@code double} also reads Float32 and Int32, a {@code long} Int32. NaN is a value.
  */
 public final class Column {
   private final dev.hotrow.v1.Column message;

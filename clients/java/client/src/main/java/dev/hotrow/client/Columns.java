@@ -29,7 +29,8 @@ import java.util.function.Consumer;
  * Makes the columns that are sent: entities, request data and rows of a push, with a value a row.
  *
  * <p>{@code int64("driver_id", 1001, 9)} takes values as they are. A {@code List} may hold null for a null; so may the
- * lists that give a list a row. NaN is a value. The server converts numbers to the type of the schema where that is exact.
+ * lists that give a list a row. NaN is a value. The server converts numbers to the type of the schema where that is
+ * exact.
  */
 public final class Columns {
   private Columns() {}

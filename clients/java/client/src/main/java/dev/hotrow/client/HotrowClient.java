@@ -28,8 +28,8 @@ import java.util.concurrent.ExecutionException;
  * IllegalArgumentException} for arguments that cannot be sent. The methods that end in {@code Async} give a future that
  * fails with the same; to cancel it cancels the call. What hangs on it runs on a thread of gRPC's pool.
  *
- * <p>A timeout counts for all attempts together. A call is sent again when nobody answered, or when the server is full and
- * says when to come back; nothing else is. A push that is sent again keeps its request id, so it is applied once.
+ * <p>A timeout counts for all attempts together. A call is sent again when nobody answered, or when the server is full
+ * and says when to come back; nothing else is. A push that is sent again keeps its request id, so it is applied once.
  */
 public final class HotrowClient implements AutoCloseable {
   private final String project;
@@ -97,8 +97,8 @@ public final class HotrowClient implements AutoCloseable {
   }
 
   /**
-   * Writes rows. Once this returns, they are durable and every later read sees them. Rows that the server refuses are in
-   * the reply's rejections; of an atomic push one of them refuses the batch, and this throws.
+   * Writes rows. Once this returns, they are durable and every later read sees them. Rows that the server refuses are
+   * in the reply's rejections; of an atomic push one of them refuses the batch, and this throws.
    *
    * @param request the rows
    * @return what became of each

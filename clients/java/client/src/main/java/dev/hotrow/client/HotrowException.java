@@ -55,15 +55,24 @@ public final class HotrowException extends RuntimeException {
     return new HotrowException(status.getCode(), reason(status, address), error, field, retryAfter);
   }
 
+  /** This deadline, which passed in a later attempt: what failed before says more. */
+  HotrowException after(HotrowException before) {
+    String message = text() + "; the attempt before it: " + before.getMessage();
+    return new HotrowException(status, message, getCause(), field, retryAfter);
+  }
+
+  private String text() {
+    return getMessage().substring(status.toString().length() + 2);
+  }
+
   /** The same failure, raised where the caller stands. */
   HotrowException raised() {
-    String message = getMessage().substring(status.toString().length() + 2);
-    return new HotrowException(status, message, this, field, retryAfter);
+    return new HotrowException(status, text(), this, field, retryAfter);
   }
 
   /** A blocking call whose thread was interrupted. */
   static HotrowException interrupted(InterruptedException error) {
-    String message = "the thread was interrupted while it waited for the reply; a push may have been written all the same";
+    String message = "the thread was interrupted while it waited; a push may have been written all the same";
     return new HotrowException(Status.Code.CANCELLED, message, error, "", null);
   }
 
@@ -75,11 +84,12 @@ public final class HotrowException extends RuntimeException {
         root = root.getCause();
       }
       return "no connection to " + address + " (" + (said.startsWith("io exception") ? root.getMessage() : said)
-          + "): start the server there (hotrow serve), or give the client its address; TLS must be on in both or in none";
+          + "): start the server there (hotrow serve), or give the client its address;"
+          + " TLS must be on in both or in none";
     }
     if (status.getCode() == Status.Code.DEADLINE_EXCEEDED) {
-      return "no reply from " + address + " within the timeout, which counts for all attempts together: give the request"
-          + " a longer timeout, or find out what keeps the server busy (" + said + ")";
+      return "no reply from " + address + " within the timeout, which counts for all attempts together:"
+          + " give the request a longer timeout, or find out what keeps the server busy (" + said + ")";
     }
     return said;
   }

@@ -17,7 +17,9 @@ import java.util.function.IntFunction;
 import java.util.function.IntToLongFunction;
 import java.util.function.IntUnaryOperator;
 
-/** The lists of a column of a list type: the values of all rows stand one after another, and a row is a slice of them. */
+/**
+ * The lists of a column of a list type: the values of all rows stand one after another, and a row is a slice of them.
+ */
 final class Lists {
   private final Column message;
   private final int[] ends;

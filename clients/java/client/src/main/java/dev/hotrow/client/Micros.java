@@ -9,7 +9,10 @@ final class Micros {
 
   private Micros() {}
 
-  /** Nanoseconds are dropped, toward the past, as everywhere in hotrow; throws ArithmeticException past the year 294246. */
+  /**
+   * Nanoseconds are dropped, toward the past, as everywhere in hotrow; throws ArithmeticException past the year
+   * 294246.
+   */
   static long of(Instant time) {
     return Math.addExact(Math.multiplyExact(time.getEpochSecond(), SECOND), time.getNano() / 1000L);
   }

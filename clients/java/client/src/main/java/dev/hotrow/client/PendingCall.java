@@ -5,6 +5,7 @@ import io.grpc.ClientCall;
 import io.grpc.Context;
 import io.grpc.ManagedChannel;
 import io.grpc.MethodDescriptor;
+import io.grpc.Status;
 import io.grpc.stub.ClientCalls;
 import io.grpc.stub.StreamObserver;
 import java.time.Duration;
@@ -26,6 +27,9 @@ final class PendingCall<Q, A, R> {
 
   /** Null once it has ended: there is nothing to cancel then, and gRPC takes a cancelled call's last steps amiss. */
   private volatile ClientCall<Q, A> running;
+
+  /** What the last attempt ended with: only one runs at a time. */
+  private volatile HotrowException before;
 
   PendingCall(
       Connections connections, MethodDescriptor<Q, A> method, Q request, Duration timeout, Function<A, R> decode) {
@@ -73,6 +77,10 @@ final class PendingCall<Q, A, R> {
 
   private void failed(Throwable error) {
     HotrowException failure = HotrowException.of(error, connections.address());
+    if (before != null && failure.status() == Status.Code.DEADLINE_EXCEEDED) {
+      failure = failure.after(before);
+    }
+    before = failure;
     OptionalLong pause = context.isCancelled() ? OptionalLong.empty() : attempts.pauseNanos(failure);
     if (pause.isEmpty()) {
       result.completeExceptionally(failure);

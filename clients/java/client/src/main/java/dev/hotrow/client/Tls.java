@@ -62,7 +62,7 @@ public record Tls(Path ca, Path cert, Path key, String serverName) {
   /** Throws IllegalArgumentException naming the file that is missing or wrong. */
   ChannelCredentials credentials() {
     if ((cert == null) != (key == null)) {
-      throw new IllegalArgumentException("a TLS certificate and its key are both needed: give cert and key, or neither");
+      throw new IllegalArgumentException("a TLS certificate needs its key: give cert and key, or neither");
     }
     TlsChannelCredentials.Builder credentials = TlsChannelCredentials.newBuilder();
     try {
@@ -94,7 +94,8 @@ public record Tls(Path ca, Path cert, Path key, String serverName) {
     byte[] pem = Files.readAllBytes(file);
     if (!new String(pem, StandardCharsets.US_ASCII).contains("-----BEGIN PRIVATE KEY-----")) {
       throw new IllegalArgumentException(
-          "the TLS file " + file + " holds no key in PKCS #8 without a password: openssl pkcs8 -topk8 -nocrypt makes one");
+          "the TLS file " + file + " holds no key in PKCS #8 without a password;"
+              + " openssl pkcs8 -topk8 -nocrypt makes one");
     }
     return pem;
   }

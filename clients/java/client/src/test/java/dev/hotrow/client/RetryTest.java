@@ -43,7 +43,8 @@ class RetryTest {
     final List<String> requestIds = new CopyOnWriteArrayList<>();
     final CountDownLatch received = new CountDownLatch(1);
     final CountDownLatch cancelled = new CountDownLatch(1);
-    boolean silent;
+    volatile boolean silent;
+    volatile boolean silentAfterwards;
 
     @Override
     public void pushFeatures(PushFeaturesRequest request, StreamObserver<PushFeaturesReply> answer) {
@@ -56,6 +57,7 @@ class RetryTest {
       ((ServerCallStreamObserver<GetOnlineFeaturesReply>) answer).setOnCancelHandler(cancelled::countDown);
       received.countDown();
       if (!silent) {
+        silent = silentAfterwards;
         answer(answer, GetOnlineFeaturesReply.getDefaultInstance());
       }
     }
@@ -153,6 +155,16 @@ class RetryTest {
   }
 
   @Test
+  void aDeadlineThatPassesInALaterAttemptTellsOfTheOneBefore() {
+    scripted.failures.add(Status.UNAVAILABLE.withDescription("away").asException());
+    scripted.silentAfterwards = true;
+    HotrowException error =
+        assertThrows(HotrowException.class, () -> client.read(READ.timeout(java.time.Duration.ofSeconds(2))));
+    assertEquals(Status.Code.DEADLINE_EXCEEDED, error.status());
+    assertTrue(error.getMessage().endsWith("; the attempt before it: UNAVAILABLE: away"), error.getMessage());
+  }
+
+  @Test
   void aFutureThatIsCancelledEndsTheCall() throws InterruptedException {
     scripted.silent = true;
     CompletableFuture<Reply> future = client.readAsync(READ);
@@ -189,9 +201,8 @@ class RetryTest {
     String address = "127.0.0.1:" + Served.freePorts()[0];
     try (HotrowClient lonely = HotrowClient.builder(address).timeout(java.time.Duration.ofSeconds(2)).build()) {
       HotrowException error = assertThrows(HotrowException.class, lonely::serverInfo);
-      assertEquals(Status.Code.UNAVAILABLE, error.status());
-      assertTrue(error.getMessage().contains("no connection to " + address), error.getMessage());
-      assertTrue(error.getMessage().contains("Connection refused): start the server there (hotrow serve)"), error.getMessage());
+      assertTrue(error.getMessage().contains("UNAVAILABLE: no connection to " + address), error.getMessage());
+      assertTrue(error.getMessage().contains("Connection refused): start the server there"), error.getMessage());
     }
   }
 

@@ -5,6 +5,8 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.extension.ExtensionContext;
@@ -43,7 +45,7 @@ final class Served implements AutoCloseable {
             .formatted(address, ingestAddress));
     hotrow("apply");
     process = start("serve");
-    try (HotrowClient client = HotrowClient.builder(address).timeout(java.time.Duration.ofSeconds(READY_SECONDS)).build()) {
+    try (HotrowClient client = HotrowClient.builder(address).timeout(Duration.ofSeconds(READY_SECONDS)).build()) {
       client.serverInfo();
     } catch (HotrowException failure) {
       process.destroyForcibly();
@@ -69,7 +71,7 @@ final class Served implements AutoCloseable {
   private Process start(String... arguments) throws IOException {
     Path command = file(System.getProperty("hotrow.command", ".venv/bin/hotrow"));
     if (!Files.isExecutable(command)) {
-      throw new AssertionError("the tests call a real server, and " + command + " is not there: run make java, which makes it");
+      throw new AssertionError("the tests call a real server, but there is no " + command + ": run make java");
     }
     ProcessBuilder builder = new ProcessBuilder(command.toString()).directory(folder.toFile());
     builder.command().addAll(List.of(arguments));
@@ -103,7 +105,7 @@ final class Served implements AutoCloseable {
       throw new AssertionError(log());
     }
     try (var files = Files.walk(folder)) {
-      files.sorted(java.util.Comparator.reverseOrder()).forEach(file -> file.toFile().delete());
+      files.sorted(Comparator.reverseOrder()).forEach(file -> file.toFile().delete());
     }
   }
 

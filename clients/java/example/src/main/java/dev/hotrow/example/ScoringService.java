@@ -21,8 +21,8 @@ import java.util.regex.Pattern;
 /**
  * A service that scores drivers: GET /score?driver_id=1001 answers {"driver_id": 1001, "score": 0.25}.
  *
- * <p>One client for the whole service, one request kept and given other entities, a short timeout, and a fallback where a
- * feature has no value. An HTTP thread is not held while the features come.
+ * <p>One client for the whole service, one request kept and given other entities, a short timeout, and a fallback where
+ * a feature has no value. An HTTP thread is not held while the features come.
  */
 public final class ScoringService {
   private static final ReadRequest ACTIVITY =
