@@ -44,6 +44,20 @@ class _Health(health.HealthServicer):
             watch(None)
 
 
+class _Reflection(reflection.ReflectionServicer):
+    """Also finds a method, `package.Service.Method`, for which `grpcurl describe` and `ghz` ask: Python's descriptor
+    pool knows the file of a service, and not of what stands in one.
+    """
+
+    def _file_containing_symbol(self, request: Any, fully_qualified_name: str) -> Any:
+        service, _, method = fully_qualified_name.rpartition(".")
+        try:
+            known = method in self._pool.FindServiceByName(service).methods_by_name
+        except KeyError:
+            known = False
+        return super()._file_containing_symbol(request, service if known else fully_qualified_name)
+
+
 class Introspection:
     """Health, of a server as a whole (the name "") and of each of its services, and reflection of their descriptors."""
 
@@ -70,7 +84,7 @@ class Introspection:
 
     def _add_reflection(self, server: grpc.Server, services: Iterable[str]) -> None:
         pool = futures.ThreadPoolExecutor(_REFLECTION_THREADS, thread_name_prefix="hotrow-reflection")
-        servicer: Any = reflection.ReflectionServicer(services)
+        servicer: Any = _Reflection(services)
 
         def behaviour(requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
             self._reflecting.add(context)
