@@ -110,10 +110,13 @@ def warm() -> pathlib.Path:
     return CACHE
 
 
-def kernel(signature: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Compile a function of plain arrays and integers for `signature`, now, or load it from the cache."""
+def kernel(signature: Any, *, nogil: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Compile a function of plain arrays and integers for `signature`, now, or load it from the cache.
+
+    `nogil` lets other threads run meanwhile: for long work on memory that no other thread touches.
+    """
     decorate: Callable[[Callable[..., Any]], Callable[..., Any]]
-    decorate = numba.njit(signature, cache=True, error_model="numpy", boundscheck=False)
+    decorate = numba.njit(signature, cache=True, error_model="numpy", boundscheck=False, nogil=nogil)
     return decorate
 
 

@@ -15,8 +15,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hotrow.codec.kernel_asof import EMPTY, EVENT, ROW, SLOT_WIDTH, keep_best
+
 Integers = npt.NDArray[np.int64]
-_LEAST = np.iinfo(np.int64).min
 _SPARSE, _SMALL = 8, 1 << 16  # a table has at most so many places a key, and so many more
 
 
@@ -127,28 +128,12 @@ class EntityIndex:
         """Where each sorted row stands among the caller's."""
         self.times_us = times_us[self.order]
         self._group = code[order]
-        self._ends = np.cumsum(np.bincount(code, minlength=self.codes.count))
-        self._starts = np.concatenate([np.zeros(1, np.int64), self._ends[:-1]])
-        self._steps = int(np.max(self._ends - self._starts, initial=0)).bit_length()
-
-    def slots(self, codes: Integers, event_us: Integers) -> Integers:
-        """The first sorted row of each key that is at or after the time: that, or the end of the key's rows.
-
-        A binary search in all keys at once: it takes as many steps as the largest key has bits.
-        """
-        at, ends = self._starts[codes], self._ends[codes]
-        for step in reversed(range(self._steps)):
-            probe = np.minimum(at + (1 << step), ends)
-            np.copyto(at, probe, where=self.times_us[probe - 1] < event_us)
-        return at
-
-    def ends(self, codes: Integers) -> Integers:
-        """Where the sorted rows of each key end."""
-        return self._ends[codes]
+        self.bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(code, minlength=self.codes.count))])
+        """Where the sorted rows of each key start; those of the last end at the last of these."""
 
     def starts_of_rows(self) -> Integers:
         """For each sorted row, where those of its key start."""
-        return self._starts[self._group]
+        return self.bounds[self._group]
 
 
 class AsOfJoin:
@@ -159,47 +144,35 @@ class AsOfJoin:
 
     def __init__(self, index: EntityIndex) -> None:
         self._index = index
-        slots = len(index.order)
-        self._source = np.full(slots, -1, np.int64)
-        self._event_us = np.full(slots, _LEAST, np.int64)
-        self._created_us = np.full(slots, _LEAST, np.int64)
-        self._pick = np.zeros(slots, np.int64)
+        self._table = np.zeros((len(index.order), SLOT_WIDTH), np.int64)
+        self._rows = self._table[:, ROW]
+        self._rows[:] = EMPTY
+        self._filled = np.zeros(1, np.int64)
+
+    @property
+    def live(self) -> int:
+        """How many slots have a row."""
+        return int(self._filled[0])
 
     def offer(self, codes: Integers, event_us: Integers, created_us: Integers, first: int) -> Integers:
-        """Which of these source rows are now the best of their slots, ascending; they are numbered from `first` on.
+        """Which of these source rows are now the best of their slots; they are numbered from `first` on, in the order
+        in which they are returned.
 
         Of two rows of one event time the later created one wins, and of two that are equal in that the later offered.
         """
-        rows = np.flatnonzero(codes >= 0)
-        slots = self._index.slots(codes[rows], event_us[rows])
-        has_slot = slots < self._index.ends(codes[rows])
-        rows, slots = rows[has_slot], slots[has_slot]
-        event, created = event_us[rows], created_us[rows]
+        index = self._index
+        rows, slots = np.empty(len(codes), np.int64), np.empty(len(codes), np.int64)
+        kept: int = keep_best(
+            codes, event_us, created_us, index.bounds, index.times_us, self._table, first, rows, slots, self._filled
+        )
+        return rows[:kept]
 
-        before = self._event_us[slots]
-        empty = self._source[slots] < 0
-        np.maximum.at(self._event_us, slots, event)
-        now = self._event_us[slots]
-        self._created_us[slots[(now > before) | empty]] = _LEAST
-        latest = event == now
-        rows, slots, created = rows[latest], slots[latest], created[latest]
-        np.maximum.at(self._created_us, slots, created)
-        best = created == self._created_us[slots]
-        rows, slots = rows[best], slots[best]
-        self._pick[slots] = rows  # of several for one slot, NumPy keeps the last
-        chosen = self._pick[slots] == rows
-        picked: Integers = rows[chosen]
-        self._source[slots[chosen]] = first + np.arange(len(picked))
-        return picked
-
-    def live(self) -> Integers:
-        """The numbers of the source rows that are the best of a slot now."""
-        return self._source[self._source >= 0]
-
-    def renumber(self) -> None:
-        """Number the rows of `live` from 0 on, in that order."""
-        held = self._source >= 0
-        self._source[held] = np.arange(np.count_nonzero(held))
+    def renumber(self) -> Integers:
+        """Number the rows that are the best of a slot now from 0 on, and return their numbers of before, in order."""
+        held = self._rows != EMPTY
+        before: Integers = self._rows[held]
+        self._rows[held] = np.arange(len(before))
+        return before
 
     def matches(self, ttl_us: int | None) -> Integers:
         """For each of the caller's entity rows the number of its source row, -1 for none.
@@ -208,13 +181,13 @@ class AsOfJoin:
         """
         index = self._index
         out = np.full(index.rows, -1, np.int64)
-        if not len(self._source):
+        if not len(self._rows):
             return out
-        slots = np.maximum.accumulate(np.where(self._source >= 0, np.arange(len(self._source)), -1))
+        slots = np.maximum.accumulate(np.where(self._rows != EMPTY, np.arange(len(self._rows)), -1))
         found = slots >= index.starts_of_rows()
         at = np.maximum(slots, 0)
         if ttl_us is not None:
             # As unsigned numbers: an age can be greater than any int64, and is never less than 0.
-            found &= index.times_us.view(np.uint64) - self._event_us[at].view(np.uint64) <= np.uint64(ttl_us)
-        out[index.order] = np.where(found, self._source[at], -1)
+            found &= index.times_us.view(np.uint64) - self._table[at, EVENT].view(np.uint64) <= np.uint64(ttl_us)
+        out[index.order] = np.where(found, self._rows[at], -1)
         return out

@@ -102,11 +102,10 @@ class ViewJoin:
         self._kept_rows += len(chosen)
         # Rows that better ones have replaced go when they are the most: so their number is bounded, and each row is
         # copied twice on average.
-        live = self._join.live()
-        if self._kept_rows > 2 * len(live) + BLOCK.rows:
+        if self._kept_rows > 2 * self._join.live + BLOCK.rows:
+            live = self._join.renumber()
             self._kept = [self._all_kept().take(pa.array(live))]
             self._kept_rows = len(live)
-            self._join.renumber()
 
     def _all_kept(self) -> pa.Table:
         if not self._kept:
