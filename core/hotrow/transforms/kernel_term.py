@@ -26,7 +26,7 @@ char_counts = stub("char_counts", "value", *_VOCABULARY)
 word_counts = stub("word_counts", "value", *_VOCABULARY)
 one_hot = stub("one_hot", "place", "width")
 
-_INLINE = {"forceinline": True, "error_model": "numpy"}
+_INLINE: Any = {"forceinline": True, "error_model": "numpy"}
 FUNCTIONS = {
     "text_place": text_place,
     "list_counts": list_counts,
