@@ -1,4 +1,4 @@
-"""The check of a snapshot's transforms, in the processes that make it: while it goes on, and after it, right or wrong."""
+"""The check of a snapshot's transforms, in the processes that make it: while it goes on, and what comes of it."""
 
 import json
 import os
