@@ -25,8 +25,9 @@ help:  ## List the targets
 run: $(VENV)/.ready-run  ## Build the demo repository, serve it, make one read and one push; ONCE=1 stops after that
 	@$(PY) examples/horse_colic/tour.py $(if $(ONCE),--once)
 
-test: check  ## All that CI runs: `make check`, then every test that is not marked slow
-	@$(PY) -m pytest -m "not slow"
+test: check  ## All that CI runs: `make check`, then every test that is not marked slow, two files at a time
+	@$(PY) -m pytest -m "not slow" --ignore=tests/faults -n 2 --dist loadfile --no-loadscope-reorder
+	@$(PY) -m pytest -m "not slow" tests/faults
 
 check: $(VENV)/.ready-dev  ## The quick part: lint, format, types, layers, and the stubs against the protos
 	@$(PY) -m ruff check
