@@ -17,5 +17,5 @@ _WITHDRAWN = (
 
 CURRENCIES = frozenset((_ACTIVE + _WITHDRAWN).split())
 """Every code that a unit may have: with funds, units of account and metals (XAU, whose unit is the troy ounce), as the
-list has them; without XTS, which is for tests, and XXX, which is for no currency.
+list has them; without XTS, which is for tests, and the code for no currency.
 """
