@@ -222,10 +222,8 @@ def _encoder_document(encoder: Mapping[str, Any]) -> dict[str, Any]:
     """Of an encoder what it is given, what was fitted, and on what."""
     if not encoder:
         return {}
-    document = {"encoder": encoder["kind"], "parameters": encoder["parameters"]}
-    return document | (
-        {"statistics": encoder["statistics"], "fitted": encoder["fitted"]} if "fitted" in encoder else {}
-    )
+    fitted = {key: encoder[key] for key in ("statistics", "fitted") if key in encoder}
+    return {"encoder": encoder["kind"], "parameters": encoder["parameters"], **fitted}
 
 
 def _request_document(snapshot: Snapshot, source: RequestSource) -> dict[str, Any]:
