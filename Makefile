@@ -35,7 +35,8 @@ run: $(VENV)/.ready-run  ## Build the demo repository, serve it, make one read a
 	@$(PY) examples/horse_colic/tour.py $(if $(ONCE),--once)
 
 test: check java go  ## All that CI runs: `make check`, `make java`, `make go`, then every test that is not marked slow
-	@$(PY) -m pytest -m "not slow"
+	@$(PY) -m pytest -m "not slow" --ignore=tests/faults -n 2 --dist loadfile --no-loadscope-reorder
+	@$(PY) -m pytest -m "not slow" tests/faults
 
 check: $(VENV)/.ready-dev  ## The quick part: lint, format, types, layers, and the stubs against the protos
 	@$(PY) -m ruff check

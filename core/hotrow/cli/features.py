@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -93,7 +94,7 @@ def show(
     if json:
         render.print_json(document | ({"features": fields} if fields else {}))
         return
-    render.print_pairs((key.replace("_", " "), _plain(value)) for key, value in document.items())
+    render.print_pairs((key.replace("_", " "), _text(key, value)) for key, value in document.items())
     if fields:
         print()
         print_features(fields, json=False)
@@ -212,8 +213,17 @@ def _transform_document(snapshot: Snapshot, transform: Transform) -> dict[str, A
         "at": transform.at,
         "signature": transform.certificate.get("signature", ""),
         "feature_services": [s.name for s in snapshot.services.values() if transform in s.transforms],
+        **_encoder_document(transform.encoder),
         "code": transform.code.source,
     }
+
+
+def _encoder_document(encoder: Mapping[str, Any]) -> dict[str, Any]:
+    """Of an encoder what it is given, what was fitted, and on what."""
+    if not encoder:
+        return {}
+    fitted = {key: encoder[key] for key in ("statistics", "fitted") if key in encoder}
+    return {"encoder": encoder["kind"], "parameters": encoder["parameters"], **fitted}
 
 
 def _request_document(snapshot: Snapshot, source: RequestSource) -> dict[str, Any]:
@@ -249,9 +259,13 @@ def _entity_document(snapshot: Snapshot, entity: Entity) -> dict[str, Any]:
     }
 
 
+def _text(key: str, value: Any) -> str:
+    return render.statistics_text(value) if key in ("parameters", "statistics") else _plain(value)
+
+
 def _plain(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key}={item}" for key, item in value.items())
+        return ", ".join(f"{key}={item}" for key, item in value.items() if item is not None)
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return str(value)

@@ -76,7 +76,8 @@ class _Done:
         }
 
     def cells(self) -> list[Any]:
-        return [self.name, self.fitted.kind, self.fitted.statistics["rows"], self.file, _brief(self.fitted.statistics)]
+        statistics = self.fitted.statistics
+        return [self.name, self.fitted.kind, statistics["rows"], self.file, render.statistics_text(statistics)]
 
 
 def _fit(workspace: Workspace, names: Sequence[str], until_us: int | None) -> list[_Done]:
@@ -118,19 +119,3 @@ def _chosen(transforms: Mapping[str, Transform], names: Sequence[str]) -> list[s
         if name not in to_fit:
             raise invalid(f"transform {name!r} has nothing to fit: leave it out")
     return list(dict.fromkeys(names)) or to_fit
-
-
-def _brief(statistics: Mapping[str, Any]) -> str:
-    """What was fitted, in some words."""
-    parts = []
-    for name, value in statistics.items():
-        if name in ("categories", "vocabulary", "edges") and isinstance(value, list):
-            shown = ", ".join(map(str, value[:3])) + (", ..." if len(value) > 3 else "")
-            parts.append(f"{len(value)} {name}: {shown}")
-        elif isinstance(value, float):
-            parts.append(f"{name} {value:.6g}")
-        elif name == "percentiles":
-            parts.append(f"{name} " + ", ".join(f"{one:.6g}" for one in value))
-        elif name == "most_frequent":
-            parts.append(f"{name} {value}")
-    return "; ".join(parts)

@@ -98,3 +98,18 @@ def tags_text(tags: Mapping[str, str]) -> str:
 def short_id(snapshot_id: str) -> str:
     """As much of a snapshot's id as people type."""
     return snapshot_id[:12]
+
+
+def statistics_text(values: Mapping[str, Any]) -> str:
+    """What was fitted of an encoder, or given to it, in some words; of a list its length and the first entries."""
+    parts = []
+    for name, value in values.items():
+        if name in ("rows", "counts"):
+            continue
+        if isinstance(value, list) and name not in ("percentiles", "n"):
+            shown = ", ".join(map(str, value[:3])) + (", ..." if len(value) > 3 else "")
+            parts.append(f"{len(value)} {name}: {shown}")
+        else:
+            each = value if isinstance(value, list) else [value]
+            parts.append(f"{name} " + ", ".join(f"{one:.6g}" if isinstance(one, float) else str(one) for one in each))
+    return "; ".join(parts)

@@ -114,7 +114,7 @@ def _checked(workspace: Workspace, new: Snapshot, head: str | None, base: str | 
 
     check_units(new)
     if new.transforms:
-        from hotrow.transforms.certificate import with_certificates  # noqa: PLC0415 - loads the compiler
+        from hotrow.transforms.apart import with_certificates  # noqa: PLC0415
 
         new = with_certificates(new)
     return Draft(new, head, base, on_branch, workspace.registry.plan(new, base=base))

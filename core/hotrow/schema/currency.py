@@ -12,8 +12,10 @@ VED VES VND VUV WST XAD XAF XAG XAU XBA XBB XBC XBD XCD XCG XDR XOF XPD XPF XPT 
 """
 
 _WITHDRAWN = (
-    "ANG BGN BYR CUC HRK LTL LVL MRO SLL STD VEF ZMK ZWL"  # since 2013: the data of features is older than that
+    "ANG BGN BYR CUC HRK LTL LVL MRO SLL STD USS VEF ZMK ZWL"  # since 2013: the data of features is older than that
 )
 
 CURRENCIES = frozenset((_ACTIVE + _WITHDRAWN).split())
-"""Every code that a unit may have; without XTS, which is for tests, and the code for no currency."""
+"""Every code that a unit may have: with funds, units of account and metals (XAU, whose unit is the troy ounce), as the
+list has them; without XTS, which is for tests, and the code for no currency.
+"""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pint
 
 _EXACT = 1e-12  # what floats lose in some multiplications, and more
-_NEAR = 0.7  # of 1: half the letters, as for names of features, would propose "strain" for "trips"
+_NEAR = 0.8  # of 1: with less "rps" is proposed for "trips", and "count", which it should be, is not
 _WITH_POWER = re.compile(r"([^\W\d]+)([0-9])")
 
 

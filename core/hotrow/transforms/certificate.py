@@ -6,7 +6,6 @@ the model was trained with.
 """
 
 import hashlib
-import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -15,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from hotrow.errors import Code, HotrowError, invalid
-from hotrow.registry.snapshot import Snapshot, snapshot_from_json
 from hotrow.schema.canonical import Document, canonical_json
 from hotrow.schema.constant import constant_from_json, constant_to_json
 from hotrow.schema.function_code import FunctionCode
@@ -34,22 +32,8 @@ Result = list[tuple[int, Any]]
 """Status and value of each output, for a row."""
 
 
-def with_certificates(snapshot: Snapshot) -> Snapshot:
-    """The snapshot with each transform compiled, compared with plain Python, and certified.
-
-    Raises INVALID, naming file and line, for a function that cannot be compiled, and for one that computes something
-    else compiled than it does in Python.
-    """
-    if not snapshot.transforms:
-        return snapshot
-    document = json.loads(snapshot.to_json())
-    for transform in snapshot.transforms.values():
-        document["transforms"][transform.name]["certificate"] = certificate_of(transform)
-    return snapshot_from_json(canonical_json(document))
-
-
 def certificate_of(transform: Transform) -> Document:
-    """The certificate of a transform; raises INVALID as `with_certificates` does."""
+    """The certificate of a transform; raises INVALID as `with_certificates` of `hotrow.transforms.apart` does."""
     _compare(transform)
     rows = sample_rows(transform, GOLDEN_ROWS)
     return {

@@ -26,6 +26,7 @@ char_counts = stub("char_counts", "value", *_VOCABULARY)
 word_counts = stub("word_counts", "value", *_VOCABULARY)
 one_hot = stub("one_hot", "place", "width")
 
+_INLINE: Any = {"forceinline": True, "error_model": "numpy"}
 FUNCTIONS = {
     "text_place": text_place,
     "list_counts": list_counts,
@@ -80,30 +81,37 @@ def _as_int(typingctx: Any, value: Any) -> Any:
     return types.int64(types.uint64), codegen
 
 
-@register_jitable
+@register_jitable(**_INLINE)
 def _step(digest, octets):
     product = (digest ^ octets) * _MULTIPLIER
     return product ^ (product >> np.uint64(32))
 
 
-@register_jitable
+@register_jitable(**_INLINE)
+def _high(digest, bits, count):
+    return _as_int(digest * _MULTIPLIER >> np.uint64(bits)) & (count - 1)
+
+
+@register_jitable(**_INLINE)
 def mixed(at, size):
     """What `hotrow.transforms.term` finds the place of a term in the table by."""
     digest = np.uint64(size)
-    i = np.int64(0)
-    while size - i >= 8:
-        digest = _step(digest, load_u64(at, i))
-        i += 8
-    if size - i >= 4:
-        digest = _step(digest, np.uint64(load_u32(at, i)) | (np.uint64(load_u32(at, size - 4)) << np.uint64(32)))
-    elif size > i:
-        first, middle = np.uint64(load_u8(at, i)), np.uint64(load_u8(at, i + (size - i) // 2))
+    if size >= 8:
+        i = np.int64(0)
+        while i + 8 < size:
+            digest = _step(digest, load_u64(at, i))
+            i += 8
+        return _step(digest, load_u64(at, size - 8))
+    if size >= 4:
+        return _step(digest, np.uint64(load_u32(at, 0)) | (np.uint64(load_u32(at, size - 4)) << np.uint64(32)))
+    if size > 0:
+        first, middle = np.uint64(load_u8(at, 0)), np.uint64(load_u8(at, size // 2))
         last = np.uint64(load_u8(at, size - 1))
-        digest = _step(digest, first | (middle << np.uint64(8)) | (last << np.uint64(16)))
+        return _step(digest, first | (middle << np.uint64(8)) | (last << np.uint64(16)))
     return digest
 
 
-@register_jitable
+@register_jitable(**_INLINE)
 def equal(at, other, size):
     """Whether `size` bytes at two addresses are equal: eight at a time, the last ones with some before them."""
     if size >= 8:
@@ -122,12 +130,21 @@ def equal(at, other, size):
 def place_of(at, size, places):
     """The number of a term in a vocabulary, -1 for none; of a hashed one what its hash leaves.
 
-    `places` are the addresses of octets, ends and table, the size of the table less one, and the length of the vector.
+    `places` are the addresses of octets, ends and table, the number of slots, 0 where terms are hashed, and the length
+    of the vector.
     """
-    octets, ends, table, mask, width = places
-    if mask == 0:
-        return _as_int(xxh64(at, np.int64(0), size)) % width
-    slot = _as_int(mixed(at, size)) & mask
+    if places[3] == 0:
+        return _as_int(xxh64(at, np.int64(0), size)) % places[4]
+    return number_of(at, size, places)
+
+
+@register_jitable(**_INLINE)
+def number_of(at, size, places):
+    """The number of a term in a vocabulary, -1 for none."""
+    octets, ends, table, slots, _ = places
+    digest = mixed(at, size)
+    turn = np.uint64(word(table, slots + _high(digest, 48, slots // 4)))
+    slot = _high(digest ^ turn, 32, slots)
     while True:
         number = word(table, slot)
         if number == 0:
@@ -135,13 +152,13 @@ def place_of(at, size, places):
         start = word(ends, number - 2) if number > 1 else np.int64(0)
         if word(ends, number - 1) - start == size and equal(octets + start, at, size):
             return number - 1
-        slot = (slot + 1) & mask
+        slot = (slot + 1) & (slots - 1)
 
 
-@register_jitable
+@register_jitable(**_INLINE)
 def places_of(settings, octets, ends, table):
     """What `place_of` takes."""
-    return address(octets), address(ends), address(table), np.int64(len(table) - 1), np.int64(settings[3])
+    return address(octets), address(ends), address(table), np.int64(len(table) // 5 * 4), np.int64(settings[3])
 
 
 @register_jitable
@@ -158,18 +175,18 @@ def count(counts, at, size, flags, places):
         counts[place] += np.float32(1.0)
 
 
-@overload(one_hot)
+@overload(one_hot, jit_options=_INLINE)
 def _one_hot(place, width):
     return lambda place, width: one_hot_of(np.int64(place), np.int64(width))
 
 
-@overload(text_place)
+@overload(text_place, jit_options=_INLINE)
 def _text_place(value, settings, octets, ends, table):
     if not isinstance(value, TextType):
         return None
 
     def found(value, settings, octets, ends, table):
-        place = place_of(value.at, value.size, places_of(settings, octets, ends, table))
+        place = number_of(value.at, value.size, places_of(settings, octets, ends, table))
         if place < 0 and settings[2] & UNKNOWN:
             place = np.int64(settings[3]) - 1
         return place

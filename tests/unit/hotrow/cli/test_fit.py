@@ -1,6 +1,7 @@
 """hotrow fit: from the sources of views to files that plan and apply take."""
 
 import json
+import re
 
 import pytest
 from hotrow.cli.workspace import open_workspace
@@ -46,6 +47,30 @@ def test_fit_apply_and_the_snapshot_has_the_numbers(hotrow, repo):
     assert scaled.code.constants["MEAN"] == _fitted(repo, "fare_scaled")["statistics"]["mean"]
     assert scaled.encoder["fitted"]["source"] == "data/driver_stats.parquet"
     assert scaled.encoder["statistics"]["rows"] == scaled.encoder["fitted"]["rows"] == 240
+
+
+def test_what_was_fitted_is_shown(hotrow, repo):
+    """By `features show`: numbers, of a list its length and the first entries, and the source; as JSON all of it."""
+    with (repo / "features.py").open("a") as file:
+        file.write('hot = encoders.one_hot("trips_hot", driver_hourly_stats["avg_daily_trips"])\n')
+    hotrow("fit", "-C", repo)
+    assert hotrow("apply", "-C", repo).code == 0
+    scaled = hotrow("features", "show", "fare_scaled", "-C", repo).out
+    mean = _fitted(repo, "fare_scaled")["statistics"]["mean"]
+    assert re.search(r"^encoder +standard_scale$", scaled, re.MULTILINE)
+    numbers = rf"maximum [\d.]+; mean {mean:.6g}; minimum [\d.]+; scale [\d.]+"
+    assert re.search(rf"^statistics +{numbers}$", scaled, re.MULTILINE)
+    assert re.search(r"^fitted +.*rows=240, .*source=data/driver_stats.parquet", scaled, re.MULTILINE)
+    categories = _fitted(repo, "trips_hot")["statistics"]["categories"]
+    first = ", ".join(map(str, categories[:3]))
+    shown = hotrow("features", "show", "trips_hot", "-C", repo).out
+    assert re.search(rf"^statistics +{len(categories)} categories: {first}, \.\.\.$", shown, re.MULTILINE)
+    assert re.search(r"^parameters +unknown bucket$", shown, re.MULTILINE)
+    given = hotrow("features", "show", "trips_bucket", "-C", repo).out
+    assert re.search(r"^parameters +2 edges: 5(\.0)?, 10(\.0)?$", given, re.MULTILINE)
+    assert "statistics" not in given
+    document = json.loads(hotrow("features", "show", "trips_hot", "-C", repo, "--json").out)
+    assert document["statistics"]["categories"] == categories
 
 
 def test_fitting_again_is_the_same_snapshot(hotrow, repo):

@@ -2,6 +2,7 @@
 
 import pytest
 from hotrow import Code, Field, Float64, HotrowError
+from hotrow.schema import currency
 from hotrow.schema.currency import CURRENCIES
 from hotrow.schema.unit import ALIKE, MAX_UNIT_LENGTH, UnitSyntaxError, difference, parse_unit
 from hypothesis import given
@@ -135,5 +136,17 @@ def test_what_two_texts_have_to_do_with_each_other(declared, stated, told):
 def test_currencies_are_codes_of_three_letters():
     """Without those that are no money, and with those whose data is still about."""
     assert all(len(code) == 3 and code.isascii() and code.isupper() for code in CURRENCIES)
-    assert {"SEK", "USD", "EUR", "JPY", "XCG", "ZWG", "HRK"} <= CURRENCIES
-    assert "XTS" not in CURRENCIES
+    assert {"SEK", "USD", "EUR", "JPY", "XAU", "XDR", "XAD", "SLE", "VED"} <= CURRENCIES
+    assert not {"XTS", 3 * "X", "DEM", "FRF"} & CURRENCIES
+
+
+def test_the_list_is_that_of_2026():
+    """List one has 178 codes then, of which two are no money; what was replaced in the years before stays known."""
+    active, withdrawn = currency._ACTIVE.split(), currency._WITHDRAWN.split()
+    assert active == sorted(set(active))
+    assert len(active) == 178 - 2
+    assert not set(active) & set(withdrawn)
+    replaced = {"BGN": "EUR", "HRK": "EUR", "ZWL": "ZWG", "ANG": "XCG", "SLL": "SLE", "CUC": "CUP", "MRO": "MRU"}
+    replaced |= {"STD": "STN", "VEF": "VES", "BYR": "BYN", "ZMK": "ZMW", "LTL": "EUR", "LVL": "EUR", "USS": "USD"}
+    assert sorted(replaced) == withdrawn
+    assert set(replaced.values()) <= set(active)

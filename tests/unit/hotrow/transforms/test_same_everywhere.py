@@ -13,7 +13,7 @@ from hotrow.offline.transformed import plan_computation
 from hotrow.registry.needed import needed_columns
 from hotrow.registry.snapshot import Snapshot
 from hotrow.schema.service import FeatureRef
-from hotrow.transforms.certificate import with_certificates
+from hotrow.transforms.apart import with_certificates
 from hotrow.v1.column_pb2 import NULL_VALUE, PRESENT, TRANSFORM_ERROR, Column
 from hotrow.v1.feature_server_pb2 import FeatureNames, GetOnlineFeaturesReply, GetOnlineFeaturesRequest
 from hotrow.v1.push_pb2 import PushFeaturesReply, PushFeaturesRequest
