@@ -61,9 +61,11 @@ def info(
     rows = document.pop("views")
     size = document.pop("size_bytes")
     used = document.pop("used_bytes")
+    waiting = document.pop("outbox")
     details = document.pop("details")
     render.print_pairs(document.items())
     render.print_pairs([("used", f"{used:,} bytes" + (f" of {size / _GIB:g} GiB" if size else ""))])
+    render.print_pairs([("outbox", f"{waiting:,} entries of pushed rows wait for the log")])
     render.print_pairs((name.replace("_", " "), value) for name, value in details.items())
     if rows:
         print()
@@ -232,6 +234,7 @@ def _info_document(store: OnlineStore) -> dict[str, Any]:
         "rows": found.rows,
         "used_bytes": found.used_bytes,
         "size_bytes": found.size_bytes,
+        "outbox": found.outbox,
         "details": found.details,
     }
 
