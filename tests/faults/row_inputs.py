@@ -59,8 +59,8 @@ class RowFaults:
             self.extremes, self.many_columns,
         ]  # fmt: skip
         pushes = [
-            self.unknown_source, self.unknown_op, self.unknown_destination, self.logged, self.long_id, self.future, self.atomic_null_key,
-            self.values_in_delete,
+            self.unknown_source, self.unknown_op, self.unknown_destination, self.logged, self.long_id, self.future,
+            self.atomic_null_key, self.values_in_delete,
         ]  # fmt: skip
         return both + pushes if self.is_push else [*both, self.ragged_created]
 

@@ -109,5 +109,5 @@ def decode_entry(data: bytes) -> LoggedRows:
         pass
     raise HotrowError(
         Code.FAILED_PRECONDITION,
-        "an entry of the outbox has a format that this version of hotrow does not know; start the version that wrote it",
+        "an entry of the outbox has a format that this version does not know; start the version that wrote it",
     )
