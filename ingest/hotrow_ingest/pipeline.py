@@ -121,7 +121,8 @@ class Pipeline:
             scanned = scan_request(target.transforms.extended(scanned), MATERIALIZE)
         times = Times(clock.now_us(), NO_LIMIT, with_created=True)
         # A request without columns carries a watermark alone: the source was read to its end, and nothing is left.
-        encoded = rows_from_request(target.rows, scanned, times) if scanned.has_group(ROWS) else no_rows()
+        has_rows = scanned.has_group(ROWS) or scanned.field(EVENT_TIME)[1] > 0
+        encoded = rows_from_request(target.rows, scanned, times) if has_rows else no_rows()
         keys = encoded.keys()
         drafted = draft(encoded, keys, target.rows.expected)
         if target.dry_run:
@@ -207,17 +208,17 @@ class Pipeline:
         view, target = _view(snapshot, request)
         if push.to not in Destination.values():
             raise invalid(f"to {push.to} is not known; send ONLINE, OFFLINE or BOTH", field="to")
-        if push.op not in (UPSERT, DELETE):
-            raise invalid(f"op {push.op} is not known; send UPSERT or DELETE", field="op")
+        if request.op not in (UPSERT, DELETE):
+            raise invalid(f"op {request.op} is not known; send UPSERT or DELETE", field="op")
         return Target(
             snapshot=snapshot.id,
             rest=PushFeaturesReply(snapshot=snapshot.id).SerializeToString(),
             view_id=snapshot.view_id(view.name),
-            rows=plan_rows(snapshot.stored_views[view.name], ROWS, delete=push.op == DELETE),
+            rows=plan_rows(snapshot.stored_views[view.name], ROWS, delete=request.op == DELETE),
             scope=f"{self._project}\0{target}\0".encode(),
             atomic=push.atomic,
             dry_run=request.dry_run,
-            transforms=_push_transforms(snapshot, view) if push.op != DELETE else None,
+            transforms=_push_transforms(snapshot, view) if request.op != DELETE else None,
             online=push.to != OFFLINE,
             logged=describe_view(snapshot.stored_views[view.name]) if push.to != ONLINE else None,
         )

@@ -15,6 +15,9 @@ from typing import NamedTuple
 
 from hotrow import clock
 
+EVENT_TIME, CREATED_TIME, DELETED = "__event_time", "__created_time", "__deleted"
+"""Columns of a file beside the join keys and fields, none of which can have such a name."""
+
 TEMPORARY = "*/*/.*.tmp"
 _NAME = re.compile(r"(\d{20})-(\d{20})\.parquet")
 

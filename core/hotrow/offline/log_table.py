@@ -1,7 +1,7 @@
 """From entries of the outbox to an Arrow table, without a Python object a value: kernels take rows and keys apart.
 
-The columns: the join keys, the fields, each by its name, with its unit as metadata, and the three below, whose names no
-key or field can have.
+The columns: the join keys, the fields, each by its name, with its unit as metadata, and the three that
+`hotrow.offline.log_folder` names.
 """
 
 import json
@@ -26,12 +26,11 @@ from hotrow.codec.wire import Octets, Table
 from hotrow.errors import Code, HotrowError
 from hotrow.offline.arrow_column import TIMESTAMP, arrow_type
 from hotrow.offline.cell_column import CellColumn
+from hotrow.offline.log_folder import CREATED_TIME, DELETED, EVENT_TIME
 from hotrow.offline.stated_unit import UNIT
 from hotrow.schema.entity import JoinKey
 from hotrow.schema.field import Field
 from hotrow.types import BY_NAME
-
-EVENT_TIME, CREATED_TIME, DELETED = "__event_time", "__created_time", "__deleted"
 
 _BLOCK_ROWS = 1 << 13
 _FLAGS, _EVENT, _CREATED, _TOMBSTONE = 5, 16, 24, 1

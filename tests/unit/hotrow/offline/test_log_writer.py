@@ -8,8 +8,14 @@ import pytest
 from hotrow import clock
 from hotrow.errors import Code, HotrowError
 from hotrow.offline import log_merge, log_writer
-from hotrow.offline.log_folder import complete_files, current_files, last_number_of_all
-from hotrow.offline.log_table import CREATED_TIME, DELETED, EVENT_TIME
+from hotrow.offline.log_folder import (
+    CREATED_TIME,
+    DELETED,
+    EVENT_TIME,
+    complete_files,
+    current_files,
+    last_number_of_all,
+)
 from hotrow.offline.log_writer import LogWriter
 from support.pushlog import DAY_US, OTHER_ID, VIEW, VIEW_ID, WIDER, Filled, files_of, logged_rows, logged_values
 
