@@ -9,7 +9,7 @@ from hotrow import Entity, FeatureView, Field, Float32, Int64, ParquetSource, St
 from hotrow.clock import us_from_datetime
 from hotrow.errors import Code, HotrowError
 from hotrow.offline import materialize as materialize_module
-from hotrow.offline.materialize import Job, open_source_of, run_job, views_with_rows, watermark_after
+from hotrow.offline.materialize import Folders, Job, open_source_of, run_job, views_with_rows, watermark_after
 from hotrow.offline.progress import SilentProgress
 from hotrow.offline.source import Interval
 from hotrow.offline.wire import Target
