@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hotrow.cli import option, render
-from hotrow.cli.workspace import Workspace, open_workspace
+from hotrow.cli.workspace import open_workspace
 from hotrow.errors import Code, HotrowError
 
 if TYPE_CHECKING:
     from hotrow.offline.source import Interval
     from hotrow.registry.snapshot import Snapshot
+    from hotrow.repo.workspace import Workspace
     from hotrow.stores.port import OnlineStore
 
 
