@@ -74,8 +74,9 @@ class LatestRows:
             part = slice(start, start + MAX_ROWS)
             some = rows.slice(start, MAX_ROWS)
             none = np.zeros(some.num_rows, np.bool_)
-            rest = {"deleted": deleted[part]} if deleted[part].any() else {}
-            yield SourceBatch(some, self._columns, event_us[part], created_us[part], none, some.num_rows, **rest)
+            gone_here = deleted[part] if deleted[part].any() else None
+            times = (event_us[part], created_us[part])
+            yield SourceBatch(some, self._columns, *times, none, some.num_rows, deleted=gone_here)
 
     def _drop(self) -> None:
         """Hold the latest row of each key alone, sorted by key."""

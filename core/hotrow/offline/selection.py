@@ -52,7 +52,7 @@ def select_features(snapshot: Snapshot, wanted: Wanted, *, full_names: bool = Fa
     """The features asked for, named as a reply names them: by feature, or `view__feature` with `full_names`.
 
     Raises NOT_FOUND for unknown names, INVALID for an empty list, a name twice, or two columns of one name, and
-    FAILED_PRECONDITION for a view that has no source, and a service that is not the snapshot's.
+    FAILED_PRECONDITION for a service that is not the snapshot's.
     """
     references = _references(snapshot, wanted)
     names = column_names(references, full_names=full_names, remedy="ask for full names")
