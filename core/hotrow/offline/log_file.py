@@ -7,8 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hotrow.disk import sync
 from hotrow.failpoint import Reached
-from hotrow.offline.log_folder import make_folders, sync
+from hotrow.offline.log_folder import make_folders
 
 
 def write_log_file(path: Path, schema: pa.Schema, tables: Iterable[pa.Table], reached: Reached, place: str) -> None:

@@ -7,13 +7,13 @@ the other. So the names say what need not be written again, and a file whose num
 its folder has been merged into that. A name that begins with a dot is a file that is not complete.
 """
 
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from hotrow import clock
+from hotrow.disk import sync
 
 EVENT_TIME, CREATED_TIME, DELETED = "__event_time", "__created_time", "__deleted"
 """Columns of a file beside the join keys and fields, none of which can have such a name."""
@@ -95,12 +95,3 @@ def make_folders(folder: Path) -> None:
     make_folders(folder.parent)
     folder.mkdir(exist_ok=True)
     sync(folder.parent)
-
-
-def sync(path: Path) -> None:
-    """Have a file, or the names in a folder, on the disk; raises OSError."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
