@@ -22,7 +22,7 @@ from hotrow.stores.port import OnlineStore, Waiting
 
 T = TypeVar("T")
 
-_BATCH_BYTES = 32 << 20
+_BATCH_BYTES = 16 << 20
 
 
 class _Numbered(NamedTuple):
