@@ -189,3 +189,19 @@ def test_bytes_of_any_client_are_logged(store):
         assert reply.written == 1
         assert online(store, [("eve", 4)]) == [(6, 0.0, None)]
     assert offline(store, [("eve", 4)], [now()]) == [(6, 0.0, None)]
+
+
+def test_rows_wait_while_the_log_cannot_be_written(store):
+    """Pushes go on, `hotrow store info` counts what waits, and later it is logged."""
+    data = store.repo / "data"
+    data.mkdir(exist_ok=True)
+    (data / "log").write_text("in the way")
+    with store.serving():
+        for number in range(5):
+            rows = {"user_id": ["ann"], "shop": [1], "n": [number], "sum": [0.5]}
+            assert store.push("clicks_push", rows, to="both").written == 1
+        assert online(store, [("ann", 1)])[0][0] == 4
+        assert waiting(store) == 5
+        (data / "log").unlink()
+        until_logged(store)
+    assert offline(store, [("ann", 1)], [now()])[0][:2] == (4, 0.5)
