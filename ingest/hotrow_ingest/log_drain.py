@@ -7,7 +7,7 @@ from pathlib import Path
 from hotrow import clock, log
 from hotrow.errors import HotrowError
 from hotrow.failpoint import Reached, unarmed
-from hotrow.offline.log_folder import last_number_of_all
+from hotrow.offline.log_folder import last_number
 from hotrow.offline.log_writer import LogWriter
 from hotrow.stores.port import OnlineStore
 
@@ -32,7 +32,7 @@ class LogDrain:
         self._writer: LogWriter | None = None
         self._stopping = threading.Event()
         self._given_up = threading.Event()
-        store.reserve_outbox(last_number_of_all(folder))
+        store.reserve_outbox(last_number(folder))
         self._thread = threading.Thread(target=self._run, name="hotrow-log", daemon=True)
         self._thread.start()
 

@@ -73,19 +73,16 @@ def current_files(files: Iterable[LogFile]) -> list[LogFile]:
     return kept
 
 
-def last_number(log: Path, view_id: bytes) -> int:
-    """The greatest number of an entry of the view that is in the log; 0 where none is."""
-    return _last_number(log.glob(f"*-{view_id.hex()}"))
+def last_file(log: Path, view_id: bytes | None = None) -> LogFile | None:
+    """The file with the last entry of a view, or of any, that is in the log; None where none is."""
+    days = [day for folder in log.glob(f"*-{view_id.hex() if view_id else '*'}") for day in day_folders(folder)]
+    return max((file for day in days for file in complete_files(day)), key=lambda file: file.last, default=None)
 
 
-def last_number_of_all(log: Path) -> int:
-    """The greatest number of an entry of any view that is in the log; 0 where none is."""
-    return _last_number(log.glob("*-*"))
-
-
-def _last_number(folders: Iterable[Path]) -> int:
-    days = (day for folder in folders for day in day_folders(folder))
-    return max((file.last for day in days for file in complete_files(day)), default=0)
+def last_number(log: Path) -> int:
+    """The greatest number of an entry that is in the log; 0 where none is."""
+    last = last_file(log)
+    return last.last if last else 0
 
 
 def make_folders(folder: Path) -> None:

@@ -48,8 +48,6 @@ class LogPart:
             rows = batch.rows.drop_columns([DELETED])
             for column in columns:
                 if column.name in self.nulls:
-                    if column.name in rows.schema.names:  # of another type
-                        rows = rows.drop_columns([column.name])
                     rows = rows.append_column(column.name, pa.nulls(rows.num_rows, arrow_type(column.type)))
             yield replace(batch, rows=rows, columns=tuple(columns), deleted=deleted if deleted.any() else None)
 
@@ -76,15 +74,11 @@ def open_log(folder: Path, wanted: SourceColumns) -> tuple[LogPart, ...]:
 
 def _part(inner: ParquetPart, wanted: SourceColumns) -> LogPart:
     held = inner.schema
-    columns, nulls, schema = [], set(), held
-    for column in wanted.columns:
-        if column.name in held.names and _fits(held.field(column.name).type, column):
-            columns.append(column)
-        elif not column.optional:
-            columns.append(column)
-            nulls.add(column.name)
-            schema = schema.append(pa.field(column.name, arrow_type(column.type)))
-    return LogPart(inner, tuple(columns), frozenset(nulls), schema)
+    there = {c.name for c in wanted.columns if c.name in held.names and _fits(held.field(c.name).type, c)}
+    columns = tuple(column for column in wanted.columns if column.name in there or not column.optional)
+    nulls = frozenset(column.name for column in columns if column.name not in there)
+    types = [(c.name, arrow_type(c.type) if c.name in nulls else held.field(c.name).type) for c in columns]
+    return LogPart(inner, columns, nulls, pa.schema(types))
 
 
 def _fits(held: pa.DataType, column: Column) -> bool:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from hotrow.codec.logged import LoggedRows, decode_entry, described_view
+from hotrow.disk import sync
 from hotrow.errors import Code, HotrowError
 from hotrow.failpoint import Reached, unarmed
-from hotrow.offline.log_folder import TEMPORARY, date_folder, day_folders, file_name, last_number, view_folder
+from hotrow.offline.log_folder import TEMPORARY, date_folder, day_folders, file_name, last_file, view_folder
 from hotrow.offline.log_lock import LogLock
 from hotrow.stores.port import OnlineStore, Waiting
 
@@ -94,14 +95,22 @@ class LogWriter:
         schemas = self._store.schemas()
         written = 0
         for view_id, entries in by_view.items():
-            last = self._last.get(view_id)
-            if last is None:
-                last = self._last[view_id] = last_number(self._log, view_id)
+            last = self._last_of(view_id)
             for run in _runs(entry for entry in entries if entry.number > last):
                 self._write_run(run, schemas)
                 self._last[view_id] = run[-1].number
                 written += sum(len(entry.rows.row_lengths) for entry in run)
         return written
+
+    def _last_of(self, view_id: bytes) -> int:
+        """The number of the last entry of the view that is in the log, for good."""
+        if view_id not in self._last:
+            file = last_file(self._log, view_id)
+            if file is not None:
+                # A process that was killed may have given the file its name, and not seen that onto the disk.
+                _told(self._log, lambda: sync(file.path.parent))
+            self._last[view_id] = file.last if file else 0
+        return self._last[view_id]
 
     def _write_run(self, run: Sequence[_Numbered], schemas: Mapping[bytes, bytes]) -> None:
         from hotrow.offline.log_file import write_log_file  # noqa: PLC0415 - see the module

@@ -14,7 +14,7 @@ from hotrow.offline.log_folder import (
     EVENT_TIME,
     complete_files,
     current_files,
-    last_number_of_all,
+    last_number,
 )
 from hotrow.offline.log_writer import LogWriter
 from support.pushlog import DAY_US, OTHER_ID, VIEW, VIEW_ID, WIDER, Filled, files_of, logged_rows, logged_values
@@ -152,7 +152,7 @@ def test_small_files_are_merged(tmp_path, store, writer_of):
         assert logged_values(log) == list(range(number))
         assert len(current_files(complete_files(day))) <= log_merge.FILES
     assert [(file.first, file.last) for file in current_files(complete_files(day))] == [(1, 31)]
-    assert last_number_of_all(log) == 31
+    assert last_number(log) == 31
     assert pq.ParquetFile(day / NAME.format(1, 31)).schema_arrow.metadata is None
 
 
@@ -264,7 +264,7 @@ def test_a_store_that_takes_the_place_of_another_goes_on_behind_its_numbers(tmp_
     store.push(5)
     writer_of(store).drain()
     fresh = Filled()
-    fresh.reserve_outbox(last_number_of_all(tmp_path / "log"))
+    fresh.reserve_outbox(last_number(tmp_path / "log"))
     fresh.push(2)
     assert writer_of(fresh).drain() == 2
     assert logged_values(tmp_path / "log") == [0, 1, 2, 3, 4, 0, 1]
