@@ -39,8 +39,8 @@ class Draft(NamedTuple):
         return Draft(results, (), self.rejections)
 
     def all_rejected(self) -> bool:
-        """Whether there are rows, and none of them is to be written."""
-        return bool(self.rejections) and self.results.count(REJECTED) == len(self.results)
+        """Whether none of the rows is to be written."""
+        return self.results.count(REJECTED) == len(self.results)
 
     def to_note(self, rest: bytes) -> bytes:
         """As the store keeps it, with what `push_reply` takes."""

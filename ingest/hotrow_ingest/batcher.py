@@ -187,23 +187,17 @@ class Batcher:
             self._answer(batch, written)
 
     def _write(self, batch: list[Pending]) -> Sequence[Written]:
+        created_us = max(self._created_us, clock.now_us())
+        writes = []
         for pending in batch:
             if pending.timer is not None:
                 pending.timer.ended("wait")
-        return self._store.write([self._write_of(pending) for pending in batch])
-
-    def _write_of(self, pending: Pending) -> Write:
-        if pending.created_at_commit:
-            self._created_us = max(self._created_us, clock.now_us())
-            pending.encoded.stamped(self._created_us)
-            self._created_us += len(pending.encoded)
-        keys, rows = pending.keys, pending.encoded.rows()
-        logged: Sequence[bytes] = ()
-        if pending.logged is not None:
-            logged = encode_entries(pending.view_id, pending.logged, pending.encoded.keys(), rows)
-        if pending.chosen is not None:
-            rows = [rows[row] for row in pending.chosen]
-        return Write(pending.view_id, keys, rows, pending.mark, pending.watermark_us, logged)
+            if pending.created_at_commit:
+                pending.encoded.stamped(created_us)
+                created_us += len(pending.encoded)
+            writes.append(_write_of(pending))
+        self._created_us = created_us
+        return self._store.write(writes)
 
     def _answer(self, batch: list[Pending], outcomes: Sequence[Written | HotrowError]) -> None:
         for pending, outcome in zip(batch, outcomes, strict=True):
@@ -211,3 +205,13 @@ class Batcher:
                 pending.done(outcome)
             except Exception:  # noqa: BLE001 - one answer that fails must not keep the others from theirs
                 self._log.exception("a push could not be answered")
+
+
+def _write_of(pending: Pending) -> Write:
+    keys, rows = pending.keys, pending.encoded.rows()
+    logged: Sequence[bytes] = ()
+    if pending.logged is not None:
+        logged = encode_entries(pending.view_id, pending.logged, pending.encoded.keys(), rows)
+    if pending.chosen is not None:
+        rows = [rows[row] for row in pending.chosen]
+    return Write(pending.view_id, keys, rows, pending.mark, pending.watermark_us, logged)

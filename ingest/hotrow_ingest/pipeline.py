@@ -98,7 +98,7 @@ class Pipeline:
             if timer is not None:
                 timer.ended("compare")
             _reply(call, push_reply(filled(drafted.results, outcomes), _rest(drafted, target), None))
-        elif drafted.all_rejected():
+        elif drafted.rejections and drafted.all_rejected():
             _reply(call, push_reply(drafted.results, _rest(drafted, target), self._token(self._store.sequence())))
         else:
             pending = Pending(
