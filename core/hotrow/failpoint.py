@@ -5,6 +5,9 @@ the place `after_write` for the third time. The places:
 
     after_write   rows are written in a transaction that is not committed yet
     after_commit  the transaction is committed, and no caller has been answered yet
+    log_written   a file of the log of pushed rows is on the disk, and does not have its name yet
+    log_renamed   it has its name, and the entries in it are still in the outbox
+    merge_written, merge_renamed  the same of a file that smaller ones were merged into, and those are still there
 
 A composition root makes the function and hands it to what has such places; nothing else can arm one.
 """
@@ -15,7 +18,7 @@ from collections.abc import Callable
 
 from hotrow.errors import invalid
 
-PLACES = ("after_write", "after_commit")
+PLACES = ("after_write", "after_commit", "log_written", "log_renamed", "merge_written", "merge_renamed")
 
 Reached = Callable[[str], None]
 """Called with the name of a place when execution comes to it."""

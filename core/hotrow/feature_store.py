@@ -148,7 +148,7 @@ class FeatureStore:
         both are in `attrs`. Warns of source rows that were left out.
 
         Raises HotrowError: NOT_FOUND for unknown names and missing files, INVALID for a frame, a selection or a file
-        that is wrong, FAILED_PRECONDITION for a view without a source.
+        that is wrong, FAILED_PRECONDITION for a view that has no source and no logged rows.
         """
         from hotrow.offline.selection import select_features  # noqa: PLC0415
         from hotrow.repo.historical import join_frame  # noqa: PLC0415

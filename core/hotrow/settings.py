@@ -6,6 +6,7 @@ This is the only module that reads the environment. The variables, for container
     HOTROW_SERVER_ADDRESS   server.address          HOTROW_INGEST_ADDRESS  ingest.address
     HOTROW_SERVER_WORKERS   server.workers          HOTROW_SERVER_LANE     server.lane
     HOTROW_LOG_LEVEL        log.level               HOTROW_LOG_JSON        log.json (true or false)
+    HOTROW_OFFLINE_STORE_PATH  offline_store.path
     HOTROW_KERNEL_CACHE     the folder of compiled kernels (else below XDG_CACHE_HOME, or below ~/.cache)
     HOTROW_FAILPOINT        where a process kills itself, for tests of crashes (`hotrow.failpoint`)
 
@@ -28,6 +29,7 @@ FILE = "hotrow.toml"
 _OVERRIDES = {
     "HOTROW_REGISTRY": "registry",
     "HOTROW_STORE_PATH": "online_store.path",
+    "HOTROW_OFFLINE_STORE_PATH": "offline_store.path",
     "HOTROW_SERVER_ADDRESS": "server.address",
     "HOTROW_SERVER_WORKERS": "server.workers",
     "HOTROW_SERVER_LANE": "server.lane",
@@ -73,6 +75,13 @@ class OnlineStoreSettings(_Section, frozen=True):
     type: Literal["lmdb"] = "lmdb"
     path: Path = Path("data/online")
     size_gib: Annotated[float, msgspec.Meta(gt=0, le=16384)] = 64.0
+
+
+class OfflineStoreSettings(_Section, frozen=True):
+    """Where the log of pushed rows is. Rows are in a file of it after `flush_interval_s`; until then, in the store."""
+
+    path: Path = Path("data/log")
+    flush_interval_s: Annotated[float, msgspec.Meta(ge=0.01, le=86400)] = 10.0
 
 
 class ServerSettings(_Section, frozen=True):
@@ -130,6 +139,7 @@ class Settings(_Section, frozen=True):
     repo: Path
     registry: str = "registry"
     online_store: OnlineStoreSettings = OnlineStoreSettings()
+    offline_store: OfflineStoreSettings = OfflineStoreSettings()
     server: ServerSettings = ServerSettings()
     ingest: IngestSettings = IngestSettings()
     log: LogSettings = LogSettings()
@@ -214,7 +224,7 @@ def _override_value(key: str, text: str) -> str | int | bool:
         return int(text)
     if key == "log.json" and text.lower() in {"true", "1", "false", "0"}:
         return text.lower() in {"true", "1"}
-    if key == "online_store.path" or (key == "registry" and "://" not in text):
+    if key in ("online_store.path", "offline_store.path") or (key == "registry" and "://" not in text):
         return str(Path(text).absolute())
     return text
 
@@ -283,6 +293,7 @@ def _absolute(settings: Settings) -> Settings:
         settings,
         registry=settings.registry if "://" in settings.registry else str(repo / settings.registry),
         online_store=replace(settings.online_store, path=repo / settings.online_store.path),
+        offline_store=replace(settings.offline_store, path=repo / settings.offline_store.path),
         server=_absolute_tls(settings.server, repo),
         ingest=_absolute_tls(settings.ingest, repo),
     )

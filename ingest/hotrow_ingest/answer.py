@@ -33,6 +33,15 @@ class Draft(NamedTuple):
     chosen: Sequence[int] | None
     rejections: tuple[Rejection, ...]
 
+    def offline(self) -> "Draft":
+        """Of rows for the log alone, which takes each of them: two of one key are facts of their event times."""
+        results = bytes(REJECTED if result == REJECTED else WRITTEN for result in self.results)
+        return Draft(results, (), self.rejections)
+
+    def all_rejected(self) -> bool:
+        """Whether none of the rows is to be written."""
+        return self.results.count(REJECTED) == len(self.results)
+
     def to_note(self, rest: bytes) -> bytes:
         """As the store keeps it, with what `push_reply` takes."""
         return len(self.results).to_bytes(_COUNT_BYTES, "big") + self.results + rest

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hotrow import clock, log
-from hotrow.failpoint import reached_from_text
+from hotrow.failpoint import Reached, reached_from_text
 from hotrow.registry.open import open_registry
 from hotrow.registry.registry import Registry
 from hotrow.registry.served import ServedSet
@@ -14,7 +14,7 @@ from hotrow.rpc.call import Handler
 from hotrow.rpc.frame_server import FrameServer
 from hotrow.rpc.gate import Gate
 from hotrow.rpc.listener import Endpoint, Listener, ListenerOptions, serve
-from hotrow.settings import Settings
+from hotrow.settings import IngestSettings, Settings
 from hotrow.stores.open import open_store
 from hotrow.stores.port import OnlineStore
 from hotrow.supervisor.control import Ready, Refs, Serving, Start
@@ -22,12 +22,14 @@ from hotrow.supervisor.serving import serve_first, serve_next
 
 from hotrow_ingest.batcher import Batcher
 from hotrow_ingest.collect import Collector
+from hotrow_ingest.log_drain import LogDrain
 from hotrow_ingest.pipeline import Pipeline
 
 SERVICE = "/hotrow.v1.FeatureIngest/"
 _STORE_WAIT_S = 5.0
 _BURST_ROWS = 256  # some milliseconds, for which the thread that serves takes no calls
 _COMMIT_S = 5.0  # what a drain leaves for the last commits, whatever its grace
+_LOG_S = 3.0  # likewise, for what waits to be logged; the supervisor kills a worker 5 s behind its grace
 
 _log = log.logger(__name__)
 
@@ -41,6 +43,7 @@ class IngestWorker:
     registry: Registry
     batcher: Batcher
     collector: Collector
+    log_drain: LogDrain
     frames: FrameServer
     listener: Listener | None
     message: Ready
@@ -55,7 +58,9 @@ class IngestWorker:
         self.store.clear_stale_readers()
 
     def drain(self, grace_s: float) -> None:
-        """Calls end first, and their rows are committed by that; then nothing can come, and the store closes."""
+        """Calls end first, and their rows are committed by that; then nothing can come, rows are logged, and the store
+        closes.
+        """
         end_s = clock.monotonic_s() + grace_s
         alone = self.collector.stop(_COMMIT_S)
         ended = self.listener is None or self.listener.stop(grace_s)
@@ -65,6 +70,7 @@ class IngestWorker:
         if not self.batcher.drain(max(_COMMIT_S, end_s - clock.monotonic_s())):
             _log.error("rows that wait are not committed, and their producers have no answer")
             alone = False
+        alone &= self.log_drain.stop(max(_LOG_S, end_s - clock.monotonic_s()))
         if alone:
             self.store.close()
 
@@ -83,14 +89,9 @@ def build_worker(start: Start) -> IngestWorker:
     served = ServedSet(lambda snapshot: _prepared(snapshot, store))
     registry = open_registry(settings.registry)
     serving = serve_first(served, start.refs, registry)
-    batcher = Batcher(
-        store,
-        queue_rows=settings.ingest.queue_rows,
-        queue_bytes=settings.ingest.queue_mib << 20,
-        max_batch_rows=settings.ingest.max_batch_rows,
-        burst_rows=_BURST_ROWS if settings.ingest.durability == "os" else 0,
-        reached=reached,
-    )
+    offline = settings.offline_store
+    log_drain = LogDrain(store, offline.path, interval_s=offline.flush_interval_s, reached=reached)
+    batcher = _batcher(settings.ingest, store, reached)
     max_future_us = round(settings.ingest.max_future_s * 1_000_000)
     pipeline = Pipeline(store, served, batcher, project=settings.project, max_future_us=max_future_us)
     gate = Gate()
@@ -103,7 +104,18 @@ def build_worker(start: Start) -> IngestWorker:
         lane=listener.lane if listener else "",
     )
     collector = Collector(store, served, interval_s=settings.ingest.gc_interval_s)
-    return IngestWorker(store, served, registry, batcher, collector, frames, listener, message)
+    return IngestWorker(store, served, registry, batcher, collector, log_drain, frames, listener, message)
+
+
+def _batcher(settings: IngestSettings, store: OnlineStore, reached: Reached) -> Batcher:
+    return Batcher(
+        store,
+        queue_rows=settings.queue_rows,
+        queue_bytes=settings.queue_mib << 20,
+        max_batch_rows=settings.max_batch_rows,
+        burst_rows=_BURST_ROWS if settings.durability == "os" else 0,
+        reached=reached,
+    )
 
 
 def methods(pipeline: Pipeline) -> dict[str, Handler]:

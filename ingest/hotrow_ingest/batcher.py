@@ -13,6 +13,7 @@ from queue import SimpleQueue
 from typing import NamedTuple
 
 from hotrow import clock, log
+from hotrow.codec.logged import encode_entries
 from hotrow.codec.pushed import EncodedRows
 from hotrow.errors import Code, HotrowError
 from hotrow.failpoint import Reached, unarmed
@@ -31,9 +32,10 @@ def _never(_work: Work) -> bool:
 class Pending(NamedTuple):
     """One batch of a producer that waits for its commit.
 
-    `chosen` are the rows to write, in order; None: all. `created_at_commit`: the created time of its rows is that of
-    the commit, and not what the rows hold. `done` is called once, on the thread that commits. `timer` is that of a
-    call whose caller asked for one.
+    `chosen` are the rows to write, in order; None: all. `created_at_commit`: the created times of its rows are those of
+    the commit, and not what the rows hold. `logged`: what describes the view in the log, to which all rows go that were
+    not refused; None: none do. `done` is called once, on the thread that commits. `timer` is that of a call whose
+    caller asked for one.
     """
 
     view_id: bytes
@@ -45,6 +47,12 @@ class Pending(NamedTuple):
     mark: Mark | None = None
     watermark_us: int | None = None
     timer: StageTimer | None = None
+    logged: bytes | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many count against the bounds of the queue."""
+        return len(self.keys) if self.logged is None else len(self.encoded)
 
 
 class Batcher:
@@ -78,7 +86,7 @@ class Batcher:
         self._waiting_rows = 0
         self._waiting_bytes = 0
         self._stopping = False
-        self._created_us = 0
+        self._created_us = 0  # the least that is left: every row has one of its own
         self._log = log.logger(__name__)
         self._thread = threading.Thread(target=self._run, name="hotrow-commit", daemon=True)
         self._thread.start()
@@ -88,7 +96,7 @@ class Batcher:
 
         `put_off` is that of the call, on whose thread the batch may then be committed.
         """
-        rows, size = len(pending.keys), pending.encoded.buffer.nbytes
+        rows, size = pending.rows, pending.encoded.buffer.nbytes
         with self._lock:
             self._check_room(rows, size)
             self._waiting_rows += rows
@@ -138,7 +146,7 @@ class Batcher:
             item = self._queue.get()
             while item is not None:
                 batch.append(item)
-                rows += len(item.keys)
+                rows += item.rows
                 if rows >= self._max_batch_rows or self._queue.empty():
                     break
                 item = self._queue.get()
@@ -159,7 +167,7 @@ class Batcher:
         """Commit and answer, after which the batch waits no more."""
         self._commit(batch)
         with self._lock:
-            self._waiting_rows -= sum(len(item.keys) for item in batch)
+            self._waiting_rows -= sum(item.rows for item in batch)
             self._waiting_bytes -= sum(item.encoded.buffer.nbytes for item in batch)
 
     def _commit(self, batch: list[Pending]) -> None:
@@ -179,11 +187,17 @@ class Batcher:
             self._answer(batch, written)
 
     def _write(self, batch: list[Pending]) -> Sequence[Written]:
+        created_us = max(self._created_us, clock.now_us())
+        writes = []
         for pending in batch:
             if pending.timer is not None:
                 pending.timer.ended("wait")
-        self._created_us = max(self._created_us + 1, clock.now_us())
-        return self._store.write([_write_of(pending, self._created_us) for pending in batch])
+            if pending.created_at_commit:
+                pending.encoded.stamped(created_us)
+                created_us += len(pending.encoded)
+            writes.append(_write_of(pending))
+        self._created_us = created_us
+        return self._store.write(writes)
 
     def _answer(self, batch: list[Pending], outcomes: Sequence[Written | HotrowError]) -> None:
         for pending, outcome in zip(batch, outcomes, strict=True):
@@ -193,10 +207,11 @@ class Batcher:
                 self._log.exception("a push could not be answered")
 
 
-def _write_of(pending: Pending, created_us: int) -> Write:
-    if pending.created_at_commit:
-        pending.encoded.stamped(created_us)
+def _write_of(pending: Pending) -> Write:
     keys, rows = pending.keys, pending.encoded.rows()
+    logged: Sequence[bytes] = ()
+    if pending.logged is not None:
+        logged = encode_entries(pending.view_id, pending.logged, pending.encoded.keys(), rows)
     if pending.chosen is not None:
         rows = [rows[row] for row in pending.chosen]
-    return Write(pending.view_id, keys, rows, pending.mark, pending.watermark_us)
+    return Write(pending.view_id, keys, rows, pending.mark, pending.watermark_us, logged)

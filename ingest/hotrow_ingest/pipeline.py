@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hotrow import clock, log
+from hotrow.codec.logged import describe_view
 from hotrow.codec.pushed import NO_LIMIT, EncodedRows, RowPlan, Times, no_rows, plan_rows, rows_from_request
 from hotrow.codec.token import Token
 from hotrow.codec.wire import Scanned, Shape, bits, parse_message, scan_request
@@ -16,7 +17,7 @@ from hotrow.rpc.call import Call
 from hotrow.schema.view import FeatureView
 from hotrow.stores.port import SKIPPED_STALE, VERSION, WRITTEN, Mark, OnlineStore, Written, read_rows
 from hotrow.v1.feature_ingest_pb2 import MaterializeRowsRequest
-from hotrow.v1.push_pb2 import DELETE, ONLINE, UPSERT, Destination, PushFeaturesReply, PushFeaturesRequest
+from hotrow.v1.push_pb2 import DELETE, OFFLINE, ONLINE, UPSERT, Destination, PushFeaturesReply, PushFeaturesRequest
 
 from hotrow_ingest.answer import Draft, draft, filled, materialize_reply, push_reply, reply_from_note
 from hotrow_ingest.batcher import Batcher, Pending
@@ -42,6 +43,8 @@ class Target:
     """Where a batch goes and how: everything about it that its rows do not say.
 
     `transforms` are those that run now; `rest` is what every reply says, serialized; `scope` is that of request ids.
+    `logged` describes the view in the log of pushed rows, None for rows that do not go there; `online` says whether
+    they go to the store.
     """
 
     snapshot: str
@@ -52,6 +55,8 @@ class Target:
     atomic: bool
     dry_run: bool
     transforms: RequestTransforms | None
+    online: bool
+    logged: bytes | None
 
 
 class Pipeline:
@@ -84,12 +89,7 @@ class Pipeline:
         now_us = clock.now_us()
         encoded = rows_from_request(target.rows, scanned, Times(now_us, now_us + self._max_future_us))
         keys = encoded.keys()
-        drafted = draft(encoded, keys, target.rows.expected)
-        if target.atomic and drafted.rejections:
-            first = drafted.rejections[0]
-            raise invalid(
-                f"row {first.row}: {first.field}: {first.reason} (atomic: no row was written)", field=first.field
-            )
+        drafted = _draft(target, encoded, keys)
         mark = self._mark(scanned, payload, target, drafted, call)
         if timer is not None:
             timer.ended("encode")
@@ -98,7 +98,7 @@ class Pipeline:
             if timer is not None:
                 timer.ended("compare")
             _reply(call, push_reply(filled(drafted.results, outcomes), _rest(drafted, target), None))
-        elif drafted.chosen is not None and not drafted.chosen:
+        elif drafted.rejections and drafted.all_rejected():
             _reply(call, push_reply(drafted.results, _rest(drafted, target), self._token(self._store.sequence())))
         else:
             pending = Pending(
@@ -109,6 +109,7 @@ class Pipeline:
                 chosen=drafted.chosen,
                 mark=mark,
                 timer=timer,
+                logged=target.logged,
             )
             self._batcher.submit(pending, call.put_off)
 
@@ -120,7 +121,8 @@ class Pipeline:
             scanned = scan_request(target.transforms.extended(scanned), MATERIALIZE)
         times = Times(clock.now_us(), NO_LIMIT, with_created=True)
         # A request without columns carries a watermark alone: the source was read to its end, and nothing is left.
-        encoded = rows_from_request(target.rows, scanned, times) if scanned.has_group(ROWS) else no_rows()
+        has_rows = scanned.has_group(ROWS) or scanned.field(EVENT_TIME)[1] > 0
+        encoded = rows_from_request(target.rows, scanned, times) if has_rows else no_rows()
         keys = encoded.keys()
         drafted = draft(encoded, keys, target.rows.expected)
         if target.dry_run:
@@ -205,22 +207,20 @@ class Pipeline:
         push = request if isinstance(request, PushFeaturesRequest) else PushFeaturesRequest()
         view, target = _view(snapshot, request)
         if push.to not in Destination.values():
-            raise invalid(f"to {push.to} is not known; send ONLINE", field="to")
-        if push.to != ONLINE:
-            raise HotrowError(
-                Code.UNIMPLEMENTED, "to: this version has no log of pushed rows; push to ONLINE", field="to"
-            )
-        if push.op not in (UPSERT, DELETE):
-            raise invalid(f"op {push.op} is not known; send UPSERT or DELETE", field="op")
+            raise invalid(f"to {push.to} is not known; send ONLINE, OFFLINE or BOTH", field="to")
+        if request.op not in (UPSERT, DELETE):
+            raise invalid(f"op {request.op} is not known; send UPSERT or DELETE", field="op")
         return Target(
             snapshot=snapshot.id,
             rest=PushFeaturesReply(snapshot=snapshot.id).SerializeToString(),
             view_id=snapshot.view_id(view.name),
-            rows=plan_rows(snapshot.stored_views[view.name], ROWS, delete=push.op == DELETE),
+            rows=plan_rows(snapshot.stored_views[view.name], ROWS, delete=request.op == DELETE),
             scope=f"{self._project}\0{target}\0".encode(),
             atomic=push.atomic,
             dry_run=request.dry_run,
-            transforms=_push_transforms(snapshot, view) if push.op != DELETE else None,
+            transforms=_push_transforms(snapshot, view) if request.op != DELETE else None,
+            online=push.to != OFFLINE,
+            logged=describe_view(snapshot.stored_views[view.name]) if push.to != ONLINE else None,
         )
 
 
@@ -262,6 +262,14 @@ def _fail(call: Call, error: HotrowError) -> None:
         _log.error("a push was not committed", method=call.method, request_id=call.request_id)
         error = HotrowError(Code.INTERNAL, f"{error.message}; request id {call.request_id}")
     call.fail(error)
+
+
+def _draft(target: Target, encoded: EncodedRows, keys: list[bytes]) -> Draft:
+    drafted = draft(encoded, keys, target.rows.expected)
+    if target.atomic and drafted.rejections:
+        first = drafted.rejections[0]
+        raise invalid(f"row {first.row}: {first.field}: {first.reason} (atomic: no row was written)", field=first.field)
+    return drafted if target.online else drafted.offline()
 
 
 def _chosen(keys: list[bytes], drafted: Draft) -> list[bytes]:

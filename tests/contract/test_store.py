@@ -276,6 +276,67 @@ def test_a_row_is_removed_only_as_given(store, make_row):
     assert read_rows(store, [HORSES], [[b"a", b"b", b"c"]]) == [ABSENT, make_row(2), make_row(1)]
 
 
+def test_the_outbox_gives_back_what_was_put_in(store, make_row):
+    """In the order of the commits, with rows or without them, numbered from 1, and only behind the position."""
+    put(store, [b"a"], [make_row(1)], outbox=[b"one", b"two"])
+    sequence = store.sequence()
+    written = put(store, [], [], outbox=[b"three" * 2000])
+    assert written.sequence == store.sequence() > sequence
+    put(store, [b"a"], [make_row(0)], outbox=[b""])
+    assert store.read_outbox(0) == [(1, b"one"), (2, b"two"), (3, b"three" * 2000), (4, b"")]
+    assert store.read_outbox(3) == [(4, b"")]
+    assert store.read_outbox(4) == []
+    assert store.info().outbox == 4
+    assert store.verify() == []
+
+
+def test_the_numbers_of_the_outbox_grow_when_nothing_is_left(store):
+    """Entries go up to a number, those that are left keep theirs, and no number comes twice."""
+    put(store, [], [], outbox=[b"1", b"2", b"3"])
+    assert store.remove_outbox(2) == 2
+    assert store.read_outbox(0) == [(3, b"3")]
+    assert (store.remove_outbox(9), store.remove_outbox(9), store.info().outbox) == (1, 0, 0)
+    put(store, [], [], outbox=[b"4"])
+    store.reserve_outbox(3)
+    put(store, [], [], outbox=[b"5"])
+    store.reserve_outbox(100)
+    put(store, [], [], outbox=[b"101"])
+    assert store.read_outbox(0) == [(4, b"4"), (5, b"5"), (101, b"101")]
+    store.remove_outbox(101)
+    put(store, [], [], outbox=[b"102"])
+    assert store.read_outbox(0) == [(102, b"102")]
+
+
+def test_a_mark_keeps_entries_from_the_outbox(store):
+    """Neither a replay nor a conflict appends anything."""
+    put(store, [], [], mark=Mark(b"m", b"d"), outbox=[b"first"])
+    assert put(store, [], [], mark=Mark(b"m", b"d"), outbox=[b"again"]).replayed
+    assert put(store, [], [], mark=Mark(b"m", b"other"), outbox=[b"other"]).conflict
+    assert store.read_outbox(0) == [(1, b"first")]
+
+
+def test_a_refused_write_appends_nothing(store):
+    """The outbox is of the rows' transaction."""
+    with pytest.raises(HotrowError):
+        store.write([Write(HORSES, [], [], outbox=[b"entry"]), Write(b"short", [], [])])
+    assert store.read_outbox(0) == []
+    assert store.info().outbox == 0
+
+
+def test_many_entries_are_read_and_removed_in_parts(store):
+    """However many there are, a read returns some, and all come one after another."""
+    for start in range(0, 5000, 500):
+        put(store, [], [], outbox=[b"%d" % number for number in range(start, start + 500)])
+    seen, parts = [], 0
+    while entries := store.read_outbox(seen[-1].number if seen else 0):
+        seen += entries
+        parts += 1
+    assert [entry.data for entry in seen] == [b"%d" % number for number in range(5000)]
+    assert parts > 1
+    assert store.remove_outbox(4999) == 4999
+    assert store.read_outbox(0) == [(5000, b"4999")]
+
+
 def test_info_counts(store, make_row):
     """Rows and bytes of the live store, and who it is."""
     put(store, [b"%d" % number for number in range(100)], [make_row(1, body=bytes(1000))] * 100)

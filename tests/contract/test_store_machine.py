@@ -18,17 +18,21 @@ VERSIONS = st.tuples(TIMES, TIMES)
 BODIES = st.sampled_from([0, 4, 5000]).map(bytes)
 BATCHES = st.dictionaries(KEYS, st.tuples(VERSIONS, BODIES), max_size=8)
 MARKS = st.none() | st.builds(Mark, st.sampled_from([b"m1", b"m2", b"m3"]), st.sampled_from([b"d1", b"d2"]), BODIES)
-WRITES = st.tuples(VIEWS, BATCHES, MARKS, st.none() | TIMES)
+ENTRIES = st.lists(st.sampled_from([b"", b"entry", bytes(5000)]), max_size=3)
+WRITES = st.tuples(VIEWS, BATCHES, MARKS, st.none() | TIMES, ENTRIES)
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """The model: `rows` by view and key, with the times beside; `marks`; `watermarks`; `schemas`."""
+    """The model: `rows` by view and key, with the times beside; `marks`; `watermarks`; `schemas`; the `outbox`, and the
+    last `number` of it.
+    """
 
     def __init__(self, kind, make_row, open_store):
         super().__init__()
         self.kind, self.make_row, self.open_store = kind, make_row, open_store
         self.folder = Path(tempfile.mkdtemp())
         self.rows, self.marks, self.watermarks, self.schemas = {}, {}, {}, {}
+        self.outbox, self.number = [], 0
         self.store = open_store(kind, self.folder)
 
     def teardown(self):
@@ -39,10 +43,14 @@ class StoreMachine(RuleBasedStateMachine):
     def write(self, writes):
         before = self.store.sequence()
         changed, expected, calls = False, [], []
-        for view, batch, mark, watermark in writes:
+        for view, batch, mark, watermark, entries in writes:
             rows = [self.make_row(*version, body) for version, body in batch.values()]
-            calls.append(Write(view, list(batch), rows, mark, watermark))
+            calls.append(Write(view, list(batch), rows, mark, watermark, entries))
             outcome, touched = self._apply(view, batch, mark, watermark)
+            if not (outcome.replayed or outcome.conflict):
+                self.outbox += enumerate(entries, self.number + 1)
+                self.number += len(entries)
+                touched |= bool(entries)
             expected.append(outcome)
             changed |= touched
         after = before + changed
@@ -89,6 +97,18 @@ class StoreMachine(RuleBasedStateMachine):
         rows += [StoredRow(*name, stale) for name in names]
         assert self.store.remove(rows) == sum(self.rows.pop(name, None) is not None for name in dict.fromkeys(names))
 
+    @rule(back=st.integers(-1, 4))
+    def remove_outbox(self, back):
+        through = max(self.number - back, 0)
+        kept = [entry for entry in self.outbox if entry[0] > through]
+        assert self.store.remove_outbox(through) == len(self.outbox) - len(kept)
+        self.outbox = kept
+
+    @rule(beyond=st.integers(-2, 3))
+    def reserve_outbox(self, beyond):
+        self.number = max(self.number, self.number + beyond)
+        self.store.reserve_outbox(self.number)
+
     @rule(fingerprint=st.sampled_from([b"schema_1", b"schema_2"]))
     def put_schemas(self, fingerprint):
         self.schemas[fingerprint] = fingerprint * 3
@@ -113,6 +133,7 @@ class StoreMachine(RuleBasedStateMachine):
             self.store = self.open_store(self.kind, self.folder)
             assert (self.store.id, self.store.epoch) == before
             self.rows, self.marks, self.watermarks, self.schemas = {}, {}, {}, {}
+            self.outbox, self.number = [], 0
 
     @rule()
     def verify(self):
@@ -127,6 +148,8 @@ class StoreMachine(RuleBasedStateMachine):
         for view in (b"view___1", b"view___2", b"view__\xff\xff"):
             assert self.store.watermark_us(view) == self.watermarks.get(view)
         assert self.store.info().rows == len(self.rows)
+        assert self.store.read_outbox(0) == self.outbox
+        assert self.store.info().outbox == len(self.outbox)
 
 
 def _run(kind, make_row, open_store, examples):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from hotrow.v1.column_pb2 import NULL_VALUE, Column
 from hotrow.v1.feature_ingest_pb2 import MaterializeRowsRequest
-from hotrow.v1.push_pb2 import DELETE, OFFLINE, PushFeaturesRequest
+from hotrow.v1.push_pb2 import BOTH, DELETE, OFFLINE, PushFeaturesRequest
 
 from .definitions import everything
 from .inputs import (
@@ -18,7 +18,6 @@ from .inputs import (
     OK,
     PRECONDITION,
     ROWS,
-    UNIMPLEMENTED,
     Input,
     Inputs,
     by_name,
@@ -60,8 +59,8 @@ class RowFaults:
             self.extremes, self.many_columns,
         ]  # fmt: skip
         pushes = [
-            self.unknown_source, self.unknown_op, self.offline, self.long_id, self.future, self.atomic_null_key,
-            self.values_in_delete,
+            self.unknown_source, self.unknown_op, self.unknown_destination, self.logged, self.long_id, self.future,
+            self.atomic_null_key, self.values_in_delete,
         ]  # fmt: skip
         return both + pushes if self.is_push else [*both, self.ragged_created]
 
@@ -228,8 +227,14 @@ class RowFaults:
             "op", self._with(lambda message: setattr(message, "op", self.rng.choice((2, 7, -1)))), names="op"
         )
 
-    def offline(self) -> Input:
-        return refused("to", self._with(lambda message: setattr(message, "to", OFFLINE)), UNIMPLEMENTED, names="to")
+    def unknown_destination(self) -> Input:
+        return refused(
+            "to", self._with(lambda message: setattr(message, "to", self.rng.choice((3, 7, -1)))), names="to"
+        )
+
+    def logged(self) -> Input:
+        message = self._with(lambda message: setattr(message, "to", self.rng.choice((OFFLINE, BOTH))))
+        return Input("logged", message.SerializeToString(), frozenset({OK}))
 
     def long_id(self) -> Input:
         message = self._with(lambda message: setattr(message, "request_id", "i" * self.rng.choice((257, 5000))))

@@ -77,7 +77,7 @@ def historical(arguments: HistoricalArguments) -> None:
     columns = EntityColumns(
         str(arguments.entities), selection.join_keys(), arguments.timestamp_column, selection.request
     )
-    plan = plan_training(selection, workspace.repo)
+    plan = plan_training(selection, workspace.folders)
     entities = open_entity_file(arguments.entities, columns, plan.columns)
     entities.check_rows()
     keep_signature(selection, workspace.registry)

@@ -47,7 +47,9 @@ class PushArguments:
     )
     atomic: Annotated[bool, typer.Option("--atomic", help="All rows of the request or none.")] = False
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and compare, write nothing.")] = False
-    to: Annotated[To, typer.Option("--to", help="Where the rows go.")] = To.ONLINE
+    to: Annotated[
+        To, typer.Option("--to", help="Where the rows go: to reads, to the log that training sets read, or to both.")
+    ] = To.ONLINE
     snapshot: option.Ref = ""
     json: option.Json = False
     server: option.Server = ""

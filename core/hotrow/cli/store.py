@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hotrow.cli import option, render
+from hotrow.cli.rebuild import open_existing, rebuild
 from hotrow.cli.workspace import open_workspace
 from hotrow.clock import text_from_us
-from hotrow.errors import Code, HotrowError
+from hotrow.errors import HotrowError
 from hotrow.repo.workspace import Workspace
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hotrow.offline.source import Interval
     from hotrow.registry.snapshot import Snapshot
     from hotrow.stores.maintenance import GcReport, ViewCount
     from hotrow.stores.port import OnlineStore
@@ -49,7 +49,7 @@ def info(
       hotrow store info --views --json
     """  # noqa: D301
     workspace = open_workspace(repo)
-    store = _open(workspace, writable=False)
+    store = open_existing(workspace, writable=False)
     try:
         document = _info_document(store)
         document["views"] = _view_documents(workspace, store, counted=views)
@@ -61,9 +61,11 @@ def info(
     rows = document.pop("views")
     size = document.pop("size_bytes")
     used = document.pop("used_bytes")
+    waiting = document.pop("outbox")
     details = document.pop("details")
     render.print_pairs(document.items())
     render.print_pairs([("used", f"{used:,} bytes" + (f" of {size / _GIB:g} GiB" if size else ""))])
+    render.print_pairs([("outbox", f"{waiting:,} entries of pushed rows wait for the log")])
     render.print_pairs((name.replace("_", " "), value) for name, value in details.items())
     if rows:
         print()
@@ -79,7 +81,7 @@ def verify(*, repo: option.Repo = None, json: option.Json = False) -> None:
     from hotrow.codec.row import verify_row  # noqa: PLC0415
     from hotrow.stores.maintenance import verify_rows  # noqa: PLC0415
 
-    store = _open(open_workspace(repo), writable=False)
+    store = open_existing(open_workspace(repo), writable=False)
     problems: list[str] = []
     found = 0
     try:
@@ -118,7 +120,7 @@ def gc(*, repo: option.Repo = None, json: option.Json = False) -> None:
     registry, refs = workspace.registry, workspace.registry.refs(workspace.project)
     _, unserved = _view_ids(workspace)
     rules = GcRules(longest_ttls(map(registry.snapshot, refs.served())), unserved)
-    store = _open(workspace, writable=True)
+    store = open_existing(workspace, writable=True)
     try:
         removed = remove_replaced(workspace.settings.online_store.path)
         report = collect(store, rules, now_us=clock.now_us())
@@ -151,77 +153,6 @@ def _print_gc(report: GcReport, old_stores: Sequence[Path], *, json: bool) -> No
         print(f"removed the older store {folder}")
 
 
-def rebuild(*, repo: option.Repo = None, json: option.Json = False) -> None:
-    """Put the store aside and load every view with a source anew, from the beginning to where it had come.
-
-    For a store that is damaged or refused. Nothing may have it open: stop `hotrow serve` first. Rows that were only
-    pushed are not rebuilt: there is no log of pushed rows yet. The old store stays beside the new one, in a folder
-    old-N, until the `hotrow store gc` after a rebuild that came to its end.
-    """
-    from hotrow.cli import materialize  # noqa: PLC0415
-    from hotrow.repo.load import Load, open_sources  # noqa: PLC0415
-    from hotrow.stores.lmdb import create_fresh  # noqa: PLC0415
-    from hotrow.stores.lmdb_old import note_replaced  # noqa: PLC0415
-
-    workspace = open_workspace(repo)
-    branches = ["", *workspace.registry.refs(workspace.project).branches]
-    snapshots = {branch: workspace.snapshot(branch) for branch in branches}
-    ends = {branch: _watermarks(workspace, snapshot) for branch, snapshot in snapshots.items()}
-    for snapshot in snapshots.values():
-        open_sources(workspace, snapshot)  # says what is wrong while the old store is still there
-    aside = create_fresh(workspace.settings.online_store.path, wait_s=1.0)
-    kept = f"the old store is in {aside}; once this has come to its end, `hotrow store gc` removes it"
-    render.note(kept if aside else "there was no store")
-    reports = []
-    try:
-        for branch, end_us in ends.items():
-            reports += materialize.run(workspace, snapshots[branch], Load(_up_to(end_us)))
-    except BaseException:
-        render.warn("the new store is not complete; put right what is said next and run `hotrow store rebuild` again")
-        raise
-    note_replaced(workspace.settings.online_store.path)
-    materialize.print_reports(reports, json=json)
-    pushed = sorted({name for s in snapshots.values() for name, view in s.views.items() if view.source is None})
-    if pushed:
-        render.warn(f"views that are pushed only are empty now: {', '.join(pushed)}")
-    render.warn("rows that were only pushed are not rebuilt: there is no log of pushed rows; let producers push again")
-
-
-def _up_to(end_us: dict[str, int]) -> Callable[[str, int | None], Interval]:
-    from hotrow.offline.source import Interval  # noqa: PLC0415
-
-    return lambda name, _stored: Interval(None, end_us[name])
-
-
-def _watermarks(workspace: Workspace, snapshot: Snapshot) -> dict[str, int]:
-    """Up to where to load each view: where the store was, else (never loaded, or the store cannot tell) now."""
-    from hotrow import clock  # noqa: PLC0415
-
-    now_us = clock.now_us()
-    try:
-        store = _open(workspace, writable=False)
-    except HotrowError:
-        return dict.fromkeys(snapshot.views, now_us)
-    try:
-        return {name: store.watermark_us(snapshot.view_id(name)) or now_us for name in snapshot.views}
-    except HotrowError:
-        return dict.fromkeys(snapshot.views, now_us)
-    finally:
-        store.close()
-
-
-def _open(workspace: Workspace, *, writable: bool) -> OnlineStore:
-    from hotrow.stores.open import open_store  # noqa: PLC0415
-
-    settings = workspace.settings
-    if not settings.online_store.path.exists():
-        raise HotrowError(
-            Code.NOT_FOUND,
-            f"there is no store at {settings.online_store.path} yet; `hotrow materialize` or `hotrow serve` makes it",
-        )
-    return open_store(settings.online_store, writable=writable, durability=settings.ingest.durability)
-
-
 def _info_document(store: OnlineStore) -> dict[str, Any]:
     found = store.info()
     return {
@@ -232,6 +163,7 @@ def _info_document(store: OnlineStore) -> dict[str, Any]:
         "rows": found.rows,
         "used_bytes": found.used_bytes,
         "size_bytes": found.size_bytes,
+        "outbox": found.outbox,
         "details": found.details,
     }
 

@@ -16,6 +16,9 @@ registry = "registry"
 type = "lmdb"
 path = "data/online"
 
+[offline_store]
+path = "data/log"         # where pushes to OFFLINE and BOTH go
+
 [server]
 address = "127.0.0.1:6565"
 workers = 2
@@ -27,6 +30,7 @@ durability = "fsync"      # fsync: on disk before the reply; os: survives the pr
 
 _IGNORED = """\
 data/online*
+data/log/
 registry/
 """
 

@@ -268,10 +268,14 @@ def encode_rows(request, scanned, plan, constants, clocks, rows_out, results, wo
 
 @kernel(numba.void(U8, I64_TABLE, numba.int64))
 def stamp(rows_out, results, created_us):
-    """Set the created time of rows that `encode_rows` wrote, and their checksums: a push is created at its commit."""
+    """Set the created times of rows that `encode_rows` wrote, and their checksums: a push is created at its commit.
+
+    Each row's is a microsecond behind that of the row before it, so that of two rows of one event time the later one
+    counts, wherever they meet.
+    """
     out = address(rows_out)
     for r in range(len(results)):
         if results[r, OUT_FAULT] == 0:
             row, end = results[r, OUT_ROW], results[r, OUT_END] - 4
-            store_time(out, row + AT_CREATED, created_us)
+            store_time(out, row + AT_CREATED, created_us + r)
             store_u32(out, end, checksum(out, row, end))

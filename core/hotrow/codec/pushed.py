@@ -76,7 +76,7 @@ class EncodedRows:
         return [one for one in faults if one[1]]
 
     def stamped(self, created_us: int) -> "EncodedRows":
-        """Set the created time of all rows, in place: a push is created when it is committed."""
+        """Set the created times, in place, from `created_us` on, one a row: a push is created when it is committed."""
         stamp(self.buffer, self.results, created_us)
         return self
 

@@ -22,7 +22,7 @@ from hotrow.errors import Code, HotrowError, invalid, nearest
 from hotrow.offline.arrow_column import column_from_source, column_of_default
 from hotrow.offline.conversion import convert, mismatch
 from hotrow.offline.frame import open_frame
-from hotrow.offline.materialize import Source, open_view
+from hotrow.offline.materialize import Source, open_source_of
 from hotrow.offline.rows import Refusals, kept_rows
 from hotrow.offline.source import BatchSize, Interval, SourceBatch
 from hotrow.offline.transformed import plan_computation
@@ -87,7 +87,7 @@ class SourceFit:
 
     def fitted_of(self, transform: Transform) -> Fitted:
         """Read the source once; raises FAILED_PRECONDITION for an encoder that is not of one view with a source."""
-        source = open_view(self._view(transform), self.repo)
+        source = open_source_of(self._view(transform), self.repo)
         scan = _Scan(source, Interval(None, self.until_us))
         return _fitted(transform, scan.batches(), scan.origin)
 

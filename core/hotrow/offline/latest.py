@@ -16,8 +16,6 @@ from hotrow.offline.asof import Integers
 from hotrow.offline.source import MAX_ROWS, Column, SourceBatch
 from hotrow.schema.view import FeatureView
 
-_EVENT, _CREATED = "event", "created"
-
 
 class LatestRows:
     """Rows of one view, about `limit` bytes of them at most; of each key the latest, and of equal ones the last."""
@@ -46,7 +44,8 @@ class LatestRows:
         ]
         created = batch.created_time_us
         times = [batch.event_time_us, np.zeros(count, np.int64) if created is None else created]
-        held = columns + [pa.array(time) for time in times]
+        deleted = np.zeros(count, np.bool_) if batch.deleted is None else batch.deleted
+        held = columns + [pa.array(time) for time in times] + [pa.array(deleted)]
         self._held.append(held)
         self._bytes += sum(column.nbytes for column in held)
 
@@ -67,14 +66,17 @@ class LatestRows:
     def _batches(self, held: list[list[pa.Array]]) -> Iterator[SourceBatch]:
         if not held:
             return
-        *columns, event, created = held[0]
+        *columns, event, created, gone = held[0]
         rows = pa.RecordBatch.from_arrays(columns, names=[column.name for column in self._columns])
         event_us, created_us = event.to_numpy(), created.to_numpy()
+        deleted = gone.to_numpy(zero_copy_only=False)
         for start in range(0, rows.num_rows, MAX_ROWS):
             part = slice(start, start + MAX_ROWS)
             some = rows.slice(start, MAX_ROWS)
             none = np.zeros(some.num_rows, np.bool_)
-            yield SourceBatch(some, self._columns, event_us[part], created_us[part], none, some.num_rows)
+            gone_here = deleted[part] if deleted[part].any() else None
+            times = (event_us[part], created_us[part])
+            yield SourceBatch(some, self._columns, *times, none, some.num_rows, deleted=gone_here)
 
     def _drop(self) -> None:
         """Hold the latest row of each key alone, sorted by key."""
@@ -82,7 +84,7 @@ class LatestRows:
             return
         whole = [pa.concat_arrays(pieces) for pieces in zip(*self._held, strict=True)]
         by_name = dict(zip([column.name for column in self._columns], whole, strict=False))
-        event, created = (column.to_numpy() for column in whole[-2:])
+        event, created = (column.to_numpy() for column in whole[-3:-1])
         latest = pa.array(latest_of_keys([ranks(by_name[name]) for name in self._keys], event, created))
         self._held = [[column.take(latest) for column in whole]]
         self._bytes = sum(column.nbytes for column in self._held[0])

@@ -35,10 +35,11 @@ class Refusals:
 
 @dataclass(frozen=True, slots=True)
 class EncodedRows:
-    """`rows` are fields 4 to 6 of a request, for `count` rows."""
+    """`rows` are fields 4 to 6 of a request, for `count` rows, which are to be written or to be deleted."""
 
     rows: bytes
     count: int
+    deleted: bool = False
 
 
 def encode_batch(batch: SourceBatch, event_time: str, refusals: Refusals) -> Iterator[EncodedRows]:
@@ -46,6 +47,15 @@ def encode_batch(batch: SourceBatch, event_time: str, refusals: Refusals) -> Ite
 
     Rows that cannot be written are left out and counted in `refusals`, each once, by its first fault.
     """
+    if batch.deleted is None:
+        yield from _encode(batch, event_time, refusals, deleted=False)
+        return
+    keys = tuple(column for column in batch.columns if column.key)
+    yield from _encode(filtered(batch, ~batch.deleted), event_time, refusals, deleted=False)
+    yield from _encode(replace(filtered(batch, batch.deleted), columns=keys), event_time, refusals, deleted=True)
+
+
+def _encode(batch: SourceBatch, event_time: str, refusals: Refusals, *, deleted: bool) -> Iterator[EncodedRows]:
     converted = [convert(batch.rows.column(column.name), column.type) for column in batch.columns]
     kept = kept_rows(batch, converted, event_time, refusals)
     if not kept.all():
@@ -60,11 +70,11 @@ def encode_batch(batch: SourceBatch, event_time: str, refusals: Refusals) -> Ite
     ]
     rows = encode_rows(columns) + encode_times(batch.event_time_us, batch.created_time_us)
     if len(rows) <= MAX_BYTES or count == 1:
-        yield EncodedRows(rows, count)
+        yield EncodedRows(rows, count, deleted)
         return
     half = count // 2
     for part in (slice(0, half), slice(half, count)):
-        yield from encode_batch(_sliced(batch, part), event_time, refusals)
+        yield from _encode(_sliced(batch, part), event_time, refusals, deleted=deleted)
 
 
 def kept_rows(batch: SourceBatch, converted: list[Converted], event_time: str, refusals: Refusals) -> Mask:
@@ -95,6 +105,7 @@ def filtered(batch: SourceBatch, kept: Mask) -> SourceBatch:
         created_time_us=created if created is None else created[kept],
         timeless=batch.timeless[kept],
         refused=(),  # none of them is kept
+        deleted=None if batch.deleted is None else batch.deleted[kept],
     )
 
 

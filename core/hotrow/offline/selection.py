@@ -10,7 +10,6 @@ from hotrow.schema.entity import JoinKey
 from hotrow.schema.field import Field
 from hotrow.schema.selected import all_join_keys, column_names, reference_from_text
 from hotrow.schema.service import FeatureRef, FeatureService
-from hotrow.schema.source import KINDS
 from hotrow.schema.view import FeatureView
 
 Wanted = Sequence[str] | FeatureService | str
@@ -53,7 +52,7 @@ def select_features(snapshot: Snapshot, wanted: Wanted, *, full_names: bool = Fa
     """The features asked for, named as a reply names them: by feature, or `view__feature` with `full_names`.
 
     Raises NOT_FOUND for unknown names, INVALID for an empty list, a name twice, or two columns of one name, and
-    FAILED_PRECONDITION for a view that has no source, and a service that is not the snapshot's.
+    FAILED_PRECONDITION for a service that is not the snapshot's.
     """
     references = _references(snapshot, wanted)
     names = column_names(references, full_names=full_names, remedy="ask for full names")
@@ -61,13 +60,6 @@ def select_features(snapshot: Snapshot, wanted: Wanted, *, full_names: bool = Fa
     for reference, name in zip(references, names, strict=True):
         features.append(Feature(reference, snapshot.feature(reference), name))
     selection = Selection(snapshot, tuple(features), needed_columns(snapshot, references, stored=False))
-    for view in selection.views:
-        if view.source is None:
-            raise HotrowError(
-                Code.FAILED_PRECONDITION,
-                f"{view.label} has no source: its rows are pushed, and pushed rows are not kept for training sets; "
-                f"give it {KINDS}, or leave its features out",
-            )
     selection.join_keys()
     return selection
 

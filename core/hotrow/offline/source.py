@@ -84,7 +84,8 @@ class SourceBatch:
     """Rows of one part in the interval, and rows without an event time (`timeless`), which are in no interval.
 
     `columns` are those that the part has. `scanned` counts the rows read for this batch, kept or not. `refused` are
-    rows that are not to be used; in a refused place stands any value of the column's type.
+    rows that are not to be used; in a refused place stands any value of the column's type. `deleted` marks rows that
+    say that there is none of their key from their event time on, whose fields are null; None: no row does.
     """
 
     rows: pa.RecordBatch
@@ -94,6 +95,7 @@ class SourceBatch:
     timeless: Mask
     scanned: int
     refused: tuple[Refused, ...] = ()
+    deleted: Mask | None = None
 
 
 @dataclass(frozen=True, slots=True)

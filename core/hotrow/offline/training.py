@@ -11,7 +11,6 @@ import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +21,7 @@ from hotrow.errors import HotrowError
 from hotrow.offline.arrow_column import arrow_type
 from hotrow.offline.asof import EntityIndex
 from hotrow.offline.entity_rows import EntityRows
-from hotrow.offline.materialize import Source, open_view
+from hotrow.offline.materialize import Folders, Source, open_view
 from hotrow.offline.progress import Piece, Progress, SharedProgress
 from hotrow.offline.rows import Refusals
 from hotrow.offline.selection import Selection
@@ -134,9 +133,9 @@ class TrainingPlan:
         return sum(map(_held_bytes, types))
 
 
-def plan_training(selection: Selection, repo: Path) -> TrainingPlan:
-    """Check the source of every view, whose path is relative to `repo`; raises HotrowError as `open_source` does."""
-    sources = {view.name: open_view(view, repo) for view in selection.views}
+def plan_training(selection: Selection, folders: Folders) -> TrainingPlan:
+    """Check the source and the log of every view; raises HotrowError as `open_view` does."""
+    sources = {view.name: open_view(selection.snapshot, view, folders) for view in selection.views}
     if not selection.needed.transforms:
         return TrainingPlan(selection, sources, None)
     from hotrow.offline.transformed import plan_computation  # noqa: PLC0415 - loads the compiler, for transforms alone

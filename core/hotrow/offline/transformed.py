@@ -15,15 +15,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hotrow.codec.cells import Block, address_of
-from hotrow.codec.kernel_gather import gather
 from hotrow.codec.layout import is_variable
 from hotrow.codec.wire import Octets, Table
-from hotrow.offline.arrow_column import arrow_type
+from hotrow.offline.cell_column import CellColumn
 from hotrow.registry.needed import Needed
 from hotrow.transforms.kernel_cells import NULL_VALUE, PRESENT, TRANSFORM_ERROR
 from hotrow.transforms.program import Program, plan_program
-from hotrow.transforms.values import list_bytes, list_from_bytes
-from hotrow.types import BOOL, BYTES, FLOAT32, FLOAT64, NUMPY_NAMES, STRING, ValueType
+from hotrow.transforms.values import list_bytes
+from hotrow.types import BOOL, BYTES, NUMPY_NAMES, STRING, ValueType
 
 _BLOCK_ROWS = 1 << 13
 _TEXTS = (STRING, BYTES)
@@ -42,7 +41,7 @@ class Computation:
     def run(self, given: Mapping[int, pa.Array], rows: int) -> dict[int, pa.Array]:
         """The columns of the outputs by number, from those of views and of the caller."""
         sources = {number: _open(given[number], one.type) for number, one in self.needed.given.items()}
-        made = {number: _Made(output.type, rows) for number, output in self.needed.outputs.items()}
+        made = {number: CellColumn(output.type, rows) for number, output in self.needed.outputs.items()}
         cells = _Cells(len(self.needed.columns), min(rows, _BLOCK_ROWS))
         for start in range(0, rows, _BLOCK_ROWS):
             n = min(_BLOCK_ROWS, rows - start)
@@ -50,10 +49,12 @@ class Computation:
                 source.fill(cells, number, start, n)
             self.program.run(cells.block(n))
             for number, column in made.items():
-                column.take(cells, number, start, n)
-        for transform in self.needed.transforms:
-            first = made[self.needed.column_of(transform, transform.fields[0].name)]
-            self.errors[transform.name] += first.errors
+                place = slice(number * n, number * n + n)
+                column.take(cells.words[place], cells.lengths[place], cells.statuses[place], start)
+            for transform in self.needed.transforms:
+                number = self.needed.column_of(transform, transform.fields[0].name)
+                statuses = cells.statuses[number * n : number * n + n]
+                self.errors[transform.name] += int(np.count_nonzero(statuses == TRANSFORM_ERROR))
         return {number: column.finish() for number, column in made.items()}
 
     def warnings(self) -> list[str]:
@@ -156,57 +157,3 @@ def _fixed_buffer(buffer: pa.Buffer | None, dtype: str) -> npt.NDArray[Any]:
 def _width(kind: int) -> int:
     """Bytes of a value."""
     return np.dtype(NUMPY_NAMES[kind]).itemsize
-
-
-class _Made:
-    """An output column that grows block by block."""
-
-    def __init__(self, type_: ValueType, rows: int) -> None:
-        self._type = type_
-        self._null = np.zeros(rows, np.bool_)
-        self._is_variable = is_variable(type_)
-        self._values: npt.NDArray[Any] = np.zeros(rows, np.int64 if self._is_variable else NUMPY_NAMES[type_.kind])
-        self._parts: list[Bytes] = []
-        self.errors = 0
-
-    def take(self, cells: _Cells, number: int, start: int, n: int) -> None:
-        place, there = slice(number * n, number * n + n), slice(start, start + n)
-        statuses, words = cells.statuses[place], cells.words[place]
-        null = statuses != PRESENT
-        self._null[there] = null
-        if null.any():
-            self.errors += int(np.count_nonzero(statuses == TRANSFORM_ERROR))
-        if self._is_variable:
-            lengths = cells.lengths[place]
-            self._values[there] = lengths
-            self._parts.append(np.empty(int(lengths.sum()), np.uint8))
-            gather(words, lengths, self._parts[-1])
-        elif self._type.kind == FLOAT64:
-            self._values[there] = words.view(np.float64)
-        elif self._type.kind == FLOAT32:
-            self._values[there] = words.astype(np.int32).view(np.float32)
-        else:
-            self._values[there] = words
-
-    def finish(self) -> pa.Array:
-        mask = self._null if self._null.any() else None
-        declared = arrow_type(self._type)
-        if not self._is_variable:
-            return pa.array(self._values, declared, mask=mask)
-        data = np.concatenate(self._parts) if self._parts else np.zeros(0, np.uint8)
-        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(self._values)])
-        validity = None if mask is None else pa.array(~mask).buffers()[1]
-        if not self._type.is_list:
-            return pa.Array.from_buffers(
-                declared, len(self._values), [validity, pa.py_buffer(offsets), pa.py_buffer(data)]
-            )
-        element = self._type.element_kind
-        if element in _TEXTS:
-            lists = [
-                None if null else list_from_bytes(data[start:end].tobytes(), self._type)
-                for null, start, end in zip(self._null, offsets, offsets[1:], strict=False)
-            ]
-            return pa.array(lists, declared)
-        held = pa.array(np.frombuffer(data, NUMPY_NAMES[element]), declared.value_type)
-        counts = pa.array(offsets // _width(element))
-        return pa.LargeListArray.from_arrays(counts, held, type=declared, mask=None if mask is None else pa.array(mask))

@@ -15,6 +15,7 @@ from hotrow.offline.arrow_column import arrow_type, column_from_source, column_o
 from hotrow.offline.asof import AsOfJoin, EntityIndex, Integers
 from hotrow.offline.conversion import Converted, Mask, convert
 from hotrow.offline.entity_rows import joined_type
+from hotrow.offline.log_folder import DELETED
 from hotrow.offline.materialize import Source
 from hotrow.offline.progress import Piece
 from hotrow.offline.rows import Refusals, kept_rows
@@ -47,7 +48,8 @@ class ViewJoin:
         self._fields = fields
         self._index = index
         self._join = AsOfJoin(index)
-        self._schema = pa.schema([(field.name, arrow_type(field.type)) for field in fields])
+        fields_of = [(field.name, arrow_type(field.type)) for field in fields]
+        self._schema = pa.schema([*fields_of, (DELETED, pa.bool_())])
         self._kept: list[pa.Table] = []
         self._kept_rows = 0
 
@@ -60,9 +62,12 @@ class ViewJoin:
                 self._offer(batch, refusals)
                 progress.advance(batch.scanned)
         matches = self._join.matches(self.source.view.ttl_us)
+        *columns, deleted = self._all_kept().columns
         found = matches >= 0
+        gone = deleted.take(pa.array(matches, mask=~found))
+        found &= ~pc.fill_null(gone, True).to_numpy()
         indices = pa.array(matches, mask=~found)
-        return ViewRows([column.take(indices) for column in self._all_kept().columns], found, read)
+        return ViewRows([column.take(indices) for column in columns], found, read)
 
     def _read(self, part: SourcePart, interval: Interval) -> Iterator[SourceBatch]:
         asked = {field.name for field in self._fields}
@@ -98,6 +103,8 @@ class ViewJoin:
             else column_of_default(field, len(chosen))
             for field in self._fields
         ]
+        deleted = np.zeros(len(chosen), np.bool_) if batch.deleted is None else batch.deleted[chosen]
+        columns.append(pa.array(deleted))
         self._kept.append(pa.Table.from_arrays(columns, schema=self._schema))
         self._kept_rows += len(chosen)
         # Rows that better ones have replaced go when they are the most: so their number is bounded, and each row is

@@ -19,7 +19,7 @@ from hotrow.types import NUMPY_NAMES, ValueType
 
 _VALUES, _LENGTHS = 1, 2
 _REQUEST_PROJECT, _REQUEST_VIEW, _REQUEST_ROWS = 1, 3, 4
-_REQUEST_EVENT_TIMES, _REQUEST_CREATED_TIMES, _REQUEST_DRY_RUN = 5, 6, 10
+_REQUEST_EVENT_TIMES, _REQUEST_CREATED_TIMES, _REQUEST_OP, _REQUEST_DRY_RUN = 5, 6, 7, 10
 _REQUEST_SNAPSHOT, _REQUEST_WATERMARK = 11, 12
 
 Times = npt.NDArray[np.int64]
@@ -95,13 +95,15 @@ def encode_times(event_time_us: Times, created_time_us: Times | None) -> bytes:
 
 
 def encode_request(
-    target: Target, rows: bytes = b"", *, watermark_us: int | None = None, dry_run: bool = False
+    target: Target, rows: bytes = b"", *, deleted: bool = False, watermark_us: int | None = None, dry_run: bool = False
 ) -> bytes:
     """A serialized `MaterializeRowsRequest`; `rows` are its fields 4 to 6."""
     out = b""
     if target.project:
         out += length_delimited(_REQUEST_PROJECT, target.project.encode())
     out += length_delimited(_REQUEST_VIEW, target.view.encode()) + rows
+    if deleted:
+        out += varint(_REQUEST_OP << 3) + varint(1)
     if dry_run:
         out += varint(_REQUEST_DRY_RUN << 3) + varint(1)
     if target.snapshot:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hotrow.clock import monotonic_s, sleep_s
+from hotrow.disk import sync
 from hotrow.errors import Code, HotrowError
 
 LOCK_WAIT_S = 30.0
@@ -39,7 +40,7 @@ def replace_file(path: Path, data: bytes, *, newer_than_old: bool = False) -> No
                 _touch_after(file.fileno(), path)
             os.fsync(file.fileno())
         temporary.replace(path)
-        _sync_folder(path.parent)
+        sync(path.parent)
 
 
 def append_after(path: Path, offset: int, data: bytes) -> int:
@@ -63,7 +64,7 @@ def append_after(path: Path, offset: int, data: bytes) -> int:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        _sync_folder(path.parent)
+        sync(path.parent)
     return offset + len(data)
 
 
@@ -138,12 +139,4 @@ def _touch_after(descriptor: int, old: Path) -> None:
 def _make_folder(folder: Path) -> None:
     if not folder.is_dir():
         folder.mkdir(exist_ok=True)
-        _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(folder.parent)

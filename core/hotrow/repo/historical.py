@@ -34,7 +34,7 @@ def join_frame(
     table = frame.table(columns.names)
     columns.check_types(table.schema)
     rows = columns.read(table)
-    plan = plan_training(selection, workspace.repo)
+    plan = plan_training(selection, workspace.folders)
     keep_signature(selection, workspace.registry)
     reports = plan.reports()
     joined = join_table(plan, rows, reports, SilentProgress())

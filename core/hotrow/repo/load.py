@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from hotrow.clock import text_from_us
 from hotrow.errors import Code, HotrowError, invalid
 from hotrow.offline.checkpoint import Checkpoint
+from hotrow.offline.log_part import has_log
 from hotrow.offline.materialize import (
     Job,
     Report,
     Source,
     open_view,
     run_job,
-    views_with_source,
+    views_with_rows,
     watermark_after,
 )
 from hotrow.offline.progress import Progress, SharedProgress
@@ -41,13 +42,14 @@ class Load:
     """What is asked for: these views, or all that have a source.
 
     `since_stored`: the interval depends on where loading stopped before, so that it is an error where that cannot be
-    read. `dry_run`: compare with the store, and write nothing.
+    read. `dry_run`: compare with the store, and write nothing. `logged_only`: of all views, the log of pushed rows.
     """
 
     interval_of: IntervalOf
     views: Sequence[str] = ()
     since_stored: bool = False
     dry_run: bool = False
+    logged_only: bool = False
 
 
 def between(start_us: int, end_us: int) -> IntervalOf:
@@ -65,8 +67,16 @@ def until(end_us: int) -> IntervalOf:
 
 
 def open_sources(workspace: Workspace, snapshot: Snapshot, names: Sequence[str] = ()) -> list[Source]:
-    """The sources of the views named, or of all that have one, checked."""
-    return [open_view(view, workspace.repo) for view in views_with_source(snapshot, names)]
+    """The sources of the views named, or of all that have one or are in the log of pushed rows, checked."""
+    folders = workspace.folders
+    return [open_view(snapshot, view, folders) for view in views_with_rows(snapshot, names, folders)]
+
+
+def open_logs(workspace: Workspace, snapshot: Snapshot) -> list[Source]:
+    """What the log has of each view that is in it."""
+    folders = workspace.folders
+    logged = [view for view in snapshot.views.values() if has_log(folders.log_of(snapshot, view))]
+    return [open_view(snapshot, view, folders, logged_only=True) for view in logged]
 
 
 def run_load(
@@ -77,9 +87,10 @@ def run_load(
     `say` is given warnings. Where the ingest worker is remote, the watermarks of its store cannot be read and are left
     as they are. Raises HotrowError; what was written then stays, and the same load goes on where this one stopped.
     """
-    sources = open_sources(workspace, snapshot, load.views)
+    sources = open_logs(workspace, snapshot) if load.logged_only else open_sources(workspace, snapshot, load.views)
+    if not sources and not load.logged_only:
+        say("no feature view has a source or logged rows: there is nothing to materialize")
     if not sources:
-        say("no feature view has a source: there is nothing to materialize")
         return []
     settings = link.quiet(workspace.settings)
     remote = link.worker_is_remote(settings)

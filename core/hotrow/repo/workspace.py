@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hotrow.offline.materialize import Folders
     from hotrow.registry.registry import Registry
     from hotrow.registry.snapshot import Snapshot
     from hotrow.settings import Settings
@@ -31,6 +32,13 @@ class Workspace:
         from hotrow.registry.open import open_registry  # noqa: PLC0415
 
         return open_registry(self.settings.registry)
+
+    @property
+    def folders(self) -> Folders:
+        """Where the rows of training sets and of materialization are."""
+        from hotrow.offline.materialize import Folders  # noqa: PLC0415
+
+        return Folders(self.repo, self.settings.offline_store.path)
 
     @property
     def project(self) -> str:

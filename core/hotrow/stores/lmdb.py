@@ -21,7 +21,8 @@ from hotrow.stores.lmdb_env import PAGE_BYTES, Txn
 from hotrow.stores.lmdb_failure import failed, failed_open, store_full
 from hotrow.stores.lmdb_file import DATA, structure_problems
 from hotrow.stores.lmdb_identity import damaged, write_identity
-from hotrow.stores.lmdb_info import describe, free_bytes, live_pages
+from hotrow.stores.lmdb_info import describe, free_bytes, live_pages, waiting
+from hotrow.stores.lmdb_outbox import Outbox
 from hotrow.stores.lmdb_read import RowReader
 from hotrow.stores.lmdb_scan import after, chunk
 from hotrow.stores.lmdb_verify import live_problems
@@ -30,6 +31,7 @@ from hotrow.stores.port import (
     VIEW_ID_BYTES,
     StoredRow,
     StoreInfo,
+    Waiting,
     Write,
     Written,
 )
@@ -91,7 +93,7 @@ class LmdbStore:
         except lmdb.Error as error:
             raise failed_open(self._path, error) from None
         try:
-            self._databases = lmdb_env.open_databases(env)
+            self._databases = lmdb_env.open_databases(env, writable=self._writable)
             found = lmdb_env.store_id(env, self._databases)
             env.reader_check()
         except lmdb.Error as error:
@@ -105,6 +107,7 @@ class LmdbStore:
         self._rows = self._databases.rows
         self._reader = RowReader(env, self._databases)
         self._writing = Writing(self._databases)
+        self._outbox = Outbox(self._databases)
 
     @property
     def id(self) -> str:
@@ -143,7 +146,7 @@ class LmdbStore:
     def _check_room(self, txn: Txn) -> None:
         """Keeps the map beyond the configured size free for removals, which take pages before they give any back."""
         if live_pages(txn, self._databases) > self._size_bytes // PAGE_BYTES:
-            raise store_full(self._path)
+            raise store_full(self._path, waiting(txn, self._databases))
 
     def sequence(self) -> int:
         try:
@@ -181,10 +184,7 @@ class LmdbStore:
 
     def remove(self, rows: Sequence[StoredRow]) -> int:
         with self._write_lock:
-            try:
-                return self._remove(rows)
-            except lmdb.Error as error:
-                raise self._write_failed(error) from None
+            return self._guarded(lambda: self._remove(rows))
 
     def _remove(self, rows: Sequence[StoredRow]) -> int:
         removed = 0
@@ -194,6 +194,17 @@ class LmdbStore:
                 if txn.get(name) == stored.row:
                     removed += txn.delete(name)
         return removed
+
+    def read_outbox(self, after: int) -> list[Waiting]:
+        return self._read(lambda txn: self._outbox.read(txn, after))
+
+    def remove_outbox(self, through: int) -> int:
+        with self._write_lock:
+            return self._guarded(lambda: self._outbox.remove(self._env, through))
+
+    def reserve_outbox(self, through: int) -> None:
+        with self._write_lock:
+            self._guarded(lambda: self._outbox.reserve(self._env, through))
 
     def info(self) -> StoreInfo:
         info = self._read(lambda txn: describe(self._env, txn, self._databases))

@@ -30,14 +30,17 @@ READERS_BYTES = MAX_READERS * 64 + PAGE_BYTES
 
 ROWS, _META, _SCHEMAS, _WATERMARKS = b"rows", b"meta", b"schemas", b"watermarks"
 _MARKS, _MARK_ORDER = b"marks", b"mark_order"
+_OUTBOX = b"outbox"
 _NAMES = (ROWS, _META, _SCHEMAS, _WATERMARKS, _MARKS, _MARK_ORDER)
+_ALL_NAMES = (*_NAMES, _OUTBOX)
 _ID = b"id"
 
 
 @dataclass(frozen=True, slots=True)
 class Databases:
     """Handles of the named databases. `rows`: entity key and view id to row; `meta`: b"id" to the store's id;
-    `schemas`: fingerprint to schema; `watermarks`: view id to i64; the marks are `hotrow.stores.lmdb_mark`'s.
+    `schemas`: fingerprint to schema; `watermarks`: view id to i64; the marks are `hotrow.stores.lmdb_mark`'s, and the
+    outbox is `hotrow.stores.lmdb_outbox`'s: None to a reader of a store that was last written by an older version.
     """
 
     rows: Database
@@ -46,10 +49,12 @@ class Databases:
     watermarks: Database
     marks: Database
     mark_order: Database
+    outbox: Database | None
 
     def named(self) -> list[tuple[str, Database]]:
-        handles = (self.rows, self.meta, self.schemas, self.watermarks, self.marks, self.mark_order)
-        return [(name.decode(), handle) for name, handle in zip(_NAMES, handles, strict=True)]
+        handles = (self.rows, self.meta, self.schemas, self.watermarks, self.marks, self.mark_order, self.outbox)
+        named = zip(_ALL_NAMES, handles, strict=True)
+        return [(name.decode(), handle) for name, handle in named if handle is not None]
 
 
 def open_env(folder: Path, *, size_bytes: int, writable: bool, sync: bool) -> lmdb.Environment:
@@ -73,14 +78,21 @@ def open_env(folder: Path, *, size_bytes: int, writable: bool, sync: bool) -> lm
         metasync=sync,
         writemap=False,
         max_readers=MAX_READERS,
-        max_dbs=len(_NAMES),
+        max_dbs=len(_ALL_NAMES),
         max_spare_txns=1,
     )
 
 
-def open_databases(env: lmdb.Environment) -> Databases:
-    """Raises lmdb.NotFoundError where one is missing."""
-    return Databases(*(env.open_db(name, create=False) for name in _NAMES))
+def open_databases(env: lmdb.Environment, *, writable: bool) -> Databases:
+    """Raises lmdb.NotFoundError where one is missing. A writer makes the outbox, which older stores have not."""
+    rows, meta, schemas, watermarks, marks, mark_order = (env.open_db(name, create=False) for name in _NAMES)
+    outbox: Database | None = None
+    try:
+        outbox = env.open_db(_OUTBOX, create=False)
+    except lmdb.NotFoundError:
+        if writable:
+            outbox = env.open_db(_OUTBOX)
+    return Databases(rows, meta, schemas, watermarks, marks, mark_order, outbox)
 
 
 def store_id(env: lmdb.Environment, databases: Databases) -> str:
@@ -92,9 +104,9 @@ def store_id(env: lmdb.Environment, databases: Databases) -> str:
 def build(folder: Path, new_id: str) -> None:
     """Make an empty store's data file in a new folder."""
     folder.mkdir()
-    env = lmdb.open(str(folder), map_size=1 << 20, mode=0o770, max_dbs=len(_NAMES), max_readers=MAX_READERS)
+    env = lmdb.open(str(folder), map_size=1 << 20, mode=0o770, max_dbs=len(_ALL_NAMES), max_readers=MAX_READERS)
     with env, env.begin(write=True) as txn:
-        for name in _NAMES:
+        for name in _ALL_NAMES:
             database = env.open_db(name, txn=txn)
             if name == _META:
                 txn.put(_ID, new_id.encode(), db=database)

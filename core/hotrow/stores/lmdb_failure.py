@@ -10,6 +10,7 @@ from hotrow.errors import Code, HotrowError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _NO_ROOM_BYTES = 4 << 20
+_MANY_WAITING = 10  # fewer are in every store that is written to
 _MAP_FULL = "the store at {path} is full; raise online_store.size_gib and restart, or remove rows: `hotrow store gc`"
 _DISK_FULL = "the disk of the store at {path} is full; make space on it, or in the store: `hotrow store gc`"
 _RESIZED = "the store at {path} has outgrown what this process maps of it; restart this process"
@@ -44,9 +45,12 @@ def failed(path: Path, error: lmdb.Error) -> HotrowError:
     return HotrowError(Code.UNAVAILABLE, f"the store at {path} failed: {error}; check its disk", retry_after_s=1.0)
 
 
-def store_full(path: Path) -> HotrowError:
-    """The error of a write that takes the store over its size."""
-    return HotrowError(Code.EXHAUSTED, _MAP_FULL.format(path=path))
+def store_full(path: Path, waiting: int) -> HotrowError:
+    """The error of a write that takes the store over its size; `waiting` entries are in its outbox."""
+    told = _MAP_FULL.format(path=path)
+    if waiting > _MANY_WAITING:
+        told += f"; {waiting} entries wait in its outbox, and the ingest worker logs why they are not written out"
+    return HotrowError(Code.EXHAUSTED, told)
 
 
 def failed_open(path: Path, error: lmdb.Error) -> HotrowError:

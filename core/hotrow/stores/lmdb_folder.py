@@ -19,6 +19,7 @@ from pathlib import Path
 import lmdb
 
 from hotrow import clock
+from hotrow.disk import sync
 from hotrow.errors import Code, HotrowError
 from hotrow.stores import lmdb_env, lmdb_file, lmdb_lock
 from hotrow.stores.lmdb_failure import failed_open
@@ -34,7 +35,6 @@ from hotrow.stores.lmdb_identity import (
     foreign,
     read_identity,
     refuse_foreign,
-    sync,
     write_identity,
 )
 from hotrow.stores.lmdb_lock import refused

@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
+from hotrow.disk import sync
 from hotrow.errors import Code, HotrowError
 from hotrow.stores.lmdb_lock import USERS, WRITER, refused
 
@@ -82,15 +83,6 @@ def refuse_foreign(path: Path) -> None:
     strange = [name for name in names if not (name in _OURS or name.startswith(OLD))]
     if strange:
         raise foreign(path, f"it has no {IDENTITY} but holds {', '.join(strange[:3])}")
-
-
-def sync(path: Path) -> None:
-    """Have a file, or the names in a folder, on the disk."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def foreign(path: Path, reason: str) -> HotrowError:

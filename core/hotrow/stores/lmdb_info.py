@@ -23,13 +23,23 @@ def describe(env: lmdb.Environment, txn: Txn, databases: Databases) -> StoreInfo
         "reader_slots": str(whole["num_readers"]),
         "lmdb": ".".join(map(str, lmdb.version())),
     }
-    return StoreInfo("lmdb", "", 0, txn.id(), rows["entries"], live_pages(txn, databases) * page_bytes, 0, details)
+    used_bytes = live_pages(txn, databases) * page_bytes
+    outbox = waiting(txn, databases)
+    return StoreInfo("lmdb", "", 0, txn.id(), rows["entries"], used_bytes, 0, outbox, details)
+
+
+def waiting(txn: Txn, databases: Databases) -> int:
+    """How many entries are in the outbox."""
+    return int(txn.stat(databases.outbox)["entries"]) if databases.outbox is not None else 0
 
 
 def live_pages(txn: Txn, databases: Databases) -> int:
     """Pages that hold something, as the transaction sees it."""
     pages = 0
-    for database in (databases.rows, databases.marks, databases.mark_order):  # the others take a few pages
+    large = (databases.rows, databases.marks, databases.mark_order, databases.outbox)  # the others take a few pages
+    for database in large:
+        if database is None:
+            continue
         stat = txn.stat(database)
         pages += stat["leaf_pages"] + stat["overflow_pages"] + stat["branch_pages"]
     return pages

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from hotrow.stores.lmdb_env import Databases, Txn
 from hotrow.stores.lmdb_mark import Marks
+from hotrow.stores.lmdb_outbox import Outbox
 from hotrow.stores.port import ABSENT, SKIPPED_STALE, VERSION, WRITTEN, Write, Written
 
 WATERMARK = struct.Struct(">q")
@@ -17,6 +18,7 @@ class Writing:
     def __init__(self, databases: Databases) -> None:
         self._watermarks = databases.watermarks
         self._marks = Marks(databases)
+        self._outbox = Outbox(databases)
 
     def apply(self, txn: Txn, writes: Sequence[Write]) -> list[Written]:
         """What becomes of the writes when the transaction is committed."""
@@ -44,6 +46,9 @@ class Writing:
             if txn.get(write.view_id, None, self._watermarks) != watermark:
                 txn.put(write.view_id, watermark, db=self._watermarks)
                 changed = True
+        if write.outbox:
+            self._outbox.append(txn, write.outbox)
+            changed = True
         if mark is None:
             return Written(outcomes, sequence), changed
         self._marks.keep(txn, mark, outcomes)

@@ -18,9 +18,12 @@ from hotrow.stores.port import (
     Mark,
     StoredRow,
     StoreInfo,
+    Waiting,
     Write,
     Written,
 )
+
+_READ_ENTRIES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class MemoryStore:
         self._marks: dict[bytes, _Kept] = {}  # oldest first
         self._schemas: dict[bytes, bytes] = {}
         self._watermarks: dict[bytes, int] = {}
+        self._outbox: list[Waiting] = []
+        self._last_number = 0
         self._sequence = 0
 
     @property
@@ -81,7 +86,10 @@ class MemoryStore:
         moved = write.watermark_us is not None and self._watermarks.get(write.view_id) != write.watermark_us
         if write.watermark_us is not None:
             self._watermarks[write.view_id] = write.watermark_us
-        if mark or moved or WRITTEN in outcomes:
+        for data in write.outbox:
+            self._last_number += 1
+            self._outbox.append(Waiting(self._last_number, bytes(data)))
+        if mark or moved or write.outbox or WRITTEN in outcomes:
             self._sequence = before + 1
         written = Written(outcomes, self._sequence, note=mark.note if mark else b"")
         if mark:
@@ -133,10 +141,29 @@ class MemoryStore:
             self._sequence += removed > 0
         return removed
 
+    def read_outbox(self, after: int) -> list[Waiting]:
+        with self._lock:
+            return [entry for entry in self._outbox if entry.number > after][:_READ_ENTRIES]
+
+    def remove_outbox(self, through: int) -> int:
+        with self._lock:
+            kept = [entry for entry in self._outbox if entry.number > through]
+            removed = len(self._outbox) - len(kept)
+            self._outbox = kept
+            self._sequence += removed > 0
+            return removed
+
+    def reserve_outbox(self, through: int) -> None:
+        with self._lock:
+            self._sequence += through > self._last_number
+            self._last_number = max(self._last_number, through)
+
     def info(self) -> StoreInfo:
         with self._lock:
             used_bytes = sum(len(key) + len(row) for (_, key), row in self._rows.items())
-            return StoreInfo("memory", self._id, self._epoch, self._sequence, len(self._rows), used_bytes, 0)
+            used_bytes += sum(len(entry.data) for entry in self._outbox)
+            rows, waiting = len(self._rows), len(self._outbox)
+            return StoreInfo("memory", self._id, self._epoch, self._sequence, rows, used_bytes, 0, waiting)
 
     def verify(self) -> list[str]:
         return []

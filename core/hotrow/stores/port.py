@@ -43,13 +43,18 @@ class Mark:
 
 
 class Write(NamedTuple):
-    """Rows of one view, written in one transaction; keys are distinct. A row replaces one of a lower version only."""
+    """Rows of one view, written in one transaction; keys are distinct. A row replaces one of a lower version only.
+
+    `outbox` is appended to the outbox in that transaction, unless the mark says that it was before. Its bytes are
+    opaque to a store.
+    """
 
     view_id: bytes
     keys: Sequence[bytes]
     rows: Sequence[bytes]
     mark: Mark | None = None
     watermark_us: int | None = None
+    outbox: Sequence[bytes] = ()
 
 
 class Written(NamedTuple):
@@ -76,9 +81,16 @@ class StoredRow:
     row: bytes
 
 
+class Waiting(NamedTuple):
+    """An entry of the outbox. Numbers begin at 1, grow in the order of the commits, and none is given out twice."""
+
+    number: int
+    data: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class StoreInfo:
-    """What `hotrow store info` shows. `used_bytes` of `size_bytes` (0: unbounded) are taken."""
+    """What `hotrow store info` shows. `used_bytes` of `size_bytes` (0: unbounded) are taken, `outbox` entries wait."""
 
     type: str
     id: str
@@ -87,6 +99,7 @@ class StoreInfo:
     rows: int
     used_bytes: int
     size_bytes: int
+    outbox: int = 0
     details: dict[str, str] = field(default_factory=dict)
 
 
@@ -140,6 +153,15 @@ class OnlineStore(Protocol):
 
     def remove(self, rows: Sequence[StoredRow]) -> int:
         """Remove rows that are still as given; returns how many were."""
+
+    def read_outbox(self, after: int) -> list[Waiting]:
+        """Some of the entries behind number `after`, in order, in bounded memory; empty where there is none."""
+
+    def remove_outbox(self, through: int) -> int:
+        """Remove the entries up to number `through`; returns how many there were. May stop between two of them."""
+
+    def reserve_outbox(self, through: int) -> None:
+        """Have every later entry get a number beyond `through`: of a store that takes another's place."""
 
     def info(self) -> StoreInfo:
         """Sizes and counts, cheap enough to ask of a live store."""

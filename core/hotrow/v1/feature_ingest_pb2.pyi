@@ -31,11 +31,14 @@ class MaterializeRowsRequest(_message.Message):
     ROWS_FIELD_NUMBER: _builtins.int
     EVENT_TIME_US_FIELD_NUMBER: _builtins.int
     CREATED_TIME_US_FIELD_NUMBER: _builtins.int
+    OP_FIELD_NUMBER: _builtins.int
     DRY_RUN_FIELD_NUMBER: _builtins.int
     SNAPSHOT_FIELD_NUMBER: _builtins.int
     WATERMARK_US_FIELD_NUMBER: _builtins.int
     project: _builtins.str
     view: _builtins.str
+    op: _push_pb2.Operation.ValueType
+    """DELETE: tombstones, of the keys alone"""
     dry_run: _builtins.bool
     """check and compare, write nothing"""
     snapshot: _builtins.str
@@ -59,13 +62,14 @@ class MaterializeRowsRequest(_message.Message):
         rows: _abc.Iterable[_column_pb2.Column] | None = ...,
         event_time_us: _abc.Iterable[_builtins.int] | None = ...,
         created_time_us: _abc.Iterable[_builtins.int] | None = ...,
+        op: _push_pb2.Operation.ValueType = ...,
         dry_run: _builtins.bool = ...,
         snapshot: _builtins.str = ...,
         watermark_us: _builtins.int | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_watermark_us", b"_watermark_us", "watermark_us", b"watermark_us"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_watermark_us", b"_watermark_us", "created_time_us", b"created_time_us", "dry_run", b"dry_run", "event_time_us", b"event_time_us", "project", b"project", "rows", b"rows", "snapshot", b"snapshot", "view", b"view", "watermark_us", b"watermark_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_watermark_us", b"_watermark_us", "created_time_us", b"created_time_us", "dry_run", b"dry_run", "event_time_us", b"event_time_us", "op", b"op", "project", b"project", "rows", b"rows", "snapshot", b"snapshot", "view", b"view", "watermark_us", b"watermark_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__watermark_us: _TypeAlias = _typing.Literal["watermark_us"]  # noqa: Y015
     _WhichOneofArgType__watermark_us: _TypeAlias = _typing.Literal["_watermark_us", b"_watermark_us"]  # noqa: Y015

@@ -29,16 +29,18 @@ class _DestinationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Destinati
     ONLINE: _Destination.ValueType  # 0
     """the online store"""
     OFFLINE: _Destination.ValueType  # 1
-    """the log of pushed rows; UNIMPLEMENTED in this version, and so is BOTH"""
+    """the log of pushed rows, which training sets read: every row that is not rejected is WRITTEN"""
     BOTH: _Destination.ValueType  # 2
+    """both, in one transaction: the log takes the rows that are SKIPPED_STALE or DUPLICATE online too"""
 
 class Destination(_Destination, metaclass=_DestinationEnumTypeWrapper): ...
 
 ONLINE: Destination.ValueType  # 0
 """the online store"""
 OFFLINE: Destination.ValueType  # 1
-"""the log of pushed rows; UNIMPLEMENTED in this version, and so is BOTH"""
+"""the log of pushed rows, which training sets read: every row that is not rejected is WRITTEN"""
 BOTH: Destination.ValueType  # 2
+"""both, in one transaction: the log takes the rows that are SKIPPED_STALE or DUPLICATE online too"""
 Global___Destination: _TypeAlias = Destination  # noqa: Y015
 
 class _Operation:

@@ -236,7 +236,7 @@ NAIVE = [datetime(2024, 1, 1)]  # noqa: DTZ001 - a frame without zones
         (ENTITIES, "modell", "unknown feature service 'modell'; known: model"),
         (ENTITIES, ["stats:fare", "stats:fare"], "feature 'stats:fare' is asked 2 times; ask it once"),
         (ENTITIES, [1], "give a list of references"),
-        (ENTITIES, ["pushed:clicks"], "feature view 'pushed' has no source: its rows are pushed"),
+        (ENTITIES, ["pushed:clicks"], "feature view 'pushed' has no source, and no pushed row of it is in the log"),
         (_without("driver_id"), "model", "the join key column 'driver_id' is missing"),
         (_without("event_timestamp"), "model", "the event time column 'event_timestamp' is missing"),
         ({**ENTITIES, "fare": [0] * 4}, "model", "has a column 'fare', and so would the result"),

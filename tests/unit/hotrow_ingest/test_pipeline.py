@@ -8,9 +8,7 @@ from hotrow.rpc.timing import StageTimer, stages_ms
 from hotrow.v1.feature_ingest_pb2 import MaterializeRowsRequest
 from hotrow.v1.feature_server_pb2 import FeatureNames, GetOnlineFeaturesRequest
 from hotrow.v1.push_pb2 import (
-    BOTH,
     DUPLICATE,
-    OFFLINE,
     REJECTED,
     SKIPPED_STALE,
     WRITTEN,
@@ -215,8 +213,7 @@ def test_defaults_stand_in_for_columns(world):
         ({"view": ""}, Code.INVALID, "no target is named"),
         ({"project": "other"}, Code.NOT_FOUND, "unknown project 'other'"),
         ({"snapshot": "beta"}, Code.FAILED_PRECONDITION, "snapshot 'beta' is not served"),
-        ({"to": OFFLINE}, Code.UNIMPLEMENTED, "no log of pushed rows"),
-        ({"to": BOTH}, Code.UNIMPLEMENTED, "no log of pushed rows"),
+        ({"to": 7}, Code.INVALID, "to 7 is not known"),
         ({"op": 7}, Code.INVALID, "op 7 is not known"),
     ],
 )

@@ -1,9 +1,12 @@
 """Rows of a source, written by materialization under the same compare-and-set as pushed ones."""
 
 from hotrow import clock
+from hotrow.codec.row import is_tombstone
 from hotrow.codec.wire import parse_message
 from hotrow.v1.feature_ingest_pb2 import MaterializeRowsRequest
-from support.pushing import stats, trips_of
+from hotrow.v1.push_pb2 import DELETE
+from reference.column import column
+from support.pushing import rows_of, stats, trips_of
 
 
 def test_rows_of_a_source_have_their_own_created_times(world):
@@ -59,3 +62,21 @@ def test_only_the_first_hundred_rejections_of_a_source_are_told(world):
     rows = stats([None] * 150 + [1], list(range(151))).rows
     reply = world.materialize(MaterializeRowsRequest(view="stats", rows=rows))
     assert (reply.rejected, reply.written, len(reply.rejections)) == (150, 1, 100)
+
+
+def test_deleted_rows_of_a_log_are_written_as_tombstones(world):
+    """With created times of their own, by the keys alone; a view of nobody has none."""
+    now = clock.now_us()
+    world.push(stats([1, 2], [10, 20], event_time_us=[now - 5, now - 1]))
+    keys = stats([1, 2], [0, 0]).rows[:1]
+    times = {"event_time_us": [now - 4, now - 4], "created_time_us": [7, 7]}
+    reply = world.materialize(MaterializeRowsRequest(view="stats", rows=keys, op=DELETE, **times))
+    assert (reply.written, reply.skipped_stale) == (1, 1)
+    assert trips_of(world, 1, 2) == [None, 20]
+    open_ = [column("open", "bool", [True])]
+    assert world.materialize(MaterializeRowsRequest(view="state", rows=open_, event_time_us=[now - 4])).written == 1
+    gone = MaterializeRowsRequest(view="state", op=DELETE, event_time_us=[now - 3], created_time_us=[7])
+    assert world.materialize(gone).written == 1
+    rows = rows_of(world)
+    assert is_tombstone(rows[world.head.view_id("state"), b""])
+    assert world.store.read_outbox(0) == []

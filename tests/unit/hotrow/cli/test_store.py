@@ -60,7 +60,7 @@ def test_rebuild_of_a_damaged_store(hotrow, rides):
     rebuilt = _run(rides, "store", "rebuild", "--json")
     assert rebuilt.returncode == 0, rebuilt.stderr[-2000:]
     assert json.loads(rebuilt.stdout)[0]["written"] == 5
-    assert "rows that were only pushed are not rebuilt" in rebuilt.stderr
+    assert "rows that were pushed to ONLINE alone are not rebuilt" in rebuilt.stderr
     assert hotrow("store", "verify", "-C", rides).out == "sound: 5 rows\n"
     assert json.loads(hotrow("store", "info", "--json", "-C", rides).out)["epoch"] > 1
     (old,) = data.parent.glob("old-*")

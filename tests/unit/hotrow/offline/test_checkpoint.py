@@ -6,7 +6,7 @@ import pytest
 from hotrow import Entity, FeatureView, Field, Float64, Int64, ParquetSource
 from hotrow.errors import Code, HotrowError
 from hotrow.offline.checkpoint import Checkpoint
-from hotrow.offline.materialize import Job, open_view, run_job
+from hotrow.offline.materialize import Job, open_source_of, run_job
 from hotrow.offline.progress import SilentProgress
 from hotrow.offline.source import Interval
 from hotrow.offline.wire import Target
@@ -73,7 +73,9 @@ def folder(tmp_path):
 def _run(folder, worker, end_us=1000, work="w"):
     interval = Interval(0, end_us)
     checkpoint = Checkpoint(folder / "run" / "stats.checkpoint", work, interval)
-    job = Job(open_view(VIEW, folder), Target("p", "stats", "s"), interval, end_us, checkpoint=checkpoint, memory=0)
+    job = Job(
+        open_source_of(VIEW, folder), Target("p", "stats", "s"), interval, end_us, checkpoint=checkpoint, memory=0
+    )
     return run_job(job, worker, SilentProgress())
 
 

@@ -9,7 +9,7 @@ from hotrow import Entity, FeatureView, Field, Float32, Int64, ParquetSource, St
 from hotrow.clock import us_from_datetime
 from hotrow.errors import Code, HotrowError
 from hotrow.offline import materialize as materialize_module
-from hotrow.offline.materialize import Job, open_view, run_job, views_with_source, watermark_after
+from hotrow.offline.materialize import Folders, Job, open_source_of, run_job, views_with_rows, watermark_after
 from hotrow.offline.progress import SilentProgress
 from hotrow.offline.source import Interval
 from hotrow.offline.wire import Target
@@ -88,7 +88,7 @@ def _write(folder, times, ids=None):
 
 
 def _run(folder, store, interval, watermark_us=None):
-    job = Job(open_view(_view(), folder), Target("p", "stats", "abc"), interval, watermark_us)
+    job = Job(open_source_of(_view(), folder), Target("p", "stats", "abc"), interval, watermark_us)
     return run_job(job, store, SilentProgress())
 
 
@@ -172,25 +172,26 @@ def test_the_watermark_goes_forward_and_never_beyond_now(monkeypatch, end, store
     assert watermark_after(Interval(0, end), stored) == expected
 
 
-def test_views_by_name_and_all():
-    """All means all that have a source; a name says which is meant and must fit."""
+def test_views_by_name_and_all(tmp_path):
+    """All means all that have a source or logged rows; a name says which is meant and must fit."""
+    nowhere = Folders(tmp_path, tmp_path / "log")
     pushed = FeatureView("clicks", entities=[DRIVER], schema=[Field("n", Int64)])
     view = _view()
     snapshot = Snapshot("p", entities={"driver": DRIVER}, views={"stats": view, "clicks": pushed})
-    assert views_with_source(snapshot, ()) == [view]
-    assert views_with_source(snapshot, ["stats", "stats"]) == [view]
+    assert views_with_rows(snapshot, (), nowhere) == [view]
+    assert views_with_rows(snapshot, ["stats", "stats"], nowhere) == [view]
     with pytest.raises(HotrowError, match="'clicks' has no source") as caught:
-        views_with_source(snapshot, ["clicks"])
+        views_with_rows(snapshot, ["clicks"], nowhere)
     assert caught.value.code is Code.FAILED_PRECONDITION
     with pytest.raises(HotrowError, match="unknown feature view 'stat'; did you mean stats"):
-        views_with_source(snapshot, ["stat"])
+        views_with_rows(snapshot, ["stat"], nowhere)
 
 
 def test_a_path_is_relative_to_the_repository(tmp_path):
     """Wherever the command was typed; an absolute path stays."""
     _write(tmp_path, [us_from_datetime(datetime(2024, 5, 1, tzinfo=UTC))])
     for path in ("stats.parquet", str(tmp_path / "stats.parquet")):
-        (file,) = open_view(_view(path), tmp_path).reader.parts
+        (file,) = open_source_of(_view(path), tmp_path).reader.parts
         assert file.path == tmp_path / "stats.parquet"
     with pytest.raises(HotrowError, match="reads local files"):
-        open_view(_view("s3://bucket/stats.parquet"), tmp_path)
+        open_source_of(_view("s3://bucket/stats.parquet"), tmp_path)

@@ -28,6 +28,7 @@ from hotrow import (
 )
 from hotrow.offline import training, view_join
 from hotrow.offline.entity_rows import EntityColumns
+from hotrow.offline.materialize import Folders
 from hotrow.offline.progress import SilentProgress
 from hotrow.offline.selection import select_features
 from hotrow.offline.source import BatchSize
@@ -60,7 +61,7 @@ def join(view, path, entities, features, reports=None):
     """The feature columns of a table, by the way that a store goes."""
     snapshot = Snapshot("p", entities={e.name: e for e in view.entities}, views={view.name: view})
     selection = select_features(snapshot, features)
-    plan = plan_training(selection, path)
+    plan = plan_training(selection, Folders(path, path / "log"))
     columns = EntityColumns("the entity frame", selection.join_keys(), "at")
     columns.check_names(entities.column_names, plan.columns)
     columns.check_types(entities.schema)

@@ -25,7 +25,7 @@ def opened(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lmdb") / "online"
     lmdb_env.build(folder, "id")
     env = lmdb_env.open_env(folder, size_bytes=1 << 30, writable=True, sync=False)
-    databases = lmdb_env.open_databases(env)
+    databases = lmdb_env.open_databases(env, writable=True)
     yield env, databases, RowReader(env, databases)
     env.close()
 

@@ -1,0 +1,121 @@
+"""`hotrow store rebuild`: the online store anew, from all that is kept of its rows elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from hotrow.cli import option, render
+from hotrow.cli.workspace import open_workspace
+from hotrow.errors import Code, HotrowError
+
+if TYPE_CHECKING:
+    from hotrow.offline.source import Interval
+    from hotrow.registry.snapshot import Snapshot
+    from hotrow.repo.workspace import Workspace
+    from hotrow.stores.port import OnlineStore
+
+
+def rebuild(*, repo: option.Repo = None, json: option.Json = False) -> None:
+    """Put the store aside and make it anew: from the views' sources, up to where it had come, and from the log of
+    pushed rows.
+
+    For a store that is damaged or refused. Nothing may have it open: stop `hotrow serve` first. Rows that were pushed
+    to ONLINE alone are in no log, and are not rebuilt. The old store stays beside the new one, in a folder old-N, until
+    the `hotrow store gc` after a rebuild that came to its end.
+    """
+    from hotrow.cli import materialize  # noqa: PLC0415
+    from hotrow.repo.load import Load, open_sources  # noqa: PLC0415
+    from hotrow.stores.lmdb import create_fresh  # noqa: PLC0415
+    from hotrow.stores.lmdb_old import note_replaced  # noqa: PLC0415
+
+    workspace = open_workspace(repo)
+    branches = ["", *workspace.registry.refs(workspace.project).branches]
+    snapshots = {branch: workspace.snapshot(branch) for branch in branches}
+    ends = {branch: _watermarks(workspace, snapshot) for branch, snapshot in snapshots.items()}
+    for snapshot in snapshots.values():
+        open_sources(workspace, snapshot)  # says what is wrong while the old store is still there
+    unlogged = _log_waiting(workspace)
+    aside = create_fresh(workspace.settings.online_store.path, wait_s=1.0)
+    if unlogged:
+        render.warn(f"pushed rows that waited to be logged, if there were any, are lost with the old store: {unlogged}")
+    kept = f"the old store is in {aside}; once this has come to its end, `hotrow store gc` removes it"
+    render.note(kept if aside else "there was no store")
+    reports = []
+    try:
+        for branch, end_us in ends.items():
+            reports += materialize.run(workspace, snapshots[branch], Load(_up_to(end_us)))
+            materialize.run(workspace, snapshots[branch], Load(_beyond(end_us), logged_only=True))
+    except BaseException:
+        render.warn("the new store is not complete; put right what is said next and run `hotrow store rebuild` again")
+        raise
+    note_replaced(workspace.settings.online_store.path)
+    materialize.print_reports(reports, json=json)
+    loaded = {report.view for report in reports}
+    empty = sorted({name for snapshot in snapshots.values() for name in snapshot.views} - loaded)
+    if empty:
+        render.warn(f"views without a source and without logged rows are empty now: {', '.join(empty)}")
+    render.warn("rows that were pushed to ONLINE alone are not rebuilt; let their producers push again")
+
+
+def _log_waiting(workspace: Workspace) -> str:
+    """Take what waits in the outbox to the log; returns why the store does not even open, where it does not."""
+    from hotrow.offline.log_writer import LogWriter  # noqa: PLC0415
+
+    if not workspace.settings.online_store.path.exists():
+        return ""
+    try:
+        store = open_existing(workspace, writable=True)
+    except HotrowError as error:
+        return error.message
+    try:
+        if store.info().outbox:
+            writer = LogWriter(workspace.settings.offline_store.path, store)
+            writer.drain()
+            writer.close()
+    finally:
+        store.close()
+    return ""
+
+
+def _beyond(end_us: dict[str, int]) -> Callable[[str, int | None], Interval]:
+    """What was pushed for later times than those up to which sources were loaded."""
+    from hotrow.offline.source import Interval  # noqa: PLC0415
+
+    return lambda name, _stored: Interval(end_us[name], None)
+
+
+def _up_to(end_us: dict[str, int]) -> Callable[[str, int | None], Interval]:
+    from hotrow.offline.source import Interval  # noqa: PLC0415
+
+    return lambda name, _stored: Interval(None, end_us[name])
+
+
+def _watermarks(workspace: Workspace, snapshot: Snapshot) -> dict[str, int]:
+    """Up to where to load each view: where the store was, else (never loaded, or the store cannot tell) now."""
+    from hotrow import clock  # noqa: PLC0415
+
+    now_us = clock.now_us()
+    try:
+        store = open_existing(workspace, writable=False)
+    except HotrowError:
+        return dict.fromkeys(snapshot.views, now_us)
+    try:
+        return {name: store.watermark_us(snapshot.view_id(name)) or now_us for name in snapshot.views}
+    except HotrowError:
+        return dict.fromkeys(snapshot.views, now_us)
+    finally:
+        store.close()
+
+
+def open_existing(workspace: Workspace, *, writable: bool) -> OnlineStore:
+    """Open the store; raises NOT_FOUND where there is none yet, and as `open_store` does."""
+    from hotrow.stores.open import open_store  # noqa: PLC0415
+
+    settings = workspace.settings
+    if not settings.online_store.path.exists():
+        raise HotrowError(
+            Code.NOT_FOUND,
+            f"there is no store at {settings.online_store.path} yet; `hotrow materialize` or `hotrow serve` makes it",
+        )
+    return open_store(settings.online_store, writable=writable, durability=settings.ingest.durability)

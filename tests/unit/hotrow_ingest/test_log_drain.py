@@ -1,0 +1,89 @@
+"""The thread that takes pushed rows to the log: when it does, and what it does where it cannot."""
+
+import time
+
+import pytest
+from hotrow_ingest.log_drain import LogDrain
+from structlog.testing import capture_logs
+from support.pushlog import Filled, files_of, logged_values
+
+WAIT_S = 20.0
+
+
+@pytest.fixture
+def store():
+    return Filled()
+
+
+@pytest.fixture
+def start(tmp_path, store):
+    """Starts a drain of the store into the log of the test, and stops it."""
+    made = []
+
+    def begin(interval_s=0.01, into=None):
+        made.append(LogDrain(into or store, tmp_path / "log", interval_s=interval_s))
+        return made[-1]
+
+    yield begin
+    for drain in made:
+        assert drain.stop(WAIT_S)
+
+
+def until(holds):
+    end_s = time.monotonic() + WAIT_S
+    while not holds():
+        assert time.monotonic() < end_s
+        time.sleep(0.005)
+
+
+def test_rows_are_logged_while_others_come(tmp_path, store, start):
+    """Every interval, in order, each once."""
+    start()
+    for _ in range(5):
+        store.push(3)
+        until(lambda: store.info().outbox == 0)
+    assert logged_values(tmp_path / "log") == list(range(15))
+    assert len(files_of(tmp_path / "log")) >= 5
+
+
+def test_a_stop_logs_what_waits(tmp_path, store, start):
+    """However long the interval is."""
+    drain = start(interval_s=1000)
+    store.push(3)
+    assert drain.stop(WAIT_S)
+    assert logged_values(tmp_path / "log") == [0, 1, 2]
+
+
+def test_nothing_is_made_where_nothing_is_logged(tmp_path, store, start):
+    """Not even a folder."""
+    drain = start()
+    time.sleep(0.05)
+    assert drain.stop(WAIT_S)
+    assert not (tmp_path / "log").exists()
+
+
+def test_rows_wait_where_the_log_cannot_be_written(tmp_path, store, start):
+    """It is said, and tried again until it works."""
+    (tmp_path / "log").write_text("in the way")
+    with capture_logs() as said:
+        start()
+        store.push(3)
+        until(lambda: len(said) >= 2)
+    assert "wait in the outbox" in said[0]["event"]
+    assert "offline_store.path" in said[0]["error"]
+    assert store.info().outbox == 3
+    (tmp_path / "log").unlink()
+    until(lambda: store.info().outbox == 0)
+    assert logged_values(tmp_path / "log") == [0, 1, 2]
+
+
+def test_a_new_store_begins_behind_the_log(tmp_path, store, start):
+    """Its numbers are none that the log has."""
+    drain = start()
+    store.push(3)
+    assert drain.stop(WAIT_S)
+    fresh = Filled()
+    start(into=fresh)
+    fresh.push(2)
+    until(lambda: fresh.info().outbox == 0)
+    assert logged_values(tmp_path / "log") == [0, 1, 2, 0, 1]
