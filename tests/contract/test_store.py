@@ -409,3 +409,17 @@ def test_writers_of_one_process_take_turns(store, make_row):
 def by_name(rows):
     """Rows in the order of view id and key, whatever order the store has."""
     return sorted(rows, key=lambda stored: (stored.view_id, stored.key))
+
+
+@pytest.mark.parametrize("there", [(), (0,), (1,), (777,), (999,), tuple(range(1000))])
+def test_many_rows_are_compared_one_by_one(store, make_row, there):
+    """Whichever of a thousand rows is there already, newer or older: the others are new, and each has its outcome."""
+    keys = [b"%04d" % number for number in range(1000)]
+    newer = {number for number in there if number % 2}
+    before = [make_row(9 if number in newer else 1, body=b"before") for number in there]
+    store.write([Write(HORSES, [keys[number] for number in there], before)])
+    rows = [make_row(5, body=b"after")] * 1000
+    (written,) = store.write([Write(HORSES, keys, rows)])
+    assert list(written.outcomes) == [SKIPPED_STALE if number in newer else WRITTEN for number in range(1000)]
+    found = read_rows(store, [HORSES], [keys])
+    assert [row[32:-4] for row in found] == [b"before" if number in newer else b"after" for number in range(1000)]
