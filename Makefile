@@ -61,7 +61,7 @@ $(VENV)/.ready-run: $(INPUTS) | $(PY)
 
 $(VENV)/.ready-dev: $(INPUTS) | $(PY)
 	@echo "installing hotrow and its development tools into $(VENV)" >&2
-	@$(PY) -m pip install -q -c constraints.txt -e '.[server,dev]'
+	@$(PY) -m pip install -q -c constraints.txt -e '.[server,dev,examples]'
 	@echo "compiling the kernels, once: half a minute, or a little more" >&2
 	@$(BIN)/hotrow warm >&2
 	@touch $@ $(VENV)/.ready-run
