@@ -151,9 +151,9 @@ def materialize(store: FeatureStore) -> int:
 
 
 def predict(store: FeatureStore, model: Model, horse: int) -> Prediction:
-    """Read a horse's features online, with the signature of the training, and ask the model; starts a server if need be.
+    """Read a horse's features online, with the signature of the training, and ask the model.
 
-    Raises LookupError for a horse that has no row.
+    Where no server runs, one is started for it. Raises LookupError for a horse that has no row.
     """
     with store.serving():
         reply = store.get_online_features(SERVICE, {KEY: [horse]}, signature=model.signature)

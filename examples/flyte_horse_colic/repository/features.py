@@ -28,7 +28,8 @@ treatments = FeatureView(
     source=SqliteSource(
         "data/clinic.db",
         query="""
-            SELECT hospital_number, admitted_at, rectal_temp, pulse, respiratory_rate, packed_cell_volume, total_protein,
+            SELECT hospital_number, admitted_at,
+                rectal_temp, pulse, respiratory_rate, packed_cell_volume, total_protein,
                 temp_of_extremities AS extremities, pain, peristalsis, abdominal_distension AS distension
             FROM treatments ORDER BY admitted_at
         """,
