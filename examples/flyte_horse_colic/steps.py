@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from build_database import build_database
 from hotrow import Code, FeatureService, FeatureStore, FeatureView, Field, Float64, HotrowError, ParquetSource, encoders
+from repository.features import treatments
 from sklearn.feature_selection import SelectKBest, f_classif
 from sklearn.naive_bayes import GaussianNB
 
@@ -62,17 +63,13 @@ def checked_strategy(text: str) -> Strategy:
 
 
 def setup(repo: Path = REPOSITORY) -> FeatureStore:
-    """Build the database where there is none, and apply the repository's files where nothing is applied yet."""
+    """Build the database where there is none, and bring what repository/features.py says into the head.
+
+    As objects: `apply` of the files would take away what was published. Where the head has them nothing changes.
+    """
     if not (repo / DATABASE).exists():
         build_database(repo / DATABASE)
-    store = FeatureStore(repo)
-    try:
-        store.snapshot()
-    except HotrowError as error:
-        if error.code is not Code.FAILED_PRECONDITION:
-            raise
-        store.apply()
-    return store
+    return FeatureStore(repo).apply([treatments])
 
 
 def start(repo: Path, execution: str) -> FeatureStore:
@@ -184,7 +181,10 @@ def publish(repo: Path, execution: str) -> FeatureStore:
 def _treatments(store: FeatureStore) -> pd.DataFrame:
     """The entity rows: which horse came in when, and whether it lived (null where nobody knows)."""
     query = f"SELECT {KEY}, admitted_at, outcome = 1 FROM {RAW} ORDER BY admitted_at"
-    with contextlib.closing(sqlite3.connect(f"file:{store.repo / DATABASE}?mode=ro", uri=True)) as connection:
+    database = store.repo / DATABASE
+    if not database.is_file():
+        raise FileNotFoundError(f"there is no database {database}; `steps.setup` builds it")
+    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         rows = connection.execute(query).fetchall()
     frame = pd.DataFrame(rows, columns=[KEY, TIME, LIVED])
     return frame.assign(**{TIME: pd.to_datetime(frame[TIME])})
