@@ -1,7 +1,6 @@
 """The recommender: run twice, with real processes."""
 
 import re
-import socket
 
 import pytest
 
@@ -28,13 +27,3 @@ def test_the_recommender_can_be_run_again(example):
     second = example.run("recommend.py")
     assert second.returncode == 0, second.stdout + second.stderr
     assert re.findall(r"recommended to user 7:\n +\S+ +article (\d+)", second.stdout)[0] == after
-
-
-def test_a_taken_port_is_told(example):
-    """With the address, and without a traceback."""
-    host, _, port = example.address.rpartition(":")
-    with socket.create_server((host, int(port))):
-        done = example.run("recommend.py")
-    assert done.returncode == 1
-    assert example.address in done.stderr
-    assert "Traceback" not in done.stderr
