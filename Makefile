@@ -32,7 +32,7 @@ check: $(VENV)/.ready-dev  ## The quick part: lint, format, types, layers, and t
 	@$(PY) -m ruff check
 	@$(PY) -m ruff format --check
 	@$(PY) -m mypy
-	@for example in examples/*/; do MYPYPATH=$$example $(PY) -m mypy $$example || exit 1; done
+	@for example in $(sort $(dir $(wildcard examples/*/*.py))); do MYPYPATH=$$example $(PY) -m mypy $$example || exit 1; done
 	@$(BIN)/lint-imports --no-logo
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && $(PY) scripts/generate_stubs.py "$$scratch" \
 	  && diff -r -x __pycache__ -x __init__.py core/hotrow/v1 "$$scratch/hotrow/v1" \
