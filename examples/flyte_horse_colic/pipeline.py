@@ -33,11 +33,12 @@ def main() -> None:
 
 def run(given: argparse.Namespace) -> None:
     """All steps, one after another."""
+    strategy = steps.checked_strategy(given.strategy)
     steps.setup()
     execution = given.execution or secrets.token_hex(4)
     raw = steps.start(steps.REPOSITORY, execution)
     print(f"execution {execution}: branch run-{execution}, R    {raw.snapshot().id[:12]}")
-    imputed = steps.impute(raw, steps.checked_strategy(given.strategy))
+    imputed = steps.impute(raw, strategy)
     print(f"imputers fitted ({given.strategy}), R'   {imputed.snapshot().id[:12]}")
     stored = steps.store_offline(imputed)
     print(f"features in Parquet, R''  {stored.snapshot().id[:12]}")

@@ -25,6 +25,8 @@ class TransformCheck:
             text=True,
             start_new_session=True,  # Ctrl-C is for the supervisor, which ends this
         )
+        assert self._process.stdout is not None  # noqa: S101 - the pipe above
+        self._pipe = self._process.stdout
 
     def result(self) -> str | None:
         """None while it goes on; empty when all is well; else what is wrong."""
@@ -34,13 +36,12 @@ class TransformCheck:
                 return None
             self.end()
             return f"its transforms took longer than {_LONGEST_S:g} s to compile"
-        assert self._process.stdout is not None  # noqa: S101 - the pipe above
-        said = self._process.stdout.read().strip()
-        self._process.stdout.close()
+        said = self._pipe.read().strip()
+        self._pipe.close()
         return said if code else ""
 
     def end(self) -> None:
         """End the process, if it still runs."""
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
+        self._process.kill()
+        self._process.wait()
+        self._pipe.close()
