@@ -42,6 +42,7 @@ check: $(VENV)/.ready-dev  ## The quick part: lint, format, types, layers, and t
 	@$(PY) -m ruff check
 	@$(PY) -m ruff format --check
 	@$(PY) -m mypy
+	@for example in $(sort $(dir $(wildcard examples/*/*.py))); do MYPYPATH=$$example $(PY) -m mypy $$example || exit 1; done
 	@$(BIN)/lint-imports --no-logo
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && $(PY) scripts/generate_stubs.py "$$scratch" \
 	  && diff -r -x __pycache__ -x __init__.py core/hotrow/v1 "$$scratch/hotrow/v1" \
@@ -85,7 +86,7 @@ $(VENV)/.ready-run: $(INPUTS) | $(PY)
 
 $(VENV)/.ready-dev: $(INPUTS) | $(PY)
 	@echo "installing hotrow and its development tools into $(VENV)" >&2
-	@$(PY) -m pip install -q -c constraints.txt -e '.[server,dev]'
+	@$(PY) -m pip install -q -c constraints.txt -e '.[server,dev,examples]'
 	@echo "compiling the kernels, once: half a minute, or a little more" >&2
 	@$(BIN)/hotrow warm >&2
 	@touch $@ $(VENV)/.ready-run

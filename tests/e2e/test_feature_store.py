@@ -103,6 +103,17 @@ def test_a_branch_has_definitions_and_rows_of_its_own(served):
     assert ints.get_online_features([RATE], {"driver_id": [1002]}).to_rows() == [{"conv_rate": None}]
 
 
+def test_a_branch_is_made_once(served):
+    """Again while it is as it was, which is what a task does that is tried again; then its name is taken."""
+    branch = served.on_branch("once")
+    assert served.on_branch("once").snapshot().id == branch.snapshot().id
+    changed = branch.apply([_bonus()])
+    assert branch.apply([_bonus()]).snapshot().id == changed.snapshot().id
+    with pytest.raises(HotrowError, match=r"'once' is there already, at .* remove-branch once") as caught:
+        served.on_branch("once")
+    assert caught.value.code is Code.CONFLICT
+
+
 def test_a_store_goes_from_task_to_task(served):
     """Pickled, it is on the same snapshot of the same repository in another process."""
     branch = served.on_branch("tasks").apply([_bonus()])

@@ -84,8 +84,15 @@ def new_branch(workspace: Workspace, snapshot: Snapshot, name: str, author: str 
     from hotrow.registry.snapshot import in_namespace  # noqa: PLC0415
 
     refs = workspace.registry.refs(workspace.project)
+    branch = in_namespace(snapshot, name)
+    if (at := refs.branches.get(name, branch.id)) != branch.id:
+        raise HotrowError(
+            Code.CONFLICT,
+            f"branch {name!r} is there already, at {at[:12]}, with other definitions; choose another name, go on from "
+            f"it with FeatureStore(..., snapshot={name!r}), or remove it: `hotrow registry remove-branch {name}`",
+        )
     return workspace.registry.apply(
-        in_namespace(snapshot, name),
+        branch,
         expected_head=refs.bases.get(snapshot.namespace) if snapshot.namespace else snapshot.id,
         author=author or user_name(),
         branch=name,

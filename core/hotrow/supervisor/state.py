@@ -124,7 +124,8 @@ class StoreLock:
             raise HotrowError(
                 Code.FAILED_PRECONDITION,
                 f"{settings.online_store.path} has an ingest worker already, under process {holder or '?'}: "
-                "a store has one writer; stop that process, or set another online_store.path",
+                "a store has one writer; stop that process or wait for it, or start `hotrow serve` first, whose worker "
+                "every command shares, or set another online_store.path",
                 field="online_store.path",
             ) from None
         self._file.truncate(0)
