@@ -61,6 +61,11 @@ class FeatureStore:
         """The project's name."""
         return self._workspace.project
 
+    @property
+    def branch(self) -> str:
+        """The branch that this store is on; empty for the head."""
+        return self.snapshot().namespace
+
     def snapshot(self) -> Snapshot:
         """The definitions as they are applied now; raises NOT_FOUND, FAILED_PRECONDITION before the first apply."""
         return self._workspace.snapshot(self._ref)
@@ -127,6 +132,15 @@ class FeatureStore:
         from hotrow.repo.draft import publish_branch  # noqa: PLC0415
 
         return FeatureStore(self.repo, snapshot=publish_branch(self._workspace, self.snapshot(), author))
+
+    def remove_branch(self, *, author: str = "") -> None:
+        """Take this store's branch away; its snapshots stay in the registry, and its rows until `hotrow store gc`.
+
+        Raises FAILED_PRECONDITION for a store that is on no branch, NOT_FOUND where it is gone already.
+        """
+        from hotrow.repo.draft import remove_branch  # noqa: PLC0415
+
+        remove_branch(self._workspace, self.snapshot(), author)
 
     def get_historical_features(
         self,

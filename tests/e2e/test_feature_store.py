@@ -141,6 +141,18 @@ def test_publishing_moves_the_head_once(repo, served):
     assert caught.value.code is Code.FAILED_PRECONDITION
 
 
+def test_a_branch_can_be_removed(repo, served):
+    """By the store that is on it; the head's is on none."""
+    branch = served.on_branch("gone")
+    assert (branch.branch, served.branch) == ("gone", "")
+    branch.remove_branch()
+    with pytest.raises(HotrowError, match="unknown snapshot, branch or pin") as caught:
+        FeatureStore(repo, snapshot="gone").list_entities()
+    assert caught.value.code is Code.NOT_FOUND
+    with pytest.raises(HotrowError, match="of no branch"):
+        served.remove_branch()
+
+
 def test_branches_of_many_threads_do_not_wait_for_one_another(served):
     """Twelve at once, each with a definition of its own, and all of them are there."""
     made, failures = [], []

@@ -102,11 +102,7 @@ def new_branch(workspace: Workspace, snapshot: Snapshot, name: str, author: str 
 
 def publish_branch(workspace: Workspace, snapshot: Snapshot, author: str = "") -> str:
     """Make the branch of a snapshot the head, and return the id of that; raises CONFLICT where it moved."""
-    branch = snapshot.namespace
-    if not branch:
-        raise HotrowError(
-            Code.FAILED_PRECONDITION, f"the snapshot {snapshot.id[:12]} is of no branch: there is nothing to publish"
-        )
+    branch = _branch_of(snapshot)
     if (at := workspace.registry.resolve(workspace.project, branch)) != snapshot.id:
         raise HotrowError(
             Code.CONFLICT,
@@ -114,6 +110,19 @@ def publish_branch(workspace: Workspace, snapshot: Snapshot, author: str = "") -
             "from a store that is on the branch as it is now",
         )
     return workspace.registry.publish(workspace.project, branch, author=author or user_name())
+
+
+def remove_branch(workspace: Workspace, snapshot: Snapshot, author: str = "") -> None:
+    """Take the branch of a snapshot away; raises NOT_FOUND where there is none of its name."""
+    workspace.registry.remove_branch(workspace.project, _branch_of(snapshot), author=author or user_name())
+
+
+def _branch_of(snapshot: Snapshot) -> str:
+    if not snapshot.namespace:
+        raise HotrowError(
+            Code.FAILED_PRECONDITION, f"the snapshot {snapshot.id[:12]} is the head's, or was: it is of no branch"
+        )
+    return snapshot.namespace
 
 
 def _checked(workspace: Workspace, new: Snapshot, head: str | None, base: str | None, *, on_branch: bool) -> Draft:

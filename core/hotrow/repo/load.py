@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from hotrow.repo.workspace import Workspace
     from hotrow.settings import Settings
 
+_SERVED_S = 15.0
+
 IntervalOf = Callable[[str, int | None], Interval]
 """Given a view's name and its stored watermark (None: there is none), which event times are loaded."""
 
@@ -96,6 +98,8 @@ def run_load(
     remote = link.worker_is_remote(settings)
     if remote:
         _without_watermarks(settings, say, needed=load.since_stored)
+    else:
+        _wait_until_served(settings, snapshot)
     with link.ingest_link(settings) as submit:
         store = None if remote else _stored(settings, snapshot, sources, None if load.since_stored else say)
         jobs = [_job(source, snapshot, settings, load, store) for source in sources]
@@ -104,6 +108,14 @@ def run_load(
             if job.checkpoint is not None and job.checkpoint.found:
                 say(f"{job.target.view}: goes on where an earlier run stopped")
         return _run(jobs, submit, progress)
+
+
+def _wait_until_served(settings: Settings, snapshot: Snapshot) -> None:
+    """Workers that run take a moment to see what has just been applied."""
+    from hotrow.supervisor.state import read_state, wait_served  # noqa: PLC0415
+
+    if read_state(settings).ingest_socket() is not None:
+        wait_served(settings, snapshot.id, _SERVED_S)
 
 
 def _run(jobs: Sequence[Job], submit: Submit, progress: Progress) -> list[Report]:
