@@ -74,7 +74,7 @@ def _put_new(txn: Txn, write: Write) -> bytes:
     cursor = txn.cursor()
     if cursor.getmulti(names):
         return b""
-    cursor.putmulti(list(zip(names, write.rows, strict=True)))
+    cursor.putmulti(zip(names, write.rows, strict=True))  # a list would be tuples for Python to count and to collect
     return bytes([WRITTEN]) * len(names)
 
 
