@@ -2,7 +2,7 @@
 
 import numba
 
-from hotrow.codec.compile import I64, I64_READ, I64_TABLE, kernel
+from hotrow.codec.compile import I64_READ, I64_TABLE, kernel
 
 ROW, EVENT, CREATED = 0, 1, 2
 """Columns of the table of slots, which keeps together what is looked at together: memory is what the loop waits for."""
@@ -11,19 +11,14 @@ EMPTY = -1
 """In the column ROW: no row came for the slot."""
 
 
-@kernel(numba.int64(*[I64_READ] * 5, I64_TABLE, numba.int64, I64, I64, I64), nogil=True)
-def keep_best(  # type: ignore[no-untyped-def]
-    codes, event_us, created_us, bounds, times_us, table, first, rows, slots, filled
-):
-    """Offer rows to the slots of their keys.
+@kernel(numba.void(I64_READ, I64_READ, I64_READ, I64_READ, I64_READ, I64_TABLE, numba.int64), nogil=True)
+def keep_best(codes, event_us, created_us, bounds, times_us, table, first):  # type: ignore[no-untyped-def]
+    """Offer rows, which are numbered from `first` on, to the slots of their keys.
 
     `codes` has the number of each row's key, negative for none; the slots of key k are bounds[k] to bounds[k + 1], in
     the order of `times_us`, and a row belongs to the first whose time is at or after its own. `table` has the best row
-    of each slot; of rows that are equal in both times the later offered is kept. Rows that are kept are numbered from
-    `first` on: the first elements of `rows` say which they are, and of `slots` where. Returns how many they are;
-    `filled` is added how many slots were empty before.
+    of each slot; of rows that are equal in both times the later offered is kept.
     """
-    kept = 0
     for row in range(len(codes)):
         code = codes[row]
         if code < 0:
@@ -39,20 +34,9 @@ def keep_best(  # type: ignore[no-untyped-def]
                 high = middle
         if low == end:
             continue
-        held = table[low, ROW]
-        if held == EMPTY:
-            filled[0] += 1
-        elif at < table[low, EVENT] or (at == table[low, EVENT] and created_us[row] < table[low, CREATED]):
-            continue
+        if table[low, ROW] != EMPTY:
+            if at < table[low, EVENT] or (at == table[low, EVENT] and created_us[row] < table[low, CREATED]):
+                continue
+        table[low, ROW] = first + row
         table[low, EVENT] = at
         table[low, CREATED] = created_us[row]
-        if held < EMPTY:  # one of these rows: EMPTY - 1 - its place among those that are kept
-            rows[EMPTY - 1 - held] = row
-        else:
-            table[low, ROW] = EMPTY - 1 - kept
-            rows[kept] = row
-            slots[kept] = low
-            kept += 1
-    for place in range(kept):
-        table[slots[place], ROW] = first + place
-    return kept

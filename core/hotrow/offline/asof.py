@@ -137,42 +137,26 @@ class EntityIndex:
 
 
 class AsOfJoin:
-    """One join of a source with the rows of an index: `offer` what comes, and keep the rows that it names.
+    """One join of a source with the rows of an index: `offer` what comes; `matches` says which rows it came to.
 
-    A source row is known by a number of the caller's, which `renumber` may change.
+    Source rows are numbered in the order in which they are offered, from 0 on.
     """
 
     def __init__(self, index: EntityIndex) -> None:
+        self.offered = 0
         self._index = index
         self._table = np.zeros((len(index.order), SLOT_WIDTH), np.int64)
         self._rows = self._table[:, ROW]
         self._rows[:] = EMPTY
-        self._filled = np.zeros(1, np.int64)
 
-    @property
-    def live(self) -> int:
-        """How many slots have a row."""
-        return int(self._filled[0])
-
-    def offer(self, codes: Integers, event_us: Integers, created_us: Integers, first: int) -> Integers:
-        """Which of these source rows are now the best of their slots; they are numbered from `first` on, in the order
-        in which they are returned.
+    def offer(self, codes: Integers, event_us: Integers, created_us: Integers) -> None:
+        """The next rows of the source, by the numbers of their keys (-1: of no entity row) and their times.
 
         Of two rows of one event time the later created one wins, and of two that are equal in that the later offered.
         """
         index = self._index
-        rows, slots = np.empty(len(codes), np.int64), np.empty(len(codes), np.int64)
-        kept: int = keep_best(
-            codes, event_us, created_us, index.bounds, index.times_us, self._table, first, rows, slots, self._filled
-        )
-        return rows[:kept]
-
-    def renumber(self) -> Integers:
-        """Number the rows that are the best of a slot now from 0 on, and return their numbers of before, in order."""
-        held = self._rows != EMPTY
-        before: Integers = self._rows[held]
-        self._rows[held] = np.arange(len(before))
-        return before
+        keep_best(codes, event_us, created_us, index.bounds, index.times_us, self._table, self.offered)
+        self.offered += len(codes)
 
     def matches(self, ttl_us: int | None) -> Integers:
         """For each of the caller's entity rows the number of its source row, -1 for none.

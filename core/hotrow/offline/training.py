@@ -212,8 +212,8 @@ class _Joined:
 
     @property
     def rows(self) -> int:
-        """How many rows of the source will be read."""
-        return self.join.source.reader.rows(self.interval)
+        """How many rows of the source will be read, each time that it is."""
+        return 2 * self.join.source.reader.rows(self.interval)
 
     def run(self, progress: Piece) -> dict[int, pa.ChunkedArray]:
         started_s = clock.monotonic_s()

@@ -26,6 +26,7 @@ from hotrow import (
     String,
     UnixTimestamp,
 )
+from hotrow.errors import Code
 from hotrow.offline import training, view_join
 from hotrow.offline.entity_rows import EntityColumns
 from hotrow.offline.materialize import Folders
@@ -287,28 +288,49 @@ def test_a_damaged_file_ends_all_threads(tmp_path):
         join(view, tmp_path, entities, ["v:a"])
 
 
-def test_rows_that_better_ones_have_replaced_go(tmp_path):
-    """A source in the order of time replaces its own rows block by block: few are held, and the last ones answer."""
+def test_features_are_fetched_of_rows_that_answer_alone(tmp_path):
+    """In blocks of three, of a source in the order of time: the last row of each key at or before a time answers."""
     view = FeatureView(
         "v", entities=[DRIVER], schema=[Field("a", Int64)], source=ParquetSource("a.parquet", event_time="at")
     )
     n = 300
     table = pa.table({"driver_id": [i % 3 for i in range(n)], "at": pa.array(range(n), TIME), "a": list(range(n))})
     pq.write_table(table, tmp_path / "a.parquet")
-    entities = pa.table({"driver_id": [2, 0, 1, 0], "at": pa.array([n, 100, n, n], TIME)})
-    held = []
-    kept = view_join.ViewJoin._all_kept
+    entities = pa.table({"driver_id": [2, 0, 1, 0, 0], "at": pa.array([n, 100, n, n, n], TIME)})
+    fetched = []
+    features = view_join.ViewJoin._features
 
-    def counted(self):
-        table = kept(self)
-        held.append(table.num_rows)
-        return table
+    def counted(self, batch, rows):
+        fetched.append(len(rows))
+        return features(self, batch, rows)
 
     with (
         mock.patch.object(view_join, "BLOCK", BatchSize(rows=3)),
-        mock.patch.object(view_join.ViewJoin, "_all_kept", counted),
+        mock.patch.object(view_join.ViewJoin, "_features", counted),
     ):
         out = join(view, tmp_path, entities, ["v:a"])
-    assert out.column("a").to_pylist() == [299, 99, 298, 297]
-    assert len(held) > 10
-    assert max(held) <= 2 * 4 + 3 + 3
+    assert out.column("a").to_pylist() == [299, 99, 298, 297, 297]
+    assert sum(fetched) == 4
+
+
+def test_a_source_that_changes_meanwhile_is_no_answer(tmp_path):
+    """Rows are found in one reading and fetched in the next: of another file they would be others."""
+    view = FeatureView(
+        "v", entities=[DRIVER], schema=[Field("a", Int64)], source=ParquetSource("a.parquet", event_time="at")
+    )
+    table = pa.table({"driver_id": [1, 2, 2], "at": pa.array([5, 6, 7], TIME), "a": [1, 2, 3]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    fetch = view_join.ViewJoin._fetch
+
+    def changed(self, *arguments):
+        pq.write_table(table.set_column(2, "a", pa.array([7, 8, 9])), tmp_path / "other.parquet")
+        (tmp_path / "other.parquet").replace(tmp_path / "a.parquet")
+        return fetch(self, *arguments)
+
+    entities = pa.table({"driver_id": [2], "at": pa.array([9], TIME)})
+    with (
+        mock.patch.object(view_join.ViewJoin, "_fetch", changed),
+        pytest.raises(HotrowError, match="view v: its source was changed while it was read; run this again") as caught,
+    ):
+        join(view, tmp_path, entities, ["v:a"])
+    assert caught.value.code is Code.UNAVAILABLE
