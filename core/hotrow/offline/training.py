@@ -108,8 +108,11 @@ class TrainingPlan:
 
     @property
     def threads(self) -> int:
-        """How many views are joined at a time: NumPy and Arrow let the threads run side by side."""
-        return min(max(1, len(self.selection.views)), len(os.sched_getaffinity(0)))
+        """How many views are joined at a time: NumPy, Arrow and the kernel let the threads run side by side.
+
+        More than there are cores, so that of three views on two cores the third need not be read alone.
+        """
+        return min(max(1, len(self.selection.views)), 2 * len(os.sched_getaffinity(0)))
 
     @property
     def chunk_rows(self) -> int:
