@@ -1,0 +1,84 @@
+"""Connections to Redis by redis-py, which knows how to connect, to authenticate and to talk TLS."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError
+from redis.retry import Retry
+
+from hotrow.stores.redis_failure import away, failed
+from hotrow.stores.redis_script import Script
+
+
+@dataclass(frozen=True, slots=True)
+class RedisAddress:
+    """Where a Redis or Valkey server is, and as whom to come. `url` holds no password, and may be shown."""
+
+    url: str
+    username: str = ""
+    password: str = ""
+
+
+class RedisClient:
+    """Commands and scripts to one server, from a pool of connections that threads share.
+
+    Nothing is sent twice: a command whose reply was lost may have been carried out, and only its caller can tell what
+    that means. Every failure is a HotrowError.
+    """
+
+    def __init__(self, address: RedisAddress, *, timeout_s: float, connect_timeout_s: float) -> None:
+        self.url = address.url
+        self._pool = redis.ConnectionPool.from_url(
+            address.url,
+            **({"username": address.username} if address.username else {}),
+            **({"password": address.password} if address.password else {}),
+            protocol=2,
+            socket_timeout=timeout_s,
+            **({} if address.url.startswith("unix:") else {"socket_connect_timeout": connect_timeout_s}),
+            retry=Retry(NoBackoff(), 0),
+            client_name="hotrow",
+        )
+        self._redis = redis.Redis(connection_pool=self._pool)
+
+    def ask(self, *command: bytes | str | int) -> Any:
+        """The reply to a command, as redis-py gives it: bytes, numbers and lists."""
+        with self.translated():
+            return self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
+
+    def ask_all(self, commands: Sequence[Sequence[bytes | str | int]]) -> list[Any]:
+        """The replies to commands that are sent together."""
+        with self.translated():
+            pipeline = self._redis.pipeline(transaction=False)
+            for command in commands:
+                pipeline.execute_command(*command)  # type: ignore[no-untyped-call]
+            return list(pipeline.execute())
+
+    def run(self, script: Script, keys: Sequence[bytes], arguments: Sequence[bytes | str | int]) -> Any:
+        """What a script returns. It is named by its hash, and sent where the server does not know it."""
+        with self.translated():
+            try:
+                return self._redis.evalsha(script.sha, len(keys), *keys, *arguments)
+            except NoScriptError:
+                return self._redis.eval(script.text, len(keys), *keys, *arguments)
+
+    def connection(self) -> Any:
+        """A connection beside the pool, to be connected within `translated`."""
+        return self._pool.make_connection()
+
+    def close(self) -> None:
+        """Close what is not in use."""
+        self._pool.disconnect()
+
+    @contextlib.contextmanager
+    def translated(self) -> Iterator[None]:
+        """Failures of redis-py in hotrow's words."""
+        try:
+            yield
+        except RedisError as error:
+            raise failed(self.url, error) from None
+        except OSError as error:
+            raise away(self.url, str(error)) from None

@@ -1,0 +1,291 @@
+"""The store in Redis: what its server does to it."""
+
+import itertools
+import os
+import signal
+import threading
+import time
+
+import msgspec
+import pytest
+from hotrow.errors import Code, HotrowError
+from hotrow.settings import OnlineStoreSettings
+from hotrow.stores.open import check_exists, open_store
+from hotrow.stores.port import ABSENT, WRITTEN, Mark, Write, read_rows
+from hotrow.stores.redis import RedisStore, create_fresh
+from support.redis import RedisServer
+
+VIEW, OTHER = b"horses__", b"riders__"
+DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
+
+
+def row(time_us, body=b""):
+    """A row as far as a store looks at it."""
+    return bytes(16) + (time_us + (1 << 63)).to_bytes(8) + bytes(8) + body
+
+
+def put(store, keys, time_us=1, view=VIEW, **more):
+    return store.write([Write(view, keys, [row(time_us, key) for key in keys], **more)])[0]
+
+
+def fill(store, written):
+    """Write 20 rows and an entry at a time, counting, until that is refused."""
+    for number in range(1000):
+        keys = [b"%d-%d" % (number, place) for place in range(20)]
+        store.write([Write(VIEW, keys, [row(1, bytes(2000))] * 20, outbox=[b"e"])])
+        next(written)
+
+
+def eventually(act, timeout_s=30.0):
+    """What `act` returns once it does not raise UNAVAILABLE any more."""
+    until_s = time.monotonic() + timeout_s
+    while True:
+        try:
+            return act()
+        except HotrowError as error:
+            if error.code is not Code.UNAVAILABLE or time.monotonic() > until_s:
+                raise
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts servers of the test's own."""
+    started = []
+
+    def start_one(*options):
+        server = RedisServer(tmp_path / f"redis{len(started)}", *options)
+        started.append(server)
+        return server.start()
+
+    yield start_one
+    for server in started:
+        server.kill()
+
+
+@pytest.fixture
+def open_(request):
+    """Opens stores, which are closed at the end."""
+
+    def open_one(server, password="", **more):
+        opened = RedisStore(settings_of(server, **more), password=password, writable=True)
+        request.addfinalizer(opened.close)
+        return opened
+
+    return open_one
+
+
+def settings_of(server, **more):
+    return OnlineStoreSettings(**{"type": "redis", "url": server.url, "timeout_s": 0.5, "write_timeout_s": 2.0} | more)
+
+
+def test_a_killed_server_comes_back_with_what_was_acknowledged(start, open_):
+    """With its log synced at every write: reads and writes fail at once while it is away, and go on by themselves."""
+    server = start(*DURABLE)
+    store = open_(server)
+    first = put(store, [b"a"], mark=Mark(b"m", b"d"), watermark_us=7, outbox=[b"entry"])
+    assert read_rows(store, [VIEW], [[b"a"]]) == [row(1, b"a")]
+    server.kill()
+    for act in (lambda: put(store, [b"b"]), lambda: read_rows(store, [VIEW], [[b"a"]]), store.sequence, store.info):
+        began_s = time.monotonic()
+        with pytest.raises(HotrowError, match="cannot be reached") as refusal:
+            act()
+        assert refusal.value.code is Code.UNAVAILABLE
+        assert refusal.value.retry_after_s
+        assert time.monotonic() - began_s < 10
+    server.start()
+    assert eventually(lambda: read_rows(store, [VIEW], [[b"a", b"b"]])) == [row(1, b"a"), ABSENT]
+    assert eventually(lambda: put(store, [b"a"], mark=Mark(b"m", b"d"))) == first._replace(replayed=True)
+    assert (store.watermark_us(VIEW), store.read_outbox(0)) == (7, [(1, b"entry")])
+    assert put(store, [b"b"]).outcomes == bytes([WRITTEN])
+
+
+def test_a_server_that_forgot_the_script_is_told_it_again(start, open_):
+    """Scripts are named by their hash, and sent where the server does not know them."""
+    server = start()
+    store = open_(server)
+    put(store, [b"a"])
+    server.ask("SCRIPT", "FLUSH")
+    assert put(store, [b"b"]).outcomes == bytes([WRITTEN])
+
+
+def test_a_server_that_lost_its_rows_is_not_the_store_any_more(start, open_):
+    """One without a log comes back empty: calls are refused, and not answered as if nothing had ever been there."""
+    server = start()
+    store = open_(server)
+    put(store, [b"a"])
+    read_rows(store, [VIEW], [[b"a"]])
+    server.kill()
+    server.start()
+    for act in (lambda: put(store, [b"a"]), lambda: read_rows(store, [VIEW], [[b"a"]])):
+        with pytest.raises(HotrowError, match="not the one that was opened") as refusal:
+            eventually(act)
+        assert refusal.value.code is Code.FAILED_PRECONDITION
+
+
+def test_a_rebuilt_store_refuses_its_old_writer(start, open_):
+    """The same id, the next epoch, and nothing in it; other keys of the server stay."""
+    server = start()
+    store = open_(server, prefix="h*[1]:")
+    other = open_(server, prefix="hx[1]:")
+    for one in (store, other):
+        put(one, [b"a"], watermark_us=1, mark=Mark(b"m", b"d"), outbox=[b"e"])
+    assert create_fresh(settings_of(server, prefix="h*[1]:"), "")
+    assert not create_fresh(settings_of(server, prefix="none"), "")
+    with pytest.raises(HotrowError, match="rebuilt"):
+        put(store, [b"b"])
+    again = open_(server, prefix="h*[1]:")
+    assert (again.id, again.epoch) == (store.id, store.epoch + 1)
+    assert (list(again.scan()), again.read_outbox(0), again.watermark_us(VIEW)) == ([], [], None)
+    assert len(list(other.scan())) == other.info().rows == 1
+
+
+def test_a_full_server_keeps_nothing_of_a_refused_write(start, open_):
+    """EXHAUSTED without a hint to retry; reads go on."""
+    server = start("--maxmemory", "4mb", "--maxmemory-policy", "noeviction")
+    store = open_(server)
+    put(store, [b"a"])
+    written = itertools.count()
+    with pytest.raises(HotrowError, match="maxmemory") as refusal:
+        fill(store, written)
+    written = next(written)
+    assert (refusal.value.code, refusal.value.retry_after_s) == (Code.EXHAUSTED, None)
+    assert written > 10
+    assert store.info().rows == len(list(store.scan())) == 1 + 20 * written
+    assert len({entry.number for entry in store.read_outbox(0)}) == min(written, 100)
+    assert read_rows(store, [VIEW], [[b"a"]]) == [row(1, b"a")]
+    with pytest.raises(HotrowError, match="maxmemory"):
+        put(store, [b"a"], 2)
+
+
+@pytest.mark.parametrize("password", ["", "wrong"])
+def test_wrong_credentials_name_the_setting(start, password):
+    """With no password or a wrong one, FAILED_PRECONDITION, which shows neither."""
+    server = start("--requirepass", "right")
+    with pytest.raises(HotrowError, match="HOTROW_STORE_PASSWORD") as refusal:
+        RedisStore(settings_of(server), password=password, writable=True)
+    assert refusal.value.code is Code.FAILED_PRECONDITION
+    assert "wrong" not in refusal.value.message.replace("WRONGPASS", "")
+    assert "right" not in refusal.value.message
+
+
+def test_the_password_is_from_the_environment_or_a_file(start, tmp_path, monkeypatch):
+    """The environment goes first; a file that is not there is named."""
+    server = start("--requirepass", "right")
+    file = tmp_path / "password"
+    settings = settings_of(server, password_file=file)
+    with pytest.raises(HotrowError, match="password_file"):
+        open_store(settings, writable=True)
+    file.write_text("right\n", encoding="utf-8")
+    open_store(settings, writable=True).close()
+    file.write_text("wrong", encoding="utf-8")
+    monkeypatch.setenv("HOTROW_STORE_PASSWORD", "right")
+    store = open_store(settings, writable=False)
+    assert store.info().type == "redis"
+    store.close()
+
+
+def test_a_server_that_stands_still_is_given_up_in_time(start, open_):
+    """Reads under way fail after the timeout, later ones at once; when it goes on, everybody gets their own rows."""
+    server = start()
+    store = open_(server)
+    put(store, [b"a", b"b"])
+    read_rows(store, [VIEW], [[b"a"]])
+    os.kill(server.process.pid, signal.SIGSTOP)
+    try:
+        began_s = time.monotonic()
+        with pytest.raises(HotrowError, match="in time"):
+            read_rows(store, [VIEW], [[b"a"]])
+        assert time.monotonic() - began_s >= 0.5
+        with pytest.raises(HotrowError, match="cannot be reached"):
+            put(store, [b"c"])
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
+    assert eventually(lambda: read_rows(store, [VIEW], [[b"b"]])) == [row(1, b"b")]
+
+
+def test_threads_share_a_connection_and_get_their_own_rows(start, open_):
+    """Replies of any size, many under way at once; meanwhile the connections are cut, and nobody gets another's."""
+    server = start()
+    store = open_(server, timeout_s=20.0)
+    keys = [b"%d" % number for number in range(400)]
+    rows = {key: row(1, key * (1 + int(key) * 40)) for key in keys}
+    store.write([Write(VIEW, keys, [rows[key] for key in keys])])
+    wrong, failures, read = [], [], []
+
+    def look(start_at):
+        for number in range(60):
+            wanted = [keys[(start_at + number * step) % len(keys)] for step in range(1 + number % 30)]
+            try:
+                found = read_rows(store, [VIEW, OTHER], [wanted, wanted[:1]])
+            except HotrowError as error:
+                failures.append(error.code)
+                time.sleep(0.05)
+                continue
+            read.append(number)
+            if found != [*(rows[key] for key in wanted), ABSENT]:
+                wrong.append(wanted)
+
+    threads = [threading.Thread(target=look, args=(37 * number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for _ in range(5):
+        time.sleep(0.05)
+        server.ask("CLIENT", "KILL", "TYPE", "normal")
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert set(failures) <= {Code.UNAVAILABLE}
+    assert len(read) > 100
+
+
+def test_a_closed_store_fails_reads(start, open_):
+    """And closing twice is nothing."""
+    store = open_(start())
+    read_rows(store, [VIEW], [[b"a"]])
+    store.close()
+    store.close()
+    with pytest.raises(HotrowError, match="closed"):
+        read_rows(store, [VIEW], [[b"a"]])
+
+
+def test_a_reader_comes_before_the_writer(start, open_):
+    """UNAVAILABLE until there is a store; `check_exists` says what makes it."""
+    server = start()
+    with pytest.raises(HotrowError, match="no store") as refusal:
+        open_store(settings_of(server), writable=False)
+    assert refusal.value.code is Code.UNAVAILABLE
+    with pytest.raises(HotrowError, match="hotrow materialize") as missing:
+        check_exists(settings_of(server))
+    assert missing.value.code is Code.NOT_FOUND
+    threading.Timer(0.3, lambda: open_(server)).start()
+    open_store(settings_of(server), writable=False, wait_s=20).close()
+    check_exists(settings_of(server))
+
+
+def test_a_store_of_another_format_is_refused(start, open_):
+    """By name, with what to do."""
+    server = start()
+    open_(server)
+    server.ask("HSET", "hotrow:meta", "format", "9")
+    with pytest.raises(HotrowError, match="format 9"):
+        open_store(settings_of(server), writable=False)
+
+
+def test_verify_finds_what_does_not_fit(start, open_):
+    """Marks without their order, and an entry beyond the numbers given out."""
+    server = start()
+    store = open_(server)
+    put(store, [b"a"], mark=Mark(b"m", b"d"), outbox=[b"e"])
+    assert store.verify() == []
+    server.ask("DEL", "hotrow:mark_order")
+    server.ask("HSET", "hotrow:meta", "outbox", "0")
+    assert len(store.verify()) == 2
+
+
+def test_valkey_is_the_same_adapter(start):
+    """The type is what the user calls it."""
+    settings = msgspec.structs.replace(settings_of(start()), type="valkey")
+    store = open_store(settings, writable=True)
+    assert store.info().type == "valkey"
+    store.close()
