@@ -17,9 +17,10 @@ from hotrow.registry.served import ServedSet
 from hotrow.registry.signature import Signed
 from hotrow.rpc.call import Call
 from hotrow.rpc.timing import StageTimer
-from hotrow.stores.port import OnlineStore
+from hotrow.stores.port import LateReads, OnlineStore
 from hotrow.v1.feature_server_pb2 import GetOnlineFeaturesRequest, GetServerInfoReply, ServedSnapshot
 
+from hotrow_server.late import answer_late
 from hotrow_server.plan import ENTITIES, MIN_TOKEN, REQUEST_DATA, CompiledSnapshot, ReadPlan, plan_read, with_layout
 from hotrow_server.sent import sent_rows
 from hotrow_server.signature import FindSigned, readable, unknown
@@ -67,6 +68,7 @@ class ReadService:
         find_signed: FindSigned = unknown,
     ) -> None:
         self._store = store
+        self._late = store if isinstance(store, LateReads) else None
         self._served = served
         self._about = about
         self._plans: Derived[ReadPlan] = Derived(served)
@@ -161,8 +163,25 @@ class ReadService:
         self._answer(read, call)
 
     def _answer(self, read: Read, call: Call) -> None:
+        late = self._late
+        if late is None:
+            self._answer_rows(read, call, self._store.read(read.plan.wanted, read.keys))
+        else:
+            late.read_later(
+                read.plan.wanted,
+                read.keys,
+                lambda outcome: answer_late(call, lambda: self._answer_outcome(read, call, outcome)),
+            )
+
+    def _answer_outcome(self, read: Read, call: Call, outcome: Rows | HotrowError) -> None:
+        """On the store's thread."""
+        if isinstance(outcome, HotrowError):
+            call.fail(outcome)
+        elif not call.cancelled():
+            self._answer_rows(read, call, outcome)
+
+    def _answer_rows(self, read: Read, call: Call, rows: Rows) -> None:
         timer = read.timer
-        rows = self._store.read(read.plan.wanted, read.keys)
         if timer is None:
             call.reply(self.finish(read, rows))
             return

@@ -29,6 +29,7 @@ def rebuild(*, repo: option.Repo = None, json: option.Json = False) -> None:
     from hotrow.stores.open import create_fresh, note_replaced  # noqa: PLC0415
 
     workspace = open_workspace(repo)
+    _check_stopped(workspace)
     branches = ["", *workspace.registry.refs(workspace.project).branches]
     snapshots = {branch: workspace.snapshot(branch) for branch in branches}
     ends = {branch: _watermarks(workspace, snapshot) for branch, snapshot in snapshots.items()}
@@ -54,6 +55,20 @@ def rebuild(*, repo: option.Repo = None, json: option.Json = False) -> None:
     if empty:
         render.warn(f"views without a source and without logged rows are empty now: {', '.join(empty)}")
     render.warn("rows that were pushed to ONLINE alone are not rebuilt; let their producers push again")
+
+
+def _check_stopped(workspace: Workspace) -> None:
+    """An embedded store says itself who has it open; of one that is a server's, what runs on this machine is known."""
+    from hotrow.supervisor.state import read_state  # noqa: PLC0415
+
+    settings = workspace.settings
+    running = () if settings.online_store.embedded else read_state(settings).supervisors
+    if running:
+        raise HotrowError(
+            Code.FAILED_PRECONDITION,
+            f"hotrow runs on this store, under process {running[0].pid}; stop it here and on every other machine, and "
+            "rebuild again",
+        )
 
 
 def _log_waiting(workspace: Workspace) -> str:

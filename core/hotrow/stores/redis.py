@@ -5,22 +5,23 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hotrow import clock
-from hotrow.codec.lookup import Keys, Rows, Wanted
+from hotrow.codec.lookup import Keys, Rows, Wanted, keys_from_lists, wanted_views
 from hotrow.errors import Code, HotrowError
 from hotrow.failpoint import Reached, unarmed
 from hotrow.settings import OnlineStoreSettings
 from hotrow.stores.check import check_writes
-from hotrow.stores.port import StoredRow, StoreInfo, Waiting, Write, Written
+from hotrow.stores.port import Done, StoredRow, StoreInfo, Waiting, Write, Written
 from hotrow.stores.redis_client import RedisAddress, RedisClient
 from hotrow.stores.redis_failure import gone
 from hotrow.stores.redis_info import describe, structure_problems
-from hotrow.stores.redis_read import Answer, Done, RowReader
+from hotrow.stores.redis_read import Answer, RowReader
 from hotrow.stores.redis_scan import scan_keys, scan_rows
 from hotrow.stores.redis_script import CREATE, FORMAT, REMOVE, RENEW, RESERVE, WRITE, Names
 from hotrow.stores.redis_write import outcomes_of, write_arguments
 
 _POLL_S = 0.05
 _REMOVED_AT_ONCE = 1000
+_SEQUENCE, _META = wanted_views([b"sequence"], [0]), keys_from_lists([[b"meta"]])  # a field is read as rows are
 _ENTRIES_READ = 100  # of the outbox, each 256 KiB as a rule
 
 
@@ -45,6 +46,7 @@ class RedisStore:
         reached: Reached = unarmed,
     ) -> None:
         self._names = Names(settings.prefix.encode())
+        self._row_prefix = self._names.rows
         self._settings = settings
         self._reached = reached
         self._client = client_of(settings, password)
@@ -55,7 +57,7 @@ class RedisStore:
         except BaseException:
             self._client.close()
             raise
-        self._reader = RowReader(settings.url, self._names.rows, self._connect, timeout_s=settings.timeout_s)
+        self._reader = RowReader(settings.url, self._connect, timeout_s=settings.timeout_s)
 
     @property
     def id(self) -> str:
@@ -67,11 +69,11 @@ class RedisStore:
 
     def read_later(self, wanted: Wanted, keys: Keys, done: Done) -> None:
         """As `read`, with the rows or the error given to `done`, once, from any thread."""
-        self._reader.read(wanted, keys, done)
+        self._reader.read(self._row_prefix, wanted, keys, done)
 
     def read(self, wanted: Wanted, keys: Keys) -> Rows:
         answer = Answer()
-        self._reader.read(wanted, keys, answer.done)
+        self._reader.read(self._row_prefix, wanted, keys, answer.done)
         return answer.wait()
 
     def write(self, writes: Sequence[Write]) -> list[Written]:
@@ -84,7 +86,9 @@ class RedisStore:
         return outcomes_of(writes, replies)
 
     def sequence(self) -> int:
-        return int(self._client.ask("HGET", self._names.meta, "sequence") or 0)
+        answer = Answer()  # by the connection of the reads, which a server that stands still holds up but once
+        self._reader.read(self._names.prefix, _SEQUENCE, _META, answer.done)
+        return int(answer.wait().one(0) or 0)
 
     def put_schemas(self, schemas: dict[bytes, bytes]) -> None:
         if schemas:

@@ -29,6 +29,7 @@ from hotrow.codec.kernel_resp import (
 from hotrow.codec.lookup import Keys, Rows, Wanted
 from hotrow.codec.wire import Octets, Table
 from hotrow.errors import Code, HotrowError
+from hotrow.stores.port import Done
 from hotrow.stores.redis_failure import away, said_by_server
 
 _TICK_MS = 100  # how often what is under way is looked at while nothing arrives
@@ -36,9 +37,6 @@ _FIRST_BYTES = 1 << 18
 _KEPT_BYTES = 8 << 20
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 1.0  # before it is tried again to connect
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-
-Done = Callable[[Rows | HotrowError], None]
-"""Called once, on the thread of the connection as a rule. It must not wait for another read."""
 
 
 class _UnderWay(NamedTuple):
@@ -77,9 +75,8 @@ class RowReader:
     connection, which is tried again all the time.
     """
 
-    def __init__(self, url: str, prefix: bytes, connect: Callable[[], Any], *, timeout_s: float) -> None:
+    def __init__(self, url: str, connect: Callable[[], Any], *, timeout_s: float) -> None:
         self._url = url
-        self._prefix = prefix
         self._connect = connect
         self._timeout_s = timeout_s
         self._lock = threading.Lock()
@@ -94,15 +91,16 @@ class RowReader:
         self._readable = select.poll()
         self._log = log.logger(__name__)
 
-    def read(self, wanted: Wanted, keys: Keys, done: Done) -> None:
-        """Ask for rows; `done` gets them, or the error, at once where there is no connection."""
+    def read(self, prefix: bytes, wanted: Wanted, keys: Keys, done: Done) -> None:
+        """Ask for rows, with `prefix` before each key; `done` gets them, or the error, at once where there is no
+        connection.
+        """
         count = len(wanted.view_ids) * keys.n
         if not count:
             done(Rows(np.empty(1, np.uint8), np.zeros(count + 1, np.int64)))
             return
-        prefix = self._prefix
         sets = max(wanted.sets) + 1
-        size = AROUND_BYTES + sets * keys.n * (COMMAND_BYTES + len(prefix)) + int(keys.offsets[-1])
+        size = AROUND_BYTES + sets * keys.n * (COMMAND_BYTES + len(prefix)) + int(keys.offsets[sets * keys.n])
         out: Octets = np.empty(size + count * FIELD_BYTES, np.uint8)
         used = write_read(prefix, wanted.table, keys.data, keys.offsets, keys.n, out)
         under_way = _UnderWay(wanted, keys.n, clock.monotonic_s(), done)

@@ -7,7 +7,9 @@ import threading
 import time
 
 import msgspec
+import numpy as np
 import pytest
+from hotrow.codec.lookup import keys_from_lists, wanted_views
 from hotrow.errors import Code, HotrowError
 from hotrow.settings import OnlineStoreSettings
 from hotrow.stores.open import check_exists, open_store
@@ -237,6 +239,15 @@ def test_threads_share_a_connection_and_get_their_own_rows(start, open_):
     assert wrong == []
     assert set(failures) <= {Code.UNAVAILABLE}
     assert len(read) > 100
+
+
+def test_what_lies_behind_the_last_key_is_not_looked_at(start, open_):
+    """Keys come with room behind their last offset, whose bytes mean nothing."""
+    store = open_(start())
+    put(store, [b"a"])
+    keys = keys_from_lists([[b"a"]])
+    keys.offsets = np.concatenate((keys.offsets, np.full(3, 1 << 60)))
+    assert store.read(wanted_views([VIEW], [0]), keys).listed() == [row(1, b"a")]
 
 
 def test_a_closed_store_fails_reads(start, open_):
