@@ -145,7 +145,7 @@ def test_the_store_commands_work_on_redis(repository, run):
         caller.push({number: float(number) for number in range(50)})
     info = command(repository, "store", "info", "--views")
     assert (info["type"], info["rows"], info["views"][0]["rows"]) == ("redis", 50, 50)
-    assert info["details"]["persistence"] == "append-only file"
+    assert info["details"]["persistence"] == "append-only file, fsync always"
     assert command(repository, "store", "verify")["sound"]
     assert command(repository, "store", "gc")["scanned"] == 50
     refused = run("store", "rebuild")

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from hotrow import clock
+from hotrow import clock, log
 from hotrow.codec.lookup import Keys, Rows, Wanted, keys_from_lists, wanted_views
 from hotrow.errors import Code, HotrowError
 from hotrow.failpoint import Reached, unarmed
@@ -13,7 +13,7 @@ from hotrow.stores.check import check_writes
 from hotrow.stores.port import Done, StoredRow, StoreInfo, Waiting, Write, Written
 from hotrow.stores.redis_client import RedisAddress, RedisClient
 from hotrow.stores.redis_failure import gone
-from hotrow.stores.redis_info import describe, structure_problems
+from hotrow.stores.redis_info import describe, doubts, structure_problems
 from hotrow.stores.redis_read import Answer, RowReader
 from hotrow.stores.redis_scan import scan_keys, scan_rows
 from hotrow.stores.redis_script import CREATE, FORMAT, REMOVE, RENEW, RESERVE, WRITE, Names
@@ -23,6 +23,8 @@ _POLL_S = 0.05
 _REMOVED_AT_ONCE = 1000
 _SEQUENCE, _META = wanted_views([b"sequence"], [0]), keys_from_lists([[b"meta"]])  # a field is read as rows are
 _ENTRIES_READ = 100  # of the outbox, each 256 KiB as a rule
+
+_log = log.logger(__name__)
 
 
 class RedisStore:
@@ -54,6 +56,8 @@ class RedisStore:
             if writable:
                 self._client.run(CREATE, [self._names.meta], [FORMAT, uuid.uuid4().hex])
             self._identity = self._find(clock.monotonic_s() + wait_s)
+            for doubt in doubts(self._client) if writable else ():
+                _log.warning("the online store's server may lose rows", reason=doubt)
         except BaseException:
             self._client.close()
             raise

@@ -57,7 +57,7 @@ def said_by_server(url: str, said: str) -> HotrowError:
         return gone(url)
     if said.startswith(_REFUSED_CREDENTIALS):
         return _refused(url, said)
-    if said.startswith("NOPERM"):
+    if said.startswith(("NOPERM", "The user executing the script")):
         remedy = "allow the user of online_store.username what docs/redis.md lists"
         return HotrowError(Code.FAILED_PRECONDITION, f"the online store at {url}: {said}; {remedy}")
     if "maxmemory" in said or "MISCONF" in said:

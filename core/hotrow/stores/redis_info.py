@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from hotrow.errors import HotrowError
 from hotrow.settings import OnlineStoreSettings
 from hotrow.stores.port import StoreInfo
 from hotrow.stores.redis_client import RedisClient
 from hotrow.stores.redis_script import FORMAT, Names
+
+_NOT_KEPT, _KEPT = "no append-only file", "append-only file, fsync "
 
 
 def describe(client: RedisClient, names: Names, settings: OnlineStoreSettings) -> StoreInfo:
@@ -19,7 +22,7 @@ def describe(client: RedisClient, names: Names, settings: OnlineStoreSettings) -
         "url": settings.url,
         "prefix": settings.prefix,
         "server": _version(server),
-        "persistence": persistence(server),
+        "persistence": _persistence(client, server),
         "maxmemory_policy": str(server.get("maxmemory_policy", "")),
     }
     return StoreInfo(
@@ -35,9 +38,27 @@ def describe(client: RedisClient, names: Names, settings: OnlineStoreSettings) -
     )
 
 
-def persistence(server: dict[str, Any]) -> str:
-    """Whether the server keeps what it holds, as far as it says."""
-    return "append-only file" if server.get("aof_enabled") else "no append-only file"
+def doubts(client: RedisClient) -> list[str]:
+    """Why the server may lose rows that were acknowledged; what it does not tell is no doubt."""
+    server: dict[str, Any] = dict(client.ask("INFO"))
+    found = []
+    kept = _persistence(client, server)
+    if kept in (_NOT_KEPT, _KEPT + "everysec", _KEPT + "no"):
+        found.append(f"{kept}: pushes that were acknowledged may be lost with the server")
+    policy = str(server.get("maxmemory_policy", ""))
+    if server.get("maxmemory") and policy not in ("noeviction", ""):
+        found.append(f"maxmemory-policy {policy}: rows may be evicted when memory is short; set noeviction")
+    return found
+
+
+def _persistence(client: RedisClient, server: dict[str, Any]) -> str:
+    if not server.get("aof_enabled"):
+        return _NOT_KEPT
+    try:
+        _, said = client.ask("CONFIG", "GET", "appendfsync")
+    except (HotrowError, ValueError):  # a server that somebody else manages tells no configuration
+        return _KEPT + "as configured"
+    return _KEPT + bytes(said).decode()
 
 
 def structure_problems(client: RedisClient, names: Names) -> list[str]:

@@ -2,9 +2,12 @@
 
 import itertools
 import os
+import re
 import signal
 import threading
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import numpy as np
@@ -12,6 +15,7 @@ import pytest
 from hotrow.codec.lookup import keys_from_lists, wanted_views
 from hotrow.errors import Code, HotrowError
 from hotrow.settings import OnlineStoreSettings
+from hotrow.stores import redis
 from hotrow.stores.open import check_exists, open_store
 from hotrow.stores.port import ABSENT, WRITTEN, Mark, Write, read_rows
 from hotrow.stores.redis import RedisStore, create_fresh
@@ -292,6 +296,51 @@ def test_verify_finds_what_does_not_fit(start, open_):
     server.ask("DEL", "hotrow:mark_order")
     server.ask("HSET", "hotrow:meta", "outbox", "0")
     assert len(store.verify()) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "reasons"),
+    [
+        (DURABLE, []),
+        (("--appendonly", "yes", "--appendfsync", "everysec"), ["everysec"]),
+        (("--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"), ["no append-only file", "allkeys-lru"]),
+    ],
+)
+def test_a_server_that_may_lose_rows_is_told_of(start, open_, monkeypatch, options, reasons):
+    """A warning for whoever starts the writer, with the reason."""
+    told = []
+    monkeypatch.setattr(redis, "_log", SimpleNamespace(warning=lambda _event, reason: told.append(reason)))
+    open_(start(*options))
+    assert len(told) == len(reasons)
+    assert all(reason in line for reason, line in zip(reasons, told, strict=True))
+
+
+def test_a_user_with_the_rights_that_the_page_lists(start):
+    """Everything the store does works for it, but for what it may not see; one with fewer is refused by name."""
+    rights = re.search(
+        r"a user with `([^`]+)`", (Path(__file__).parents[4] / "docs/redis.md").read_text(encoding="utf-8")
+    )[1]
+    assert "+config\\|get" in rights
+    rights = rights.replace("+config\\|get ", "")
+    server = start("--appendonly", "yes")
+    server.ask("ACL", "SETUSER", "hotrow", "on", ">secret", *rights.split())
+    server.ask("ACL", "SETUSER", "less", "on", ">secret", *rights.replace("+@write", "").split())
+    server.ask("ACL", "SETUSER", "default", "off")
+    store = RedisStore(settings_of(server, username="hotrow"), password="secret", writable=True)
+    put(store, [b"a", b"b"], watermark_us=1, mark=Mark(b"m", b"d"), outbox=[b"e"])
+    assert read_rows(store, [VIEW], [[b"a", b"b"]]) == [row(1, b"a"), row(1, b"b")]
+    store.put_schemas({b"schema_1": b"x"})
+    assert (store.schemas(), store.watermark_us(VIEW), store.verify()) == ({b"schema_1": b"x"}, 1, [])
+    assert store.remove(list(store.scan())) == 2
+    store.reserve_outbox(9)
+    assert (store.remove_outbox(9), store.info().details["persistence"]) == (1, "append-only file, fsync as configured")
+    store.close()
+    assert create_fresh(settings_of(server, username="hotrow"), "secret")
+    less = RedisStore(settings_of(server, username="less"), password="secret")
+    with pytest.raises(HotrowError, match=r"docs/redis\.md") as refusal:
+        put(less, [b"a"])
+    less.close()
+    assert refusal.value.code is Code.FAILED_PRECONDITION
 
 
 def test_valkey_is_the_same_adapter(start):
