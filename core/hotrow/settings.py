@@ -3,7 +3,8 @@
 This is the only module that reads the environment. The variables, for containers and tests:
 
     HOTROW_REGISTRY         registry                HOTROW_STORE_PATH      online_store.path
-    HOTROW_STORE_URL        online_store.url        HOTROW_STORE_PASSWORD  the password of a store on Redis or Valkey
+    HOTROW_STORE_URL        online_store.url        HOTROW_STORE_PASSWORD  of a store on Redis or Valkey
+    HOTROW_REGISTRY_PASSWORD  of a registry there
     HOTROW_SERVER_ADDRESS   server.address          HOTROW_INGEST_ADDRESS  ingest.address
     HOTROW_SERVER_WORKERS   server.workers          HOTROW_SERVER_LANE     server.lane
     HOTROW_LOG_LEVEL        log.level               HOTROW_LOG_JSON        log.json (true or false)
@@ -375,18 +376,18 @@ def kernel_cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hotrow" / "kernels"
 
 
-def store_password(store: OnlineStoreSettings) -> str:
-    """The password of the store's server: HOTROW_STORE_PASSWORD, or what the file holds; empty where there is neither.
+def server_password(variable: str, file: Path | None = None) -> str:
+    """The password of a server: in the environment, else in the file; empty where there is neither.
 
     No setting, so that no message and no state shows it. Raises FAILED_PRECONDITION for a file that cannot be read.
     """
-    if store.password_file is None or os.environ.get("HOTROW_STORE_PASSWORD"):
-        return os.environ.get("HOTROW_STORE_PASSWORD", "")
+    if file is None or os.environ.get(variable):
+        return os.environ.get(variable, "")
     try:
-        return store.password_file.read_text(encoding="utf-8").strip()
+        return file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        reason = f"{store.password_file} cannot be read ({error}); it is what online_store.password_file names"
-        raise HotrowError(Code.FAILED_PRECONDITION, reason, field="online_store.password_file") from None
+        field = "online_store.password_file"
+        raise HotrowError(Code.FAILED_PRECONDITION, f"{file}, {field}, cannot be read ({error})", field=field) from None
 
 
 def worker_environment() -> dict[str, str]:

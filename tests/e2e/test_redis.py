@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -135,6 +136,33 @@ def test_a_redis_that_stands_still_holds_nobody_for_long(repository, run, redis)
     with Caller(repository.settings.server.address) as caller:
         found = caller.read(*range(DRIVERS))
     assert all(value >= least for value, least in zip(found, load.acknowledged, strict=True))
+
+
+def test_the_registry_is_there_too(repository, redis, run):
+    """No folder of it on this machine; workers take the next head while they serve, also after the server was away."""
+    shutil.rmtree(repository.path / "registry")
+    file = repository.path / "hotrow.toml"
+    file.write_text(f'registry = "{redis.url}"\n' + file.read_text())
+    repository.apply()
+    assert not (repository.path / "registry").exists()
+    run("serve").wait_ready()
+    with Caller(repository.settings.server.address) as caller:
+        first = caller.head()
+        redis.kill()
+        time.sleep(1)
+        redis.start()
+        repository.apply("more")
+        until(lambda: caller.head() != first)
+        until(lambda: served(caller) == [1.0])
+
+
+def served(caller):
+    """What is read after a push, None while the server is away."""
+    try:
+        caller.push({1: 1.0})
+        return caller.read(1)
+    except grpc.RpcError:
+        return None
 
 
 def test_the_store_commands_work_on_redis(repository, run):

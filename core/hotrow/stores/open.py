@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from hotrow.errors import Code, HotrowError
 from hotrow.failpoint import Reached, unarmed
-from hotrow.settings import OnlineStoreSettings, store_password
+from hotrow.settings import OnlineStoreSettings, server_password
 from hotrow.stores.port import OnlineStore
 
 
@@ -25,7 +25,7 @@ def open_store(
     """
     # A technology is loaded where it is used.
     if not settings.embedded:
-        password = store_password(settings)
+        password = _password(settings)
         store: OnlineStore = _redis().RedisStore(
             settings, password=password, writable=writable, wait_s=wait_s, reached=reached
         )
@@ -47,7 +47,7 @@ def check_exists(settings: OnlineStoreSettings) -> None:
     if settings.embedded:
         found, place = settings.path.exists(), str(settings.path)
     else:
-        found = _redis().store_exists(settings, store_password(settings))
+        found = _redis().store_exists(settings, _password(settings))
         place = f"{settings.url} behind prefix {settings.prefix!r}"
     if not found:
         made_by = "`hotrow materialize` or `hotrow serve` makes it"
@@ -60,7 +60,7 @@ def create_fresh(settings: OnlineStoreSettings, *, wait_s: float) -> str:
     Raises FAILED_PRECONDITION while any process has an embedded store open.
     """
     if not settings.embedded:
-        emptied = _redis().create_fresh(settings, store_password(settings))
+        emptied = _redis().create_fresh(settings, _password(settings))
         return "the old rows are removed" if emptied else "there was no store"
     from hotrow.stores.lmdb import create_fresh  # noqa: PLC0415
 
@@ -98,3 +98,7 @@ def _redis() -> Any:
             f"a store on Redis or Valkey takes the package {error.name}: pip install 'hotrow[server,redis]'",
             field="online_store.type",
         ) from None
+
+
+def _password(settings: OnlineStoreSettings) -> str:
+    return server_password("HOTROW_STORE_PASSWORD", settings.password_file)

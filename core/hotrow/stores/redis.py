@@ -8,15 +8,16 @@ from hotrow import clock, log
 from hotrow.codec.lookup import Keys, Rows, Wanted, keys_from_lists, wanted_views
 from hotrow.errors import Code, HotrowError
 from hotrow.failpoint import Reached, unarmed
+from hotrow.redis.address import RedisAddress
+from hotrow.redis.client import RedisClient
+from hotrow.redis.failure import REFUSED, said_by_server
 from hotrow.settings import OnlineStoreSettings
 from hotrow.stores.check import check_writes
 from hotrow.stores.port import Done, StoredRow, StoreInfo, Waiting, Write, Written
-from hotrow.stores.redis_client import RedisAddress, RedisClient
-from hotrow.stores.redis_failure import gone
 from hotrow.stores.redis_info import describe, doubts, structure_problems
 from hotrow.stores.redis_read import Answer, RowReader
 from hotrow.stores.redis_scan import scan_keys, scan_rows
-from hotrow.stores.redis_script import CREATE, FORMAT, REMOVE, RENEW, RESERVE, WRITE, Names
+from hotrow.stores.redis_script import CREATE, FORMAT, GONE, REMOVE, RENEW, RESERVE, WRITE, Names
 from hotrow.stores.redis_write import outcomes_of, write_arguments
 
 _POLL_S = 0.05
@@ -61,7 +62,7 @@ class RedisStore:
         except BaseException:
             self._client.close()
             raise
-        self._reader = RowReader(settings.url, self._connect, timeout_s=settings.timeout_s)
+        self._reader = RowReader(self._client.address, self._connect, timeout_s=settings.timeout_s)
 
     @property
     def id(self) -> str:
@@ -176,12 +177,21 @@ class RedisStore:
     def _check_same(self, connection: Any) -> None:
         connection.send_command("HMGET", self._names.meta, "id", "epoch")
         if tuple(connection.read_response()) != self._identity:
-            raise gone(self._settings.url)
+            raise said_by_server(self._client.address, f"{REFUSED} {GONE}")
 
 
 def client_of(settings: OnlineStoreSettings, password: str) -> RedisClient:
     """Commands to the server of the settings; nothing is connected before the first."""
-    address = RedisAddress(settings.url, settings.username, password)
+    address = RedisAddress(
+        settings.url,
+        "the online store",
+        "online_store.url",
+        "set online_store.username, and the password in HOTROW_STORE_PASSWORD or in the file that "
+        "online_store.password_file names",
+        "online_store.password_file",
+        settings.username,
+        password,
+    )
     return RedisClient(address, timeout_s=settings.write_timeout_s, connect_timeout_s=settings.timeout_s)
 
 

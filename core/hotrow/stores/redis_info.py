@@ -3,9 +3,9 @@
 from typing import Any
 
 from hotrow.errors import HotrowError
+from hotrow.redis.client import RedisClient
 from hotrow.settings import OnlineStoreSettings
 from hotrow.stores.port import StoreInfo
-from hotrow.stores.redis_client import RedisClient
 from hotrow.stores.redis_script import FORMAT, Names
 
 _NOT_KEPT, _KEPT = "no append-only file", "append-only file, fsync "

@@ -29,8 +29,9 @@ from hotrow.codec.kernel_resp import (
 from hotrow.codec.lookup import Keys, Rows, Wanted
 from hotrow.codec.wire import Octets, Table
 from hotrow.errors import Code, HotrowError
+from hotrow.redis.address import RedisAddress
+from hotrow.redis.failure import away, said_by_server
 from hotrow.stores.port import Done
-from hotrow.stores.redis_failure import away, said_by_server
 
 _TICK_MS = 100  # how often what is under way is looked at while nothing arrives
 _FIRST_BYTES = 1 << 18
@@ -75,14 +76,14 @@ class RowReader:
     connection, which is tried again all the time.
     """
 
-    def __init__(self, url: str, connect: Callable[[], Any], *, timeout_s: float) -> None:
-        self._url = url
+    def __init__(self, address: RedisAddress, connect: Callable[[], Any], *, timeout_s: float) -> None:
+        self._address = address
         self._connect = connect
         self._timeout_s = timeout_s
         self._lock = threading.Lock()
         self._under_way: collections.deque[_UnderWay] = collections.deque()
         self._socket: socket.socket | None = None
-        self._down = away(url, "not connected yet")
+        self._down = away(address, "not connected yet")
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
         self._received: Octets = np.empty(_FIRST_BYTES, np.uint8)
@@ -122,7 +123,7 @@ class RowReader:
         """End the thread; what is under way fails."""
         self._closed.set()
         with self._lock:
-            thread, self._down = self._thread, away(self._url, "the store is closed")
+            thread, self._down = self._thread, away(self._address, "the store is closed")
             if self._socket is not None:
                 with contextlib.suppress(OSError):
                     self._socket.shutdown(socket.SHUT_RDWR)
@@ -171,7 +172,7 @@ class RowReader:
             return None
         except Exception as error:  # noqa: BLE001 - whatever it is, the thread goes on
             self._log.exception("connecting failed")
-            self._down = away(self._url, type(error).__name__)
+            self._down = away(self._address, type(error).__name__)
             return None
         opened = connection._sock  # noqa: SLF001 - redis-py connects and authenticates; the bytes are read here
         opened.setblocking(False)
@@ -192,7 +193,7 @@ class RowReader:
         except HotrowError as error:
             self._fail(connection, error)
         except (OSError, ValueError) as error:
-            self._fail(connection, away(self._url, str(error) or "it did not answer in time"))
+            self._fail(connection, away(self._address, str(error) or "it did not answer in time"))
         except Exception:  # noqa: BLE001 - whatever it is, callers get an answer and the thread goes on
             self._log.exception("reading from Redis failed")
             self._fail(connection, HotrowError(Code.INTERNAL, "internal error while rows were read"))
@@ -263,8 +264,8 @@ class RowReader:
         said = self._received[self._begin : min(self._end, self._begin + 4096)].tobytes()
         errors = [line[1:] for line in said.split(b"\r\n") if line.startswith(b"-")]
         if errors:
-            return said_by_server(self._url, errors[0].decode(errors="replace"))
-        return away(self._url, "its reply is not one to a read")
+            return said_by_server(self._address, errors[0].decode(errors="replace"))
+        return away(self._address, "its reply is not one to a read")
 
     def _fail(self, connection: Any, error: HotrowError) -> None:
         with self._lock:

@@ -4,8 +4,8 @@ import collections
 import re
 from collections.abc import Iterator
 
+from hotrow.redis.client import RedisClient
 from hotrow.stores.port import StoredRow
-from hotrow.stores.redis_client import RedisClient
 from hotrow.stores.redis_script import Names
 
 _KEYS_AT_ONCE = 500

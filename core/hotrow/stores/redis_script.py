@@ -14,11 +14,16 @@ Outcomes are told, and kept, as runs: how many rows were written, then how many 
 commas between. A script is all or nothing: Redis runs it alone, and for lack of memory refuses its first write or none.
 """
 
-import hashlib
 from dataclasses import dataclass
 
+from hotrow.redis.client import script
+from hotrow.redis.failure import REFUSED
+
 FORMAT = b"1"
-GONE = "HOTROWGONE"
+GONE = (
+    "the store is not the one that was opened: it was emptied or rebuilt, or the server lost its data; start hotrow "
+    "again, and run `hotrow store rebuild` if rows are missing"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,27 +62,15 @@ class Names:
         return self.prefix + b"outbox"
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
-    """The text of a script, and its SHA-1, by which Redis knows it."""
-
-    text: str
-    sha: str
-
-
-def _script(text: str) -> Script:
-    return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
-
-
 _SAME_STORE = f"""
 local meta = KEYS[1]
 local known = redis.call('HMGET', meta, 'id', 'epoch', 'sequence')
 if known[1] ~= ARGV[1] or known[2] ~= ARGV[2] then
-  return redis.error_reply('{GONE} the store is not the one that was opened')
+  return redis.error_reply('{REFUSED} {GONE}')
 end
 """
 
-CREATE = _script("""
+CREATE = script("""
 if redis.call('EXISTS', KEYS[1]) == 0 then
   redis.call('HSET', KEYS[1], 'format', ARGV[1], 'id', ARGV[2], 'epoch', 1, 'sequence', 0, 'rows', 0)
 end
@@ -85,7 +78,7 @@ return 1
 """)
 """KEYS: meta. ARGV: format, id."""
 
-RENEW = _script("""
+RENEW = script("""
 redis.call('HSET', KEYS[1], 'rows', 0)
 redis.call('HINCRBY', KEYS[1], 'epoch', 1)
 redis.call('HDEL', KEYS[1], 'marks', 'outbox')
@@ -199,14 +192,14 @@ replies[1] = changed and redis.call('HINCRBY', meta, 'sequence', 1) or before
 return replies
 """
 
-WRITE = _script(_SAME_STORE + _WRITE)
+WRITE = script(_SAME_STORE + _WRITE)
 """KEYS: meta, marks, mark order, watermarks, outbox, then the hash of each row. ARGV: id, epoch, now, how long and how
 many marks are kept, the number of writes; then of each write view id, watermark or empty, mark's name or empty, its
 digest, its note, the numbers of rows and of entries, the rows, the entries. Returns the sequence, then for each write
 'written' and the runs, 'replayed' with runs, sequence and note, or 'conflict'.
 """
 
-REMOVE = _script(
+REMOVE = script(
     _SAME_STORE
     + """
 local removed = 0
@@ -225,7 +218,7 @@ return removed
 )
 """KEYS: meta, then the hash of each row. ARGV: id, epoch, then view id and row of each."""
 
-RESERVE = _script(
+RESERVE = script(
     _SAME_STORE
     + """
 if tonumber(redis.call('HGET', meta, 'outbox') or '0') < tonumber(ARGV[3]) then

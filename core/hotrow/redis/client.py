@@ -1,6 +1,7 @@
 """Connections to Redis by redis-py, which knows how to connect, to authenticate and to talk TLS."""
 
 import contextlib
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,17 +11,21 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 from redis.retry import Retry
 
-from hotrow.stores.redis_failure import away, failed
-from hotrow.stores.redis_script import Script
+from hotrow.redis.address import RedisAddress
+from hotrow.redis.failure import away, failed
 
 
 @dataclass(frozen=True, slots=True)
-class RedisAddress:
-    """Where a Redis or Valkey server is, and as whom to come. `url` holds no password, and may be shown."""
+class Script:
+    """The text of a script, and its SHA-1, by which Redis knows it."""
 
-    url: str
-    username: str = ""
-    password: str = ""
+    text: str
+    sha: str
+
+
+def script(text: str) -> Script:
+    """A script of a text."""
+    return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
 class RedisClient:
@@ -31,7 +36,7 @@ class RedisClient:
     """
 
     def __init__(self, address: RedisAddress, *, timeout_s: float, connect_timeout_s: float) -> None:
-        self.url = address.url
+        self.address = address
         self._pool = redis.ConnectionPool.from_url(
             address.url,
             **({"username": address.username} if address.username else {}),
@@ -57,13 +62,13 @@ class RedisClient:
                 pipeline.execute_command(*command)  # type: ignore[no-untyped-call]
             return list(pipeline.execute())
 
-    def run(self, script: Script, keys: Sequence[bytes], arguments: Sequence[bytes | str | int]) -> Any:
+    def run(self, command: Script, keys: Sequence[bytes], arguments: Sequence[bytes | str | int]) -> Any:
         """What a script returns. It is named by its hash, and sent where the server does not know it."""
         with self.translated():
             try:
-                return self._redis.evalsha(script.sha, len(keys), *keys, *arguments)
+                return self._redis.evalsha(command.sha, len(keys), *keys, *arguments)
             except NoScriptError:
-                return self._redis.eval(script.text, len(keys), *keys, *arguments)
+                return self._redis.eval(command.text, len(keys), *keys, *arguments)
 
     def connection(self) -> Any:
         """A connection beside the pool, to be connected within `translated`."""
@@ -79,6 +84,6 @@ class RedisClient:
         try:
             yield
         except RedisError as error:
-            raise failed(self.url, error) from None
+            raise failed(self.address, error) from None
         except OSError as error:
-            raise away(self.url, str(error)) from None
+            raise away(self.address, str(error)) from None
