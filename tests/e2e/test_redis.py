@@ -83,6 +83,13 @@ class Load:
         for thread in self._threads:
             thread.join()
 
+    def check_found(self, caller):
+        """Calls failed with UNAVAILABLE alone, no read was older than what was acknowledged, and all of that is there."""
+        assert self.wrong == []
+        assert self.failures > 0
+        found = caller.read(*range(DRIVERS))
+        assert all(value >= least for value, least in zip(found, self.acknowledged, strict=True))
+
 
 def disturbed(load, disturb):
     """Some calls pass before, and every driver's after."""
@@ -107,11 +114,8 @@ def test_what_was_acknowledged_is_found_after_kills(repository, run, redis):
             disturbed(load, kill)
     finally:
         load.end()
-    assert load.wrong == []
-    assert load.failures > 0
     with Caller(repository.settings.server.address) as caller:
-        found = caller.read(*range(DRIVERS))
-        assert all(value >= least for value, least in zip(found, load.acknowledged, strict=True))
+        load.check_found(caller)
         again = caller.push({1: 1e9}, request_id="once")
         assert caller.push({1: 1e9}, request_id="once").results == again.results
         assert caller.read(1, min_token=again.token) == [1e9]
@@ -131,11 +135,8 @@ def test_a_redis_that_stands_still_holds_nobody_for_long(repository, run, redis)
         disturbed(load, stop)
     finally:
         load.end()
-    assert load.wrong == []
-    assert load.failures > 0
     with Caller(repository.settings.server.address) as caller:
-        found = caller.read(*range(DRIVERS))
-    assert all(value >= least for value, least in zip(found, load.acknowledged, strict=True))
+        load.check_found(caller)
 
 
 def test_the_registry_is_there_too(repository, redis, run):

@@ -13,7 +13,7 @@ from hotrow.redis.address import RedisAddress
 from hotrow.redis.client import RedisClient, script
 
 _PREFIX = "hotrow-registry:"
-_TIMEOUT_S = 2.0
+_TIMEOUT_S = 1.0  # for which a supervisor, which asks a few times a second, does nothing else
 _SWAP = script("""
 local current = redis.call('HGET', KEYS[1], 'document')
 if ARGV[1] == 'absent' and current or ARGV[1] == 'present' and current ~= ARGV[2] then return 0 end

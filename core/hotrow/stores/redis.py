@@ -17,7 +17,7 @@ from hotrow.stores.port import Done, StoredRow, StoreInfo, Waiting, Write, Writt
 from hotrow.stores.redis_info import describe, doubts, structure_problems
 from hotrow.stores.redis_read import Answer, RowReader
 from hotrow.stores.redis_scan import scan_keys, scan_rows
-from hotrow.stores.redis_script import CREATE, FORMAT, GONE, REMOVE, RENEW, RESERVE, WRITE, Names
+from hotrow.stores.redis_script import CREATE, FORMAT, GONE, REMOVE, RENEW, RESERVE, TRIM, WRITE, Names
 from hotrow.stores.redis_write import outcomes_of, write_arguments
 
 _POLL_S = 0.05
@@ -123,7 +123,8 @@ class RedisStore:
         return [Waiting(int(name.partition(b"-")[0]), data[b"d"]) for name, data in entries]
 
     def remove_outbox(self, through: int) -> int:
-        return int(self._client.ask("XTRIM", self._names.outbox, "MINID", "=", f"{through + 1}-0"))
+        keys = [self._names.meta, self._names.outbox]
+        return int(self._client.run(TRIM, keys, [*self._identity, f"{through + 1}-0"]))
 
     def reserve_outbox(self, through: int) -> None:
         self._client.run(RESERVE, [self._names.meta], [*self._identity, through])

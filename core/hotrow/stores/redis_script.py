@@ -228,3 +228,8 @@ return 1
 """
 )
 """KEYS: meta. ARGV: id, epoch, number."""
+
+TRIM = script(_SAME_STORE + "return redis.call('XTRIM', KEYS[2], 'MINID', '=', ARGV[3])")
+"""Whoever took entries from an older store must not remove those of a newer one. KEYS: meta, outbox. ARGV: id, epoch,
+the first entry to stay. Returns how many went.
+"""

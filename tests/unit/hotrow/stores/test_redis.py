@@ -19,6 +19,8 @@ from hotrow.stores import redis
 from hotrow.stores.open import check_exists, open_store
 from hotrow.stores.port import ABSENT, WRITTEN, Mark, Write, read_rows
 from hotrow.stores.redis import RedisStore, create_fresh
+from support.pki import make_pki
+from support.ports import free_ports
 from support.redis import RedisServer
 
 VIEW, OTHER = b"horses__", b"riders__"
@@ -138,8 +140,9 @@ def test_a_rebuilt_store_refuses_its_old_writer(start, open_):
         put(one, [b"a"], watermark_us=1, mark=Mark(b"m", b"d"), outbox=[b"e"])
     assert create_fresh(settings_of(server, prefix="h*[1]:"), "")
     assert not create_fresh(settings_of(server, prefix="none"), "")
-    with pytest.raises(HotrowError, match="rebuilt"):
-        put(store, [b"b"])
+    for act in (lambda: put(store, [b"b"]), lambda: store.remove_outbox(1), lambda: store.reserve_outbox(9)):
+        with pytest.raises(HotrowError, match="rebuilt"):
+            act()
     again = open_(server, prefix="h*[1]:")
     assert (again.id, again.epoch) == (store.id, store.epoch + 1)
     assert (list(again.scan()), again.read_outbox(0), again.watermark_us(VIEW)) == ([], [], None)
@@ -213,7 +216,17 @@ def test_a_server_that_stands_still_is_given_up_in_time(start, open_):
 def test_threads_share_a_connection_and_get_their_own_rows(start, open_):
     """Replies of any size, many under way at once; meanwhile the connections are cut, and nobody gets another's."""
     server = start()
-    store = open_(server, timeout_s=20.0)
+
+    def cut():
+        for _ in range(5):
+            time.sleep(0.05)
+            server.ask("CLIENT", "KILL", "TYPE", "normal")
+
+    check_own_rows(open_(server, timeout_s=20.0), cut)
+
+
+def check_own_rows(store, meanwhile=lambda: None):
+    """Threads read rows of many sizes; failures are UNAVAILABLE alone, and every row is the one that was asked for."""
     keys = [b"%d" % number for number in range(400)]
     rows = {key: row(1, key * (1 + int(key) * 40)) for key in keys}
     store.write([Write(VIEW, keys, [rows[key] for key in keys])])
@@ -235,9 +248,7 @@ def test_threads_share_a_connection_and_get_their_own_rows(start, open_):
     threads = [threading.Thread(target=look, args=(37 * number,)) for number in range(6)]
     for thread in threads:
         thread.start()
-    for _ in range(5):
-        time.sleep(0.05)
-        server.ask("CLIENT", "KILL", "TYPE", "normal")
+    meanwhile()
     for thread in threads:
         thread.join()
     assert wrong == []
@@ -252,6 +263,23 @@ def test_what_lies_behind_the_last_key_is_not_looked_at(start, open_):
     keys = keys_from_lists([[b"a"]])
     keys.offsets = np.concatenate((keys.offsets, np.full(3, 1 << 60)))
     assert store.read(wanted_views([VIEW], [0]), keys).listed() == [row(1, b"a")]
+
+
+def test_tls(start, open_, tmp_path):
+    """An authority and, where the server asks for one, a certificate are named in the URL; none, and a wrong one, are
+    refused. Threads that read and write at once share the connection.
+    """
+    pki = make_pki(tmp_path)
+    (port,) = free_ports(1)
+    files = ("--tls-cert-file", str(pki.server_cert), "--tls-key-file", str(pki.server_key))
+    server = start("--tls-port", str(port), *files, "--tls-ca-cert-file", str(pki.ca), "--tls-auth-clients", "yes")
+    url = f"rediss://localhost:{port}/0?ssl_ca_certs={pki.ca}"
+    certificate = f"&ssl_certfile={pki.client_cert}&ssl_keyfile={pki.client_key}"
+    for refused in (f"rediss://localhost:{port}/0", url, url + certificate.replace("client", "stranger")):
+        with pytest.raises(HotrowError) as refusal:
+            open_(server, url=refused)
+        assert refusal.value.code is Code.UNAVAILABLE
+    check_own_rows(open_(server, url=url + certificate, timeout_s=20.0))
 
 
 def test_a_closed_store_fails_reads(start, open_):
