@@ -4,7 +4,7 @@ This is the only module that reads the environment. The variables, for container
 
     HOTROW_REGISTRY         registry                HOTROW_STORE_PATH      online_store.path
     HOTROW_STORE_URL        online_store.url        HOTROW_STORE_PASSWORD  of a store on Redis or Valkey
-    HOTROW_REGISTRY_PASSWORD  of a registry there
+    HOTROW_REGISTRY_PASSWORD  of a registry there     HOTROW_SENTINEL_PASSWORD  of the Sentinels
     HOTROW_SERVER_ADDRESS   server.address          HOTROW_INGEST_ADDRESS  ingest.address
     HOTROW_SERVER_WORKERS   server.workers          HOTROW_SERVER_LANE     server.lane
     HOTROW_LOG_LEVEL        log.level               HOTROW_LOG_JSON        log.json (true or false)
@@ -79,14 +79,17 @@ class OnlineStoreSettings(_Section, frozen=True):
     Of "lmdb": `path` is its folder; `size_gib` bounds it: the map is sparse, and takes disk only as rows come.
 
     Of "redis" and "valkey": `url` is the server's, without a password, which is in the environment or in
-    `password_file`; `prefix` stands before all keys. A read fails when for `timeout_s` nothing comes, a write or a
-    command after `write_timeout_s`. `path` then only names the folder `<path>.run`, of what runs on this machine.
+    `password_file`; `prefix` stands before all keys. With `mode` "sentinel" it names the Sentinels, commas between, and
+    they name the server that is `primary`. A read fails when for `timeout_s` nothing comes, a write or a command after
+    `write_timeout_s`. `path` then only names the folder `<path>.run`, of what runs on this machine.
     """
 
     type: Literal["lmdb", "redis", "valkey"] = "lmdb"
     path: Path = Path("data/online")
     size_gib: Annotated[float, msgspec.Meta(gt=0, le=16384)] = 64.0
     url: str = ""
+    mode: Literal["single", "sentinel"] = "single"
+    primary: str = "mymaster"
     username: str = ""
     password_file: Path | None = None
     prefix: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] = "hotrow:"
@@ -331,31 +334,25 @@ def _absolute(settings: Settings) -> Settings:
     return replace(
         settings,
         registry=settings.registry if "://" in settings.registry else str(repo / settings.registry),
-        online_store=_absolute_store(settings.online_store, repo),
-        offline_store=replace(settings.offline_store, path=repo / settings.offline_store.path),
+        online_store=_absolute_paths(settings.online_store, repo),
+        offline_store=_absolute_paths(settings.offline_store, repo),
         server=_absolute_tls(settings.server, repo),
         ingest=_absolute_tls(settings.ingest, repo),
     )
 
 
-def _absolute_store(store: OnlineStoreSettings, repo: Path) -> OnlineStoreSettings:
-    file = None if store.password_file is None else repo / store.password_file
-    return msgspec.structs.replace(store, path=repo / store.path, password_file=file)
+def _absolute_paths(section: Any, repo: Path) -> Any:
+    if section is None:
+        return None
+    paths = {name: repo / value for name, value in msgspec.structs.asdict(section).items() if isinstance(value, Path)}
+    return msgspec.structs.replace(section, **paths)
 
 
 _Listener = TypeVar("_Listener", ServerSettings, IngestSettings)
 
 
 def _absolute_tls(listener: _Listener, repo: Path) -> _Listener:
-    def absolute(section: TlsSettings | CallerTlsSettings | None) -> Any:
-        if section is None:
-            return None
-        paths = {
-            name: repo / value for name, value in msgspec.structs.asdict(section).items() if isinstance(value, Path)
-        }
-        return msgspec.structs.replace(section, **paths)
-
-    tls, caller_tls = absolute(listener.tls), absolute(listener.caller_tls)
+    tls, caller_tls = _absolute_paths(listener.tls, repo), _absolute_paths(listener.caller_tls, repo)
     return msgspec.structs.replace(listener, tls=tls, caller_tls=caller_tls)
 
 

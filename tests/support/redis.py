@@ -13,17 +13,19 @@ WAIT_S = 60.0
 
 
 class RedisServer:
-    """One server process in a folder; `options` are those of its command line, which a start repeats."""
+    """One server process in a folder; `options` are those of its command line, which a start repeats. `config` is a
+    configuration file, and what stands behind it.
+    """
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, config: tuple[str, ...] = ()) -> None:
         program = shutil.which("redis-server") or shutil.which("valkey-server")
         if program is None:
             raise RuntimeError("these tests need redis-server on the path: apt-get install redis-server")
         (self.port,) = free_ports(1)
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._folder = folder
-        self._command = [program, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)]
-        self._command += ["--save", "", "--daemonize", "no", *options]
+        self._command = [program, *config, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)]
+        self._command += [*(() if config else ("--save", "")), "--daemonize", "no", *options]
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "RedisServer":
@@ -47,11 +49,15 @@ class RedisServer:
 
     def ask(self, *command: str) -> bytes:
         """The first line of the reply to a command."""
+        return self.reply(*command).partition(b"\r\n")[0]
+
+    def reply(self, *command: str) -> bytes:
+        """The reply to a command, as far as it comes at once."""
         with socket.create_connection(("127.0.0.1", self.port), WAIT_S) as opened:
             opened.sendall(b"*%d\r\n" % len(command))
             for word in command:
                 opened.sendall(b"$%d\r\n%s\r\n" % (len(word.encode()), word.encode()))
-            return opened.makefile("rb").readline().strip()
+            return opened.recv(1 << 16)
 
     def _answers(self) -> bool:
         with contextlib.suppress(OSError):

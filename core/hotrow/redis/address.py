@@ -8,7 +8,7 @@ class RedisAddress:
     """Where a Redis or Valkey server is, and as whom to come. `url` holds no password, and may be shown.
 
     `what` is kept there, `setting` names the url, and `credentials` says where user and password are set, the latter in
-    `secret_setting`.
+    `secret_setting`. With `primary` the hosts of the url are Sentinels, commas between, which know where it is.
     """
 
     url: str
@@ -18,6 +18,8 @@ class RedisAddress:
     secret_setting: str
     username: str = ""
     password: str = field(default="", repr=False)
+    primary: str = ""
+    sentinel_password: str = field(default="", repr=False)
 
     @property
     def place(self) -> str:

@@ -8,11 +8,15 @@ from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
+from redis.connection import parse_url
 from redis.exceptions import NoScriptError, RedisError
 from redis.retry import Retry
+from redis.sentinel import Sentinel, SentinelConnectionPool
 
 from hotrow.redis.address import RedisAddress
 from hotrow.redis.failure import away, failed
+
+_SENTINEL_PORT = 26379
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +41,10 @@ class RedisClient:
 
     def __init__(self, address: RedisAddress, *, timeout_s: float, connect_timeout_s: float) -> None:
         self.address = address
-        self._pool = redis.ConnectionPool.from_url(
-            address.url,
-            **({"username": address.username} if address.username else {}),
-            **({"password": address.password} if address.password else {}),
-            protocol=2,
-            socket_timeout=timeout_s,
-            **({} if address.url.startswith("unix:") else {"socket_connect_timeout": connect_timeout_s}),
-            retry=Retry(NoBackoff(), 0),
-            client_name="hotrow",
-        )
+        options: dict[str, Any] = {"protocol": 2, "socket_timeout": timeout_s, "retry": Retry(NoBackoff(), 0)}
+        if not address.url.startswith("unix:"):
+            options["socket_connect_timeout"] = connect_timeout_s
+        self._pool = _pool(address, options)
         self._redis = redis.Redis(connection_pool=self._pool)
 
     def ask(self, *command: bytes | str | int) -> Any:
@@ -87,3 +85,31 @@ class RedisClient:
             raise failed(self.address, error) from None
         except OSError as error:
             raise away(self.address, str(error)) from None
+
+
+def _pool(address: RedisAddress, options: dict[str, Any]) -> redis.ConnectionPool:
+    user = {"username": address.username} if address.username else {}
+    password = {"password": address.password} if address.password else {}
+    options = {**options, "client_name": "hotrow"}
+    if not address.primary:
+        return redis.ConnectionPool.from_url(address.url, **user, **password, **options)
+    scheme, _, rest = address.url.partition("://")
+    hosts, slash, path = rest.partition("/")
+    named = dict(parse_url(f"{scheme}://localhost{slash}{path}"))  # type: ignore[no-untyped-call]
+    tls = named.pop("connection_class", None) is not None
+    del named["host"]
+    secret = {"password": address.sentinel_password} if address.sentinel_password else {}
+    certificates = {name: value for name, value in named.items() if name.startswith("ssl")}
+    sentinel = Sentinel(  # type: ignore[no-untyped-call]
+        [_host(host) for host in hosts.split(",")],
+        sentinel_kwargs={**options, **certificates, **secret, "ssl": tls},
+    )
+    pool: redis.ConnectionPool = SentinelConnectionPool(  # type: ignore[no-untyped-call]
+        address.primary, sentinel, ssl=tls, **named, **user, **password, **options
+    )
+    return pool
+
+
+def _host(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return (host.strip("[]"), int(port)) if port.isdecimal() and host else (text.strip("[]"), _SENTINEL_PORT)

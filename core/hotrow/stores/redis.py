@@ -11,7 +11,7 @@ from hotrow.failpoint import Reached, unarmed
 from hotrow.redis.address import RedisAddress
 from hotrow.redis.client import RedisClient
 from hotrow.redis.failure import REFUSED, said_by_server
-from hotrow.settings import OnlineStoreSettings
+from hotrow.settings import OnlineStoreSettings, server_password
 from hotrow.stores.check import check_writes
 from hotrow.stores.port import Done, StoredRow, StoreInfo, Waiting, Write, Written
 from hotrow.stores.redis_info import describe, doubts, structure_problems
@@ -192,6 +192,8 @@ def client_of(settings: OnlineStoreSettings, password: str) -> RedisClient:
         "online_store.password_file",
         settings.username,
         password,
+        settings.primary if settings.mode == "sentinel" else "",
+        server_password("HOTROW_SENTINEL_PASSWORD"),
     )
     return RedisClient(address, timeout_s=settings.write_timeout_s, connect_timeout_s=settings.timeout_s)
 

@@ -61,8 +61,8 @@ def start(tmp_path):
     """Starts servers of the test's own."""
     started = []
 
-    def start_one(*options):
-        server = RedisServer(tmp_path / f"redis{len(started)}", *options)
+    def start_one(*options, config=()):
+        server = RedisServer(tmp_path / f"redis{len(started)}", *options, config=config)
         started.append(server)
         return server.start()
 
@@ -263,6 +263,51 @@ def test_what_lies_behind_the_last_key_is_not_looked_at(start, open_):
     keys = keys_from_lists([[b"a"]])
     keys.offsets = np.concatenate((keys.offsets, np.full(3, 1 << 60)))
     assert store.read(wanted_views([VIEW], [0]), keys).listed() == [row(1, b"a")]
+
+
+def test_a_sentinel_names_the_next_primary(start, open_, tmp_path):
+    """The primary dies: calls fail until its replica has taken over, which has what had reached it, and then go on."""
+    primary = start()
+    replica = start("--replicaof", "127.0.0.1", str(primary.port))
+    file = tmp_path / "sentinel.conf"
+    file.write_text(
+        f"sentinel monitor rides 127.0.0.1 {primary.port} 1\n"
+        "sentinel down-after-milliseconds rides 500\nsentinel failover-timeout rides 2000\n"
+    )
+    sentinel = start(config=(str(file), "--sentinel"))
+    url = f"redis://127.0.0.1:{free_ports(1)[0]},127.0.0.1:{sentinel.port}/0"
+    store = open_(primary, url=url, mode="sentinel", primary="rides")
+    first = put(store, [b"a"], mark=Mark(b"m", b"d"))
+    assert read_rows(store, [VIEW], [[b"a"]]) == [row(1, b"a")]
+    eventually_true(lambda: sentinel.ask("SENTINEL", "REPLICAS", "rides") == b"*1")
+    eventually_true(lambda: sentinel_sees_link(sentinel))
+    eventually_true(lambda: has_rows(replica))
+    primary.kill()
+    assert eventually(lambda: put(store, [b"b"]).outcomes) == bytes([WRITTEN])
+    assert eventually(lambda: read_rows(store, [VIEW], [[b"a", b"b"]])) == [row(1, b"a"), row(1, b"b")]
+    assert put(store, [b"a"], mark=Mark(b"m", b"d")) == first._replace(replayed=True)
+    primary.start()
+    eventually_true(lambda: has_rows(primary, 3))
+    assert put(store, [b"c"]).outcomes == bytes([WRITTEN])
+    assert read_rows(store, [VIEW], [[b"c"]]) == [row(1, b"c")]
+
+
+def has_rows(server, keys=2):
+    """Whether the row, and what goes with it, are there."""
+    return int(server.ask("DBSIZE").removeprefix(b":")) > keys
+
+
+def sentinel_sees_link(sentinel):
+    """Whether it has heard that the replica is linked to the primary, without which it would not choose it."""
+    return b"\r\nmaster-link-status\r\n$2\r\nok\r\n" in sentinel.reply("SENTINEL", "REPLICAS", "rides")
+
+
+def eventually_true(holds, timeout_s=30.0):
+    """Wait for it."""
+    until_s = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < until_s
+        time.sleep(0.05)
 
 
 def test_tls(start, open_, tmp_path):
