@@ -93,9 +93,13 @@ class ReadService:
         token = scanned.bytes_field(MIN_TOKEN)
         if token:
             wanted = decode_token(token, store_id=self._store.id, epoch=self._store.epoch)
-            if self._store.sequence() < wanted.sequence:
-                self._waiter.when_visible(wanted.sequence, call, lambda: self._answer_waited(read, call))
+            if self._late is not None:
+                self._late.sequence_later(
+                    lambda found: answer_late(call, lambda: self._answer_at(read, call, wanted.sequence, found))
+                )
                 return
+            self._answer_at(read, call, wanted.sequence, self._store.sequence())
+            return
         self._answer(read, call)
 
     def get_server_info(self, _request: bytes, call: Call) -> None:
@@ -156,6 +160,15 @@ class ReadService:
         if timer is not None:
             timer.ended("transform")
         return write_cells(plan, rows, read.sent, cells, n)
+
+    def _answer_at(self, read: Read, call: Call, sequence: int, found: int | HotrowError) -> None:
+        """Once the store shows the commit that the caller names; `found` is what it shows now."""
+        if isinstance(found, HotrowError):
+            call.fail(found)
+        elif found < sequence:
+            self._waiter.when_visible(sequence, call, lambda: self._answer_waited(read, call))
+        else:
+            self._answer(read, call)
 
     def _answer_waited(self, read: Read, call: Call) -> None:
         if read.timer is not None:

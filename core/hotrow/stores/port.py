@@ -123,6 +123,9 @@ class LateReads(Protocol):
     def read_later(self, wanted: Wanted, keys: Keys, done: Done) -> None:
         """As `OnlineStore.read`, with the rows or the error given to `done`, from any thread. Raises nothing."""
 
+    def sequence_later(self, done: Callable[[int | HotrowError], None]) -> None:
+        """As `OnlineStore.sequence`, likewise."""
+
 
 class OnlineStore(Protocol):
     """One online store, opened in one process. Readers may be many processes; one process at a time writes.

@@ -1,7 +1,7 @@
 """The store in Redis or Valkey: many processes on many machines read it, over one connection each."""
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from hotrow import clock, log
@@ -89,6 +89,14 @@ class RedisStore:
         replies = self._client.run(WRITE, keys, [*self._identity, *arguments])
         self._reached("after_write")
         return outcomes_of(writes, replies)
+
+    def sequence_later(self, done: Callable[[int | HotrowError], None]) -> None:
+        """As `sequence`, with the number or the error given to `done`, once, from any thread."""
+
+        def found(outcome: Rows | HotrowError) -> None:
+            done(int(outcome.one(0) or 0) if isinstance(outcome, Rows) else outcome)
+
+        self._reader.read(self._names.prefix, _SEQUENCE, _META, found)
 
     def sequence(self) -> int:
         answer = Answer()  # by the connection of the reads, which a server that stands still holds up but once

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import queue
 import re
 import signal
 import threading
@@ -422,3 +423,22 @@ def test_valkey_is_the_same_adapter(start):
     store = open_store(settings, writable=True)
     assert store.info().type == "valkey"
     store.close()
+
+
+def test_the_sequence_comes_late_too(start, open_):
+    """On the thread of the connection, from which the next read may be asked for; an error comes the same way."""
+    server = start()
+    store = open_(server)
+    sequence = put(store, [b"a"]).sequence
+    keys, outcomes = keys_from_lists([[b"a"]]), queue.SimpleQueue()
+
+    def found(outcome):
+        outcomes.put(outcome)
+        store.read_later(wanted_views([VIEW], [0]), keys, outcomes.put)
+
+    store.sequence_later(found)
+    assert outcomes.get(timeout=20) == sequence == store.sequence()
+    assert outcomes.get(timeout=20).listed() == [row(1, b"a")]
+    server.kill()
+    store.sequence_later(outcomes.put)
+    assert outcomes.get(timeout=20).code is Code.UNAVAILABLE
