@@ -108,8 +108,8 @@ def gc(*, repo: option.Repo = None, json: option.Json = False) -> None:
     """Remove what nobody can read any more: rows a day past their ttl, rows of views that are not served, and older
     stores that a `hotrow store rebuild` which came to its end has replaced.
 
-    A running ingest worker removes rows past their ttl itself, every ingest.gc_interval_s. It is the store's only
-    writer, and this refuses beside it: for the rest, stop `hotrow serve` first.
+    A running ingest worker removes rows past their ttl itself, every ingest.gc_interval_s. It is an LMDB store's only
+    writer, and this refuses beside it: for the rest, stop `hotrow serve` first. On Redis it may go on running.
     """
     from hotrow import clock  # noqa: PLC0415
     from hotrow.stores.maintenance import GcRules, longest_ttls  # noqa: PLC0415

@@ -31,9 +31,9 @@ _log = log.logger(__name__)
 class RedisStore:
     """An `OnlineStore` behind a prefix in one Redis or Valkey server. Threads may share it; a fork must not.
 
-    With `writable` the store is made if there is none; a reader waits up to `wait_s` for that. Several processes may
-    write: a write is one script. `password` goes with `settings.username`. What a reply to a write means is for the
-    server's configuration to say, see docs/durability.md. `reached` is for tests of crashes.
+    With `writable` the store is made if there is none; for up to `wait_s` a reader waits for that, both for the server.
+    Several processes may write: a write is one script. `password` goes with `settings.username`. What a reply to a
+    write means is for the server's configuration to say, see docs/durability.md. `reached` is for tests of crashes.
 
     Raises HotrowError: UNAVAILABLE where the server is away or has no such store yet, FAILED_PRECONDITION for wrong
     credentials and for a store of another format.
@@ -54,9 +54,7 @@ class RedisStore:
         self._reached = reached
         self._client = client_of(settings, password)
         try:
-            if writable:
-                self._client.run(CREATE, [self._names.meta], [FORMAT, uuid.uuid4().hex])
-            self._identity = self._find(clock.monotonic_s() + wait_s)
+            self._identity = self._find(clock.monotonic_s() + wait_s, writable=writable)
             for doubt in doubts(self._client) if writable else ():
                 _log.warning("the online store's server may lose rows", reason=doubt)
         except BaseException:
@@ -152,10 +150,12 @@ class RedisStore:
         self._reader.close()
         self._client.close()
 
-    def _find(self, until_s: float) -> tuple[bytes, bytes]:
-        """The store's id and epoch, once it is there."""
+    def _find(self, until_s: float, *, writable: bool) -> tuple[bytes, bytes]:
+        """The store's id and epoch, once it is there: the server may be starting, too."""
         while True:
             try:
+                if writable:
+                    self._client.run(CREATE, [self._names.meta], [FORMAT, uuid.uuid4().hex])
                 form, store_id, epoch = self._client.ask("HMGET", self._names.meta, "format", "id", "epoch")
             except HotrowError as error:
                 if error.code is not Code.UNAVAILABLE or clock.monotonic_s() >= until_s:

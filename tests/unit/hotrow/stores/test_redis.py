@@ -352,6 +352,16 @@ def test_a_reader_comes_before_the_writer(start, open_):
     check_exists(settings_of(server))
 
 
+def test_a_writer_waits_for_a_server_that_starts(start, open_):
+    """They are started together, as containers are."""
+    server = start()
+    server.kill()
+    starting = threading.Timer(0.5, server.start)
+    starting.start()
+    open_store(settings_of(server), writable=True, wait_s=30).close()
+    starting.join()
+
+
 def test_a_store_of_another_format_is_refused(start, open_):
     """By name, with what to do."""
     server = start()
