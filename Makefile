@@ -34,7 +34,7 @@ help:  ## List the targets
 run: $(VENV)/.ready-run  ## Build the demo repository, serve it, make one read and one push; ONCE=1 stops after that
 	@$(PY) examples/horse_colic/tour.py $(if $(ONCE),--once)
 
-test: check java go  ## All that CI runs: `make check`, `make java`, `make go`, then every test that is not marked slow
+test: check java go | redis-server  ## All that CI runs: `make check`, `make java`, `make go`, then every test that is not marked slow
 	@$(PY) -m pytest -m "not slow" --ignore=tests/faults -n 2 --dist loadfile --no-loadscope-reorder
 	@$(PY) -m pytest -m "not slow" tests/faults
 
@@ -121,13 +121,14 @@ jdk:
 	@javac -version 2>&1 | awk '{split($$2, v, "."); exit !(v[1] >= 17)}' || { echo "the Java client needs a JDK of" \
 	  "version 17 or later, and $$(javac -version 2>&1) is on the path: put a later one first" >&2; exit 1; }
 
-# Feast's online store, where the comparison needs it: from the system's packages, and only where root asks for it.
+# For the tests of the store on Redis, and for Feast's in the comparison: from the system's packages, and only where root
+# asks for it. A valkey-server does as well.
 redis-server:
-	@command -v redis-server >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
-	  && echo "installing redis-server from the system's packages" >&2 \
+	@command -v redis-server >/dev/null || command -v valkey-server >/dev/null || { \
+	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "installing redis-server from the system's packages" >&2 \
 	  && apt-get install -qq -y --no-install-recommends redis-server >/dev/null; } \
-	  || { echo "make bench-peers needs redis-server on the path: install it (apt-get install redis-server) and" \
-	  "run it again" >&2; exit 1; }
+	  || { echo "this needs redis-server on the path: install it (apt-get install redis-server) and make it again" >&2; \
+	  exit 1; }
 
 $(PY):
 	@test -n "$(PYTHON)" || { echo "hotrow needs Python 3.11 or later, and none was found on the path;" \

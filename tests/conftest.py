@@ -3,9 +3,20 @@
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # for `reference` and `support`
 
 settings.register_profile("hotrow", derandomize=True, deadline=None, max_examples=60)
 settings.load_profile("hotrow")
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory):
+    """A Redis that tests share, in memory alone: each has a prefix of its own, or empties it."""
+    from support.redis import RedisServer  # noqa: PLC0415 - on the path since a few lines ago
+
+    server = RedisServer(tmp_path_factory.mktemp("redis")).start()
+    yield server
+    server.kill()

@@ -3,6 +3,8 @@
 This is the only module that reads the environment. The variables, for containers and tests:
 
     HOTROW_REGISTRY         registry                HOTROW_STORE_PATH      online_store.path
+    HOTROW_STORE_URL        online_store.url        HOTROW_STORE_PASSWORD  of a store on Redis or Valkey
+    HOTROW_REGISTRY_PASSWORD  of a registry there     HOTROW_SENTINEL_PASSWORD  of the Sentinels
     HOTROW_SERVER_ADDRESS   server.address          HOTROW_INGEST_ADDRESS  ingest.address
     HOTROW_SERVER_WORKERS   server.workers          HOTROW_SERVER_LANE     server.lane
     HOTROW_LOG_LEVEL        log.level               HOTROW_LOG_JSON        log.json (true or false)
@@ -19,6 +21,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -29,6 +32,7 @@ FILE = "hotrow.toml"
 _OVERRIDES = {
     "HOTROW_REGISTRY": "registry",
     "HOTROW_STORE_PATH": "online_store.path",
+    "HOTROW_STORE_URL": "online_store.url",
     "HOTROW_OFFLINE_STORE_PATH": "offline_store.path",
     "HOTROW_SERVER_ADDRESS": "server.address",
     "HOTROW_SERVER_WORKERS": "server.workers",
@@ -70,11 +74,32 @@ class CallerTlsSettings(_Section, frozen=True):
 
 
 class OnlineStoreSettings(_Section, frozen=True):
-    """Where the online store is. `size_gib` bounds it: the map is sparse, and takes disk only as rows come."""
+    """Where the online store is.
 
-    type: Literal["lmdb"] = "lmdb"
+    Of "lmdb": `path` is its folder; `size_gib` bounds it: the map is sparse, and takes disk only as rows come.
+
+    Of "redis" and "valkey": `url` is the server's, without a password, which is in the environment or in
+    `password_file`; `prefix` stands before all keys. With `mode` "sentinel" it names the Sentinels, commas between, and
+    they name the server that is `primary`. A read fails when for `timeout_s` nothing comes, a write or a command after
+    `write_timeout_s`. `path` then only names the folder `<path>.run`, of what runs on this machine.
+    """
+
+    type: Literal["lmdb", "redis", "valkey"] = "lmdb"
     path: Path = Path("data/online")
     size_gib: Annotated[float, msgspec.Meta(gt=0, le=16384)] = 64.0
+    url: str = ""
+    mode: Literal["single", "sentinel"] = "single"
+    primary: str = "mymaster"
+    username: str = ""
+    password_file: Path | None = None
+    prefix: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] = "hotrow:"
+    timeout_s: Annotated[float, msgspec.Meta(ge=0.01, le=60)] = 1.0
+    write_timeout_s: Annotated[float, msgspec.Meta(ge=0.01, le=600)] = 10.0
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the store is in files of this machine, which one process writes; else it is a server's."""
+        return self.type == "lmdb"
 
 
 class OfflineStoreSettings(_Section, frozen=True):
@@ -279,11 +304,28 @@ def _check(settings: Settings, file: Path, origins: Mapping[str, str]) -> None:
             place = f"{origins[key]} (environment)" if key in origins else str(file)
             example = "write host:port, such as 127.0.0.1:6565 or [::1]:6565, with a port from 1 to 65535"
             raise invalid(f"{place}: {key!r}: {section.address!r} is not an address; {example}", field=key)
+    _check_store(settings.online_store, file, origins)
     if settings.server.address == settings.ingest.address:
         raise invalid(
             f"{file}: 'ingest.address' is the same as 'server.address' ({settings.server.address}); change one of them",
             field="ingest.address",
         )
+
+
+def _check_store(store: OnlineStoreSettings, file: Path, origins: Mapping[str, str]) -> None:
+    key = "online_store.url"
+    place = f"{origins[key]} (environment)" if key in origins else str(file)
+    url = urlsplit(store.url)
+    if store.embedded:
+        if store.url:
+            raise invalid(f"{place}: {key!r} is not of type 'lmdb'; set online_store.type, or remove it", field=key)
+        return
+    if url.scheme not in ("redis", "rediss", "unix"):
+        example = "write redis://host:6379/0, rediss:// for TLS, or unix:///path/to/socket"
+        raise invalid(f"{place}: {key!r}: {store.url!r} is not the address of a server; {example}", field=key)
+    if url.password or "password=" in url.query:
+        remedy = "put it in HOTROW_STORE_PASSWORD, or in a file that online_store.password_file names"
+        raise invalid(f"{place}: {key!r} holds a password, and is shown in messages; {remedy}", field=key)
 
 
 def _absolute(settings: Settings) -> Settings:
@@ -292,26 +334,25 @@ def _absolute(settings: Settings) -> Settings:
     return replace(
         settings,
         registry=settings.registry if "://" in settings.registry else str(repo / settings.registry),
-        online_store=replace(settings.online_store, path=repo / settings.online_store.path),
-        offline_store=replace(settings.offline_store, path=repo / settings.offline_store.path),
+        online_store=_absolute_paths(settings.online_store, repo),
+        offline_store=_absolute_paths(settings.offline_store, repo),
         server=_absolute_tls(settings.server, repo),
         ingest=_absolute_tls(settings.ingest, repo),
     )
+
+
+def _absolute_paths(section: Any, repo: Path) -> Any:
+    if section is None:
+        return None
+    paths = {name: repo / value for name, value in msgspec.structs.asdict(section).items() if isinstance(value, Path)}
+    return msgspec.structs.replace(section, **paths)
 
 
 _Listener = TypeVar("_Listener", ServerSettings, IngestSettings)
 
 
 def _absolute_tls(listener: _Listener, repo: Path) -> _Listener:
-    def absolute(section: TlsSettings | CallerTlsSettings | None) -> Any:
-        if section is None:
-            return None
-        paths = {
-            name: repo / value for name, value in msgspec.structs.asdict(section).items() if isinstance(value, Path)
-        }
-        return msgspec.structs.replace(section, **paths)
-
-    tls, caller_tls = absolute(listener.tls), absolute(listener.caller_tls)
+    tls, caller_tls = _absolute_paths(listener.tls, repo), _absolute_paths(listener.caller_tls, repo)
     return msgspec.structs.replace(listener, tls=tls, caller_tls=caller_tls)
 
 
@@ -330,6 +371,20 @@ def kernel_cache_folder() -> Path:
     if explicit:
         return Path(explicit).absolute()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hotrow" / "kernels"
+
+
+def server_password(variable: str, file: Path | None = None) -> str:
+    """The password of a server: in the environment, else in the file; empty where there is neither.
+
+    No setting, so that no message and no state shows it. Raises FAILED_PRECONDITION for a file that cannot be read.
+    """
+    if file is None or os.environ.get(variable):
+        return os.environ.get(variable, "")
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        field = "online_store.password_file"
+        raise HotrowError(Code.FAILED_PRECONDITION, f"{file}, {field}, cannot be read ({error})", field=field) from None
 
 
 def worker_environment() -> dict[str, str]:

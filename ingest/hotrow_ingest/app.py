@@ -14,7 +14,7 @@ from hotrow.rpc.call import Handler
 from hotrow.rpc.frame_server import FrameServer
 from hotrow.rpc.gate import Gate
 from hotrow.rpc.listener import Endpoint, Listener, ListenerOptions, serve
-from hotrow.settings import IngestSettings, Settings
+from hotrow.settings import Settings
 from hotrow.stores.open import open_store
 from hotrow.stores.port import OnlineStore
 from hotrow.supervisor.control import Ready, Refs, Serving, Start
@@ -91,7 +91,7 @@ def build_worker(start: Start) -> IngestWorker:
     serving = serve_first(served, start.refs, registry)
     offline = settings.offline_store
     log_drain = LogDrain(store, offline.path, interval_s=offline.flush_interval_s, reached=reached)
-    batcher = _batcher(settings.ingest, store, reached)
+    batcher = _batcher(settings, store, reached)
     max_future_us = round(settings.ingest.max_future_s * 1_000_000)
     pipeline = Pipeline(store, served, batcher, project=settings.project, max_future_us=max_future_us)
     gate = Gate()
@@ -107,13 +107,15 @@ def build_worker(start: Start) -> IngestWorker:
     return IngestWorker(store, served, registry, batcher, collector, log_drain, frames, listener, message)
 
 
-def _batcher(settings: IngestSettings, store: OnlineStore, reached: Reached) -> Batcher:
+def _batcher(settings: Settings, store: OnlineStore, reached: Reached) -> Batcher:
+    ingest = settings.ingest
+    at_once = ingest.durability == "os" and settings.online_store.embedded  # no commit waits for a disk or a server
     return Batcher(
         store,
-        queue_rows=settings.queue_rows,
-        queue_bytes=settings.queue_mib << 20,
-        max_batch_rows=settings.max_batch_rows,
-        burst_rows=_BURST_ROWS if settings.durability == "os" else 0,
+        queue_rows=ingest.queue_rows,
+        queue_bytes=ingest.queue_mib << 20,
+        max_batch_rows=ingest.max_batch_rows,
+        burst_rows=_BURST_ROWS if at_once else 0,
         reached=reached,
     )
 

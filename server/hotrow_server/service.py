@@ -17,9 +17,10 @@ from hotrow.registry.served import ServedSet
 from hotrow.registry.signature import Signed
 from hotrow.rpc.call import Call
 from hotrow.rpc.timing import StageTimer
-from hotrow.stores.port import OnlineStore
+from hotrow.stores.port import LateReads, OnlineStore
 from hotrow.v1.feature_server_pb2 import GetOnlineFeaturesRequest, GetServerInfoReply, ServedSnapshot
 
+from hotrow_server.late import answer_late
 from hotrow_server.plan import ENTITIES, MIN_TOKEN, REQUEST_DATA, CompiledSnapshot, ReadPlan, plan_read, with_layout
 from hotrow_server.sent import sent_rows
 from hotrow_server.signature import FindSigned, readable, unknown
@@ -67,6 +68,7 @@ class ReadService:
         find_signed: FindSigned = unknown,
     ) -> None:
         self._store = store
+        self._late = store if isinstance(store, LateReads) else None
         self._served = served
         self._about = about
         self._plans: Derived[ReadPlan] = Derived(served)
@@ -91,9 +93,13 @@ class ReadService:
         token = scanned.bytes_field(MIN_TOKEN)
         if token:
             wanted = decode_token(token, store_id=self._store.id, epoch=self._store.epoch)
-            if self._store.sequence() < wanted.sequence:
-                self._waiter.when_visible(wanted.sequence, call, lambda: self._answer_waited(read, call))
+            if self._late is not None:
+                self._late.sequence_later(
+                    lambda found: answer_late(call, lambda: self._answer_at(read, call, wanted.sequence, found))
+                )
                 return
+            self._answer_at(read, call, wanted.sequence, self._store.sequence())
+            return
         self._answer(read, call)
 
     def get_server_info(self, _request: bytes, call: Call) -> None:
@@ -155,14 +161,40 @@ class ReadService:
             timer.ended("transform")
         return write_cells(plan, rows, read.sent, cells, n)
 
+    def _answer_at(self, read: Read, call: Call, sequence: int, found: int | HotrowError) -> None:
+        """Once the store shows the commit that the caller names; `found` is what it shows now."""
+        if isinstance(found, HotrowError):
+            call.fail(found)
+        elif found < sequence:
+            self._waiter.when_visible(sequence, call, lambda: self._answer_waited(read, call))
+        else:
+            self._answer(read, call)
+
     def _answer_waited(self, read: Read, call: Call) -> None:
         if read.timer is not None:
             read.timer.ended("wait")
         self._answer(read, call)
 
     def _answer(self, read: Read, call: Call) -> None:
+        late = self._late
+        if late is None:
+            self._answer_rows(read, call, self._store.read(read.plan.wanted, read.keys))
+        else:
+            late.read_later(
+                read.plan.wanted,
+                read.keys,
+                lambda outcome: answer_late(call, lambda: self._answer_outcome(read, call, outcome)),
+            )
+
+    def _answer_outcome(self, read: Read, call: Call, outcome: Rows | HotrowError) -> None:
+        """On the store's thread."""
+        if isinstance(outcome, HotrowError):
+            call.fail(outcome)
+        elif not call.cancelled():
+            self._answer_rows(read, call, outcome)
+
+    def _answer_rows(self, read: Read, call: Call, rows: Rows) -> None:
         timer = read.timer
-        rows = self._store.read(read.plan.wanted, read.keys)
         if timer is None:
             call.reply(self.finish(read, rows))
             return

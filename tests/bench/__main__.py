@@ -19,11 +19,12 @@ from tests.bench.section import CALLERS, Bench, say
 from tests.bench.startup import measure_start
 from tests.bench.table import screen_text
 from tests.bench.transforms import measure_transforms
-from tests.bench.workload import WORKLOADS, measure_fallback, requests_table
+from tests.bench.workload import WORKLOADS, measure_fallback, measure_redis, requests_table
 
 SECTIONS: dict[str, Callable[[Bench], Section]] = {
     **WORKLOADS,
     "fallback": measure_fallback,
+    "redis": measure_redis,
     "fsync": measure_fsync,
     "beside": measure_beside,
     "start": measure_start,
@@ -34,8 +35,8 @@ SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "rows": measure_rows,
     "memory": measure_memory,
 }
-LONG = ("encoders", "rows", "memory")
-"""Sections that must be asked for: `rows` takes 7 GB of disk, all take some minutes."""
+LONG = ("redis", "encoders", "rows", "memory")
+"""Sections that must be asked for: `redis` needs redis-server, `rows` takes 7 GB of disk, all take some minutes."""
 
 
 def main() -> None:

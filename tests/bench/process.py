@@ -27,12 +27,16 @@ _CLI = (sys.executable, "-m", "hotrow.cli.main")
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a `hotrow serve` under measurement is set to, and how many drivers have rows in its store."""
+    """What a `hotrow serve` under measurement is set to, and how many drivers have rows in its store.
+
+    `redis` is the URL of a server that keeps the rows in place of LMDB.
+    """
 
     durability: str = "os"
     lane: str = "auto"
     workers: int = 1
     drivers: int = DRIVERS
+    redis: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,9 @@ def prepare(folder: Path, setup: Setup, definitions: str = "") -> None:
     server_port, ingest_port = free_ports(2)
     settings = {"server_port": server_port, "ingest_port": ingest_port, "workers": setup.workers}
     make_repository(folder, definitions, **settings, lane=setup.lane, durability=setup.durability)
+    if setup.redis:
+        file = folder / "hotrow.toml"
+        file.write_text(file.read_text().replace('type = "lmdb"', f'type = "redis"\nurl = "{setup.redis}"'))
     subprocess.run([*_CLI, "apply"], cwd=folder, check=True, capture_output=True)
 
 

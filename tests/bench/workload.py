@@ -1,4 +1,4 @@
-"""Sections `R1` to `W1000`, and `fallback`: what a request costs, beside the yardsticks of the same run."""
+"""Sections `R1` to `W1000`, `fallback` and `redis`: what a request costs, beside the yardsticks of the same run."""
 
 import contextlib
 import functools
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tests.bench.check import check_yardsticks, checked_reply
 from tests.bench.dataset import PUSHES, READS, workload_requests
 from tests.bench.measure import Contender, Ratio, Sample, interleaved, ratio, summary
+from tests.bench.peer_process import redis
 from tests.bench.process import INGEST_PUSH, PUSH, READ, Setup, Target, hotrow, yardstick
 from tests.bench.record import Figures, Section, Table, Value, rounded
 from tests.bench.section import COMPARED_CALLERS, Bench, say
@@ -33,6 +34,7 @@ REQUEST_COLUMNS = (
     "load cores",
 )
 FALLBACK = ("R1", "R2", "R3")
+REDIS = (*FALLBACK, "W1", "W1000")
 _BUSY = 0.9  # of a core, which is all that an interpreter has
 _WAYS = {"hotrow": "", "through": " through the server"}
 
@@ -70,6 +72,22 @@ def measure_fallback(bench: Bench) -> Section:
         cells = [_cell(bench, contenders[name], name, COMPARED_CALLERS) for name in requests]
     figures: Figures = {f"{cell.workload} x echo, lane off": _to_echo(cell, "hotrow") for cell in cells}
     return Section([_table("Requests with the lane off", cells)], figures)
+
+
+def measure_redis(bench: Bench) -> Section:
+    """Reads and pushes with the rows in Redis, in memory alone; what Redis itself spends is not in the CPU time."""
+    requests = {name: workload_requests(name) for name in REDIS}
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(redis(bench.folder))
+        setup = Setup(redis=f"redis://{server.address}/0")
+        served = stack.enter_context(hotrow(bench.folder / "redis", setup))
+        yardsticks = stack.enter_context(_yardsticks(served, requests, ("echo",)))
+        contenders = {name: _contenders(name, served, yardsticks, asked) for name, asked in requests.items()}
+        cells = [_cell(bench, contenders[name], name, callers) for name in requests for callers in bench.callers]
+    figures: Figures = {
+        f"{cell.workload} x echo, Redis": _to_echo(cell, "hotrow") for cell in cells if cell.callers == COMPARED_CALLERS
+    }
+    return Section([_table("Requests with the rows in Redis", cells)], figures)
 
 
 @contextlib.contextmanager

@@ -3,8 +3,10 @@
 import struct
 
 import pytest
+from hotrow.settings import OnlineStoreSettings
 from hotrow.stores.lmdb import LmdbStore
 from hotrow.stores.memory import MemoryStore
+from hotrow.stores.redis import RedisStore
 
 SIGN = 1 << 63
 
@@ -21,21 +23,36 @@ def make_row():
 
 
 @pytest.fixture(scope="session")
-def open_store():
+def redis_settings(request):
+    """Settings of a store on the tests' Redis, a store a folder; the server is started when it is first asked for."""
+
+    def make(folder):
+        server = request.getfixturevalue("redis_server")
+        return OnlineStoreSettings(type="redis", url=server.url, prefix=f"{folder}:"[-100:], timeout_s=30)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def open_store(redis_settings):
     """Opens an empty store of a kind in a folder."""
 
     def open_(kind, folder):
         if kind == "memory":
             return MemoryStore()
+        if kind == "redis":
+            return RedisStore(redis_settings(folder), writable=True)
         durability = "os" if kind == "lmdb-os" else "fsync"
         return LmdbStore(folder / "online", size_gib=0.25, writable=True, durability=durability)
 
     return open_
 
 
-@pytest.fixture(params=["memory", "lmdb", "lmdb-os"])
+@pytest.fixture(params=["memory", "lmdb", "lmdb-os", "redis"])
 def store(request, tmp_path, open_store):
     """Every kind of store, empty."""
+    if request.param == "redis":  # else every scan would go through the rows of the tests before
+        request.getfixturevalue("redis_server").ask("FLUSHALL")
     opened = open_store(request.param, tmp_path)
     yield opened
     opened.close()

@@ -7,11 +7,15 @@ from datetime import timedelta
 import pytest
 from hotrow import Code, Entity, FeatureService, FeatureView, Field, Float64, HotrowError, Int64, PushSource, String
 from hotrow.registry.folder import FolderBackend
+from hotrow.registry.redis import RedisBackend
 from hotrow.registry.registry import Registry
 from hotrow.registry.snapshot import Snapshot, in_namespace, snapshot_from_definitions
 from hotrow.schema.definitions import Found, collect_definitions
 
-BACKENDS = {"folder": lambda folder: FolderBackend(folder / "registry")}
+BACKENDS = {
+    "folder": lambda folder, _: FolderBackend(folder / "registry"),
+    "redis": lambda _, server: RedisBackend(server.url),
+}
 DRIVER = Entity("driver", join_keys={"driver_id": Int64})
 PROJECT = "rides"
 
@@ -19,7 +23,10 @@ PROJECT = "rides"
 @pytest.fixture(params=sorted(BACKENDS))
 def backends(request, tmp_path):
     """Opens the same, at first empty, registry again and again."""
-    return lambda: BACKENDS[request.param](tmp_path)
+    server = request.getfixturevalue("redis_server") if request.param == "redis" else None
+    if server is not None:
+        server.ask("FLUSHALL")
+    return lambda: BACKENDS[request.param](tmp_path, server)
 
 
 @pytest.fixture

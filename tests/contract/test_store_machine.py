@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hotrow.stores.lmdb import LmdbStore, create_fresh
 from hotrow.stores.port import ABSENT, SKIPPED_STALE, WRITTEN, Mark, StoredRow, Write, Written, read_rows
+from hotrow.stores.redis import RedisStore
+from hotrow.stores.redis import create_fresh as create_fresh_redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -27,9 +29,9 @@ class StoreMachine(RuleBasedStateMachine):
     last `number` of it.
     """
 
-    def __init__(self, kind, make_row, open_store):
+    def __init__(self, kind, make_row, open_store, renew_store):
         super().__init__()
-        self.kind, self.make_row, self.open_store = kind, make_row, open_store
+        self.kind, self.make_row, self.open_store, self.renew_store = kind, make_row, open_store, renew_store
         self.folder = Path(tempfile.mkdtemp())
         self.rows, self.marks, self.watermarks, self.schemas = {}, {}, {}, {}
         self.outbox, self.number = [], 0
@@ -37,6 +39,8 @@ class StoreMachine(RuleBasedStateMachine):
 
     def teardown(self):
         self.store.close()
+        if self.kind == "redis":
+            self.renew_store(self.kind, self.folder)  # or every scan would go through the rows of the runs before
         shutil.rmtree(self.folder)
 
     @rule(writes=st.lists(WRITES, min_size=1, max_size=3))
@@ -127,9 +131,7 @@ class StoreMachine(RuleBasedStateMachine):
         if self.kind != "memory":
             before = self.store.id, self.store.epoch + 1
             self.store.close()
-            aside = create_fresh(self.folder / "online")
-            assert aside is not None
-            shutil.rmtree(aside)
+            self.renew_store(self.kind, self.folder)
             self.store = self.open_store(self.kind, self.folder)
             assert (self.store.id, self.store.epoch) == before
             self.rows, self.marks, self.watermarks, self.schemas = {}, {}, {}, {}
@@ -152,34 +154,50 @@ class StoreMachine(RuleBasedStateMachine):
         assert self.store.info().outbox == len(self.outbox)
 
 
-def _run(kind, make_row, open_store, examples):
+@pytest.fixture
+def run(make_row, open_store, redis_settings):
+    """Runs the machine on a kind of store, so many times."""
+
+    def renew(kind, folder):
+        if kind == "redis":
+            assert create_fresh_redis(redis_settings(folder), "")
+            return
+        aside = create_fresh(folder / "online")
+        assert aside is not None
+        shutil.rmtree(aside)
+
+    return lambda kind, examples: _run(lambda: StoreMachine(kind, make_row, open_store, renew), examples)
+
+
+def _run(machine, examples):
     limits = settings(
         max_examples=examples,
         stateful_step_count=25,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
     )
-    run_state_machine_as_test(lambda: StoreMachine(kind, make_row, open_store), settings=limits)
+    run_state_machine_as_test(machine, settings=limits)
 
 
-@pytest.mark.parametrize("kind", ["memory", "lmdb"])
-def test_a_store_is_a_dict(kind, make_row, open_store):
+@pytest.mark.parametrize("kind", ["memory", "lmdb", "redis"])
+def test_a_store_is_a_dict(kind, run):
     """No sequence of calls, reopening and rebuilding tells a store from the model."""
-    _run(kind, make_row, open_store, examples=25)
+    run(kind, 25)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("kind", ["memory", "lmdb", "lmdb-os"])
-def test_a_store_is_a_dict_at_length(kind, make_row, open_store):
+@pytest.mark.parametrize("kind", ["memory", "lmdb", "lmdb-os", "redis"])
+def test_a_store_is_a_dict_at_length(kind, run):
     """The same, for longer."""
-    _run(kind, make_row, open_store, examples=500)
+    run(kind, 500)
 
 
-def test_the_store_is_of_its_kind(tmp_path, open_store):
-    """The machine does run on LMDB where it says so."""
-    store = open_store("lmdb", tmp_path)
-    assert isinstance(store, LmdbStore)
+@pytest.mark.parametrize(("kind", "expected"), [("lmdb", LmdbStore), ("redis", RedisStore)])
+def test_the_store_is_of_its_kind(tmp_path, open_store, kind, expected):
+    """The machine does run on LMDB, or Redis, where it says so."""
+    store = open_store(kind, tmp_path)
+    assert isinstance(store, expected)
     store.close()
 
 

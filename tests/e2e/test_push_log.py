@@ -29,12 +29,16 @@ WAIT_S = 60.0
 
 
 @pytest.fixture
-def store(tmp_path):
-    """A store with a view that is pushed only and one with a source, applied."""
+def store(request, tmp_path):
+    """A store with a view that is pushed only and one with a source, applied; on Redis where a test says so."""
     server, ingest = free_ports(2)
+    online_store = ""
+    if getattr(request, "param", "") == "redis":
+        url = request.getfixturevalue("redis_server").url
+        online_store = f'[online_store]\ntype = "redis"\nurl = "{url}"\nprefix = "{tmp_path.name}:"\n'
     (tmp_path / "hotrow.toml").write_text(
         f'project = "rides"\n[server]\naddress = "127.0.0.1:{server}"\nworkers = 1\n'
-        f'[ingest]\naddress = "127.0.0.1:{ingest}"\n[offline_store]\nflush_interval_s = 0.1\n'
+        f'[ingest]\naddress = "127.0.0.1:{ingest}"\n[offline_store]\nflush_interval_s = 0.1\n{online_store}'
     )
     rows = {"user_id": ["ann", "bob"], "shop": [1, 1], "rate": [0.25, 0.5]}
     at = [datetime(2024, 1, 1, tzinfo=UTC)] * 2
@@ -77,6 +81,10 @@ def now():
     return datetime.now(UTC)
 
 
+ON_BOTH = pytest.mark.parametrize("store", ["lmdb", "redis"], indirect=True)
+
+
+@ON_BOTH
 def test_a_training_set_has_what_was_read(store):
     """At the time of each read: pushed rows, deletions, rows of the source, and rows that are of the log alone."""
     keys = [("ann", 1), ("bob", 1), ("né\0w", -5)]
@@ -113,6 +121,7 @@ def test_a_training_set_has_what_was_read(store):
     assert offline(store, [("bob", 1)], [before - timedelta(seconds=1)])[0][:2] == (None, None)
 
 
+@ON_BOTH
 def test_online_and_offline_agree_on_every_tie(store):
     """Random pushes of few keys and few event times, with deletions and doubles: the last value is one and the same."""
     rng = random.Random(7)

@@ -26,21 +26,20 @@ def rebuild(*, repo: option.Repo = None, json: option.Json = False) -> None:
     """
     from hotrow.cli import materialize  # noqa: PLC0415
     from hotrow.repo.load import Load, open_sources  # noqa: PLC0415
-    from hotrow.stores.lmdb import create_fresh  # noqa: PLC0415
-    from hotrow.stores.lmdb_old import note_replaced  # noqa: PLC0415
+    from hotrow.stores.open import create_fresh, note_replaced  # noqa: PLC0415
 
     workspace = open_workspace(repo)
+    _check_stopped(workspace)
     branches = ["", *workspace.registry.refs(workspace.project).branches]
     snapshots = {branch: workspace.snapshot(branch) for branch in branches}
     ends = {branch: _watermarks(workspace, snapshot) for branch, snapshot in snapshots.items()}
     for snapshot in snapshots.values():
         open_sources(workspace, snapshot)  # says what is wrong while the old store is still there
     unlogged = _log_waiting(workspace)
-    aside = create_fresh(workspace.settings.online_store.path, wait_s=1.0)
+    became = create_fresh(workspace.settings.online_store, wait_s=1.0)
     if unlogged:
         render.warn(f"pushed rows that waited to be logged, if there were any, are lost with the old store: {unlogged}")
-    kept = f"the old store is in {aside}; once this has come to its end, `hotrow store gc` removes it"
-    render.note(kept if aside else "there was no store")
+    render.note(became)
     reports = []
     try:
         for branch, end_us in ends.items():
@@ -49,7 +48,7 @@ def rebuild(*, repo: option.Repo = None, json: option.Json = False) -> None:
     except BaseException:
         render.warn("the new store is not complete; put right what is said next and run `hotrow store rebuild` again")
         raise
-    note_replaced(workspace.settings.online_store.path)
+    note_replaced(workspace.settings.online_store)
     materialize.print_reports(reports, json=json)
     loaded = {report.view for report in reports}
     empty = sorted({name for snapshot in snapshots.values() for name in snapshot.views} - loaded)
@@ -58,16 +57,28 @@ def rebuild(*, repo: option.Repo = None, json: option.Json = False) -> None:
     render.warn("rows that were pushed to ONLINE alone are not rebuilt; let their producers push again")
 
 
+def _check_stopped(workspace: Workspace) -> None:
+    """An embedded store says itself who has it open; of one that is a server's, what runs on this machine is known."""
+    from hotrow.supervisor.state import read_state  # noqa: PLC0415
+
+    settings = workspace.settings
+    running = () if settings.online_store.embedded else read_state(settings).supervisors
+    if running:
+        raise HotrowError(
+            Code.FAILED_PRECONDITION,
+            f"hotrow runs on this store, under process {running[0].pid}; stop it here and on every other machine, and "
+            "rebuild again",
+        )
+
+
 def _log_waiting(workspace: Workspace) -> str:
     """Take what waits in the outbox to the log; returns why the store does not even open, where it does not."""
     from hotrow.offline.log_writer import LogWriter  # noqa: PLC0415
 
-    if not workspace.settings.online_store.path.exists():
-        return ""
     try:
         store = open_existing(workspace, writable=True)
     except HotrowError as error:
-        return error.message
+        return "" if error.code is Code.NOT_FOUND else error.message
     try:
         if store.info().outbox:
             writer = LogWriter(workspace.settings.offline_store.path, store)
@@ -110,12 +121,8 @@ def _watermarks(workspace: Workspace, snapshot: Snapshot) -> dict[str, int]:
 
 def open_existing(workspace: Workspace, *, writable: bool) -> OnlineStore:
     """Open the store; raises NOT_FOUND where there is none yet, and as `open_store` does."""
-    from hotrow.stores.open import open_store  # noqa: PLC0415
+    from hotrow.stores.open import check_exists, open_store  # noqa: PLC0415
 
     settings = workspace.settings
-    if not settings.online_store.path.exists():
-        raise HotrowError(
-            Code.NOT_FOUND,
-            f"there is no store at {settings.online_store.path} yet; `hotrow materialize` or `hotrow serve` makes it",
-        )
+    check_exists(settings.online_store)
     return open_store(settings.online_store, writable=writable, durability=settings.ingest.durability)

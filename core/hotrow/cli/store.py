@@ -108,13 +108,13 @@ def gc(*, repo: option.Repo = None, json: option.Json = False) -> None:
     """Remove what nobody can read any more: rows a day past their ttl, rows of views that are not served, and older
     stores that a `hotrow store rebuild` which came to its end has replaced.
 
-    A running ingest worker removes rows past their ttl itself, every ingest.gc_interval_s. It is the store's only
-    writer, and this refuses beside it: for the rest, stop `hotrow serve` first.
+    A running ingest worker removes rows past their ttl itself, every ingest.gc_interval_s. It is an LMDB store's only
+    writer, and this refuses beside it: for the rest, stop `hotrow serve` first. On Redis it may go on running.
     """
     from hotrow import clock  # noqa: PLC0415
-    from hotrow.stores.lmdb_old import remove_replaced  # noqa: PLC0415
     from hotrow.stores.maintenance import GcRules, longest_ttls  # noqa: PLC0415
     from hotrow.stores.maintenance import gc as collect  # noqa: PLC0415
+    from hotrow.stores.open import remove_replaced  # noqa: PLC0415
 
     workspace = open_workspace(repo)
     registry, refs = workspace.registry, workspace.registry.refs(workspace.project)
@@ -122,7 +122,7 @@ def gc(*, repo: option.Repo = None, json: option.Json = False) -> None:
     rules = GcRules(longest_ttls(map(registry.snapshot, refs.served())), unserved)
     store = open_existing(workspace, writable=True)
     try:
-        removed = remove_replaced(workspace.settings.online_store.path)
+        removed = remove_replaced(workspace.settings.online_store)
         report = collect(store, rules, now_us=clock.now_us())
     finally:
         store.close()

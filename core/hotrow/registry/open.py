@@ -1,22 +1,42 @@
 """Opening a registry by its location."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from hotrow.errors import Code, HotrowError, invalid
 from hotrow.registry.folder import FolderBackend
+from hotrow.registry.port import RegistryBackend
 from hotrow.registry.registry import Registry
+from hotrow.settings import server_password
+
+_REDIS = ("redis", "rediss", "unix")
 
 
 def open_registry(location: str) -> Registry:
-    """The registry at a location: the path of a folder, which the first apply makes.
+    """The registry at a location: the path of a folder, which the first apply makes, or the URL of a Redis or Valkey
+    server, `redis://`, `rediss://` or `unix://`.
 
-    Raises INVALID for an empty location and UNIMPLEMENTED for a URL of a kind that is not known.
+    Raises INVALID for an empty location and a URL with a password, UNIMPLEMENTED for a URL of a kind that is not known.
     """
     if not location:
         raise invalid("the registry's location is empty; name a folder", field="registry")
-    if "://" in location:
-        scheme = location.partition("://")[0]
-        raise HotrowError(
-            Code.UNIMPLEMENTED, f"there is no registry of the kind {scheme!r}; name a folder", field="registry"
-        )
-    return Registry(FolderBackend(Path(location)))
+    if "://" not in location:
+        return Registry(FolderBackend(Path(location)))
+    url = urlsplit(location)
+    if url.scheme not in _REDIS:
+        reason = f"there is no registry of the kind {url.scheme!r}; name a folder, or a redis:// url"
+        raise HotrowError(Code.UNIMPLEMENTED, reason, field="registry")
+    if url.password or "password=" in url.query:
+        raise invalid("the registry's url holds a password; put it into HOTROW_REGISTRY_PASSWORD", field="registry")
+    return Registry(_redis_backend(location))
+
+
+def _redis_backend(location: str) -> RegistryBackend:
+    try:
+        from hotrow.registry.redis import RedisBackend  # noqa: PLC0415 - a technology is loaded where it is used
+    except ModuleNotFoundError as error:
+        if error.name != "redis":
+            raise
+        reason = "a registry on Redis or Valkey takes the package redis: pip install 'hotrow[server,redis]'"
+        raise HotrowError(Code.FAILED_PRECONDITION, reason, field="registry") from None
+    return RedisBackend(location, server_password("HOTROW_REGISTRY_PASSWORD"))

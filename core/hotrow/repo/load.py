@@ -95,7 +95,8 @@ def run_load(
     if not sources:
         return []
     settings = link.quiet(workspace.settings)
-    remote = link.worker_is_remote(settings)
+    # A store that is a server's can be read from here, wherever the worker is that writes it.
+    remote = settings.online_store.embedded and link.worker_is_remote(settings)
     if remote:
         _without_watermarks(settings, say, needed=load.since_stored)
     else:

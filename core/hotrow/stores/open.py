@@ -1,9 +1,12 @@
 """The store that the settings name."""
 
-from typing import Literal
+import importlib
+from pathlib import Path
+from typing import Any, Literal
 
+from hotrow.errors import Code, HotrowError
 from hotrow.failpoint import Reached, unarmed
-from hotrow.settings import OnlineStoreSettings
+from hotrow.settings import OnlineStoreSettings, server_password
 from hotrow.stores.port import OnlineStore
 
 
@@ -15,12 +18,19 @@ def open_store(
     wait_s: float = 0.0,
     reached: Reached = unarmed,
 ) -> OnlineStore:
-    """Open it in this process, which must have been spawned and not forked; errors are those of `LmdbStore`.
+    """Open it in this process, which must have been spawned and not forked; errors are those of the adapter.
 
     Up to `wait_s`, a reader waits for the writer to make the store, and a writer for its predecessor to end.
-    `reached` is for tests of crashes (`hotrow.failpoint`).
+    `durability` is an embedded store's. `reached` is for tests of crashes (`hotrow.failpoint`).
     """
-    from hotrow.stores.lmdb import LmdbStore  # noqa: PLC0415 - a technology is loaded where it is used
+    # A technology is loaded where it is used.
+    if not settings.embedded:
+        password = _password(settings)
+        store: OnlineStore = _redis().RedisStore(
+            settings, password=password, writable=writable, wait_s=wait_s, reached=reached
+        )
+        return store
+    from hotrow.stores.lmdb import LmdbStore  # noqa: PLC0415
 
     return LmdbStore(
         settings.path,
@@ -30,3 +40,65 @@ def open_store(
         wait_s=wait_s,
         reached=reached,
     )
+
+
+def check_exists(settings: OnlineStoreSettings) -> None:
+    """Raises NOT_FOUND, with the remedy, where there is no store yet; for a store that is a server's, its errors."""
+    if settings.embedded:
+        found, place = settings.path.exists(), str(settings.path)
+    else:
+        found = _redis().store_exists(settings, _password(settings))
+        place = f"{settings.url} behind prefix {settings.prefix!r}"
+    if not found:
+        made_by = "`hotrow materialize` or `hotrow serve` makes it"
+        raise HotrowError(Code.NOT_FOUND, f"there is no store at {place} yet; {made_by}")
+
+
+def create_fresh(settings: OnlineStoreSettings, *, wait_s: float) -> str:
+    """Put an empty store of the next epoch in the place of what is there, for a rebuild; says what became of that.
+
+    Raises FAILED_PRECONDITION while any process has an embedded store open.
+    """
+    if not settings.embedded:
+        emptied = _redis().create_fresh(settings, _password(settings))
+        return "the old rows are removed" if emptied else "there was no store"
+    from hotrow.stores.lmdb import create_fresh  # noqa: PLC0415
+
+    aside = create_fresh(settings.path, wait_s=wait_s)
+    if aside is None:
+        return "there was no store"
+    return f"the old store is in {aside}; once this has come to its end, `hotrow store gc` removes it"
+
+
+def note_replaced(settings: OnlineStoreSettings) -> None:
+    """A rebuild has come to its end: what `create_fresh` put aside is not needed any more."""
+    if settings.embedded:
+        from hotrow.stores import lmdb_old  # noqa: PLC0415
+
+        lmdb_old.note_replaced(settings.path)
+
+
+def remove_replaced(settings: OnlineStoreSettings) -> list[Path]:
+    """Delete what was put aside and is not needed any more; returns the folders."""
+    if not settings.embedded:
+        return []
+    from hotrow.stores import lmdb_old  # noqa: PLC0415
+
+    return lmdb_old.remove_replaced(settings.path)
+
+
+def _redis() -> Any:
+    try:
+        return importlib.import_module("hotrow.stores.redis")
+    except ModuleNotFoundError as error:
+        if error.name not in ("redis", "hiredis"):
+            raise
+        raise HotrowError(
+            Code.FAILED_PRECONDITION,
+            f"a store on Redis or Valkey takes the package {error.name}: pip install 'hotrow[server,redis]'",
+            field="online_store.type",
+        ) from None
+
+
+def _password(settings: OnlineStoreSettings) -> str:
+    return server_password("HOTROW_STORE_PASSWORD", settings.password_file)

@@ -6,11 +6,12 @@ a row is never shorter than its header, and `VERSION` is the slice of the header
 event time, then created time, each big-endian with the sign bit flipped, so that bytes compare as times do.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from hotrow.codec.lookup import Keys, Rows, Wanted, keys_from_lists, wanted_views
+from hotrow.errors import HotrowError
 
 VIEW_ID_BYTES = 8
 MAX_KEY_BYTES = 480
@@ -109,6 +110,21 @@ def read_rows(store: "OnlineStore", view_ids: Sequence[bytes], keys: Sequence[Se
     sets = [[*one, *[b""] * (most - len(one))] for one in keys]  # a store takes as many of each
     rows = store.read(wanted_views(view_ids, range(len(sets))), keys_from_lists(sets))
     return [rows.one(number * most + row) for number, one in enumerate(keys) for row in range(len(one))]
+
+
+Done = Callable[[Rows | HotrowError], None]
+"""Gets the outcome of a read, once. It must not wait for another read of the same store."""
+
+
+@runtime_checkable
+class LateReads(Protocol):
+    """Of a store whose reads take a round trip: nobody has to wait for it."""
+
+    def read_later(self, wanted: Wanted, keys: Keys, done: Done) -> None:
+        """As `OnlineStore.read`, with the rows or the error given to `done`, from any thread. Raises nothing."""
+
+    def sequence_later(self, done: Callable[[int | HotrowError], None]) -> None:
+        """As `OnlineStore.sequence`, likewise."""
 
 
 class OnlineStore(Protocol):

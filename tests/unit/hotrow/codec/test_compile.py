@@ -15,7 +15,10 @@ KERNELS = {
     "kernel_decode": ["check_row"],
     "kernel_reply": ["respond", "decode", "encode"],
     "kernel_gather": ["gather"],
+    "kernel_resp": ["write_read", "find_values", "take_values"],
     "kernel_hash": ["hash_octets"],
+    "kernel_asof": ["keep_best"],
+    "kernel_log": ["split_keys"],
     "kernel_type": ["see"],
 }
 SECOND = f"""

@@ -1,0 +1,1 @@
+"""A Redis or Valkey server as a place to keep things: connections, scripts, and failures in hotrow's words."""

@@ -1,0 +1,115 @@
+"""Connections to Redis by redis-py, which knows how to connect, to authenticate and to talk TLS."""
+
+import contextlib
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.connection import parse_url
+from redis.exceptions import NoScriptError, RedisError
+from redis.retry import Retry
+from redis.sentinel import Sentinel, SentinelConnectionPool
+
+from hotrow.redis.address import RedisAddress
+from hotrow.redis.failure import away, failed
+
+_SENTINEL_PORT = 26379
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """The text of a script, and its SHA-1, by which Redis knows it."""
+
+    text: str
+    sha: str
+
+
+def script(text: str) -> Script:
+    """A script of a text."""
+    return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+class RedisClient:
+    """Commands and scripts to one server, from a pool of connections that threads share.
+
+    Nothing is sent twice: a command whose reply was lost may have been carried out, and only its caller can tell what
+    that means. Every failure is a HotrowError.
+    """
+
+    def __init__(self, address: RedisAddress, *, timeout_s: float, connect_timeout_s: float) -> None:
+        self.address = address
+        options: dict[str, Any] = {"protocol": 2, "socket_timeout": timeout_s, "retry": Retry(NoBackoff(), 0)}
+        if not address.url.startswith("unix:"):
+            options["socket_connect_timeout"] = connect_timeout_s
+        self._pool = _pool(address, options)
+        self._redis = redis.Redis(connection_pool=self._pool)
+
+    def ask(self, *command: bytes | str | int) -> Any:
+        """The reply to a command, as redis-py gives it: bytes, numbers and lists."""
+        with self.translated():
+            return self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
+
+    def ask_all(self, commands: Sequence[Sequence[bytes | str | int]]) -> list[Any]:
+        """The replies to commands that are sent together."""
+        with self.translated():
+            pipeline = self._redis.pipeline(transaction=False)
+            for command in commands:
+                pipeline.execute_command(*command)  # type: ignore[no-untyped-call]
+            return list(pipeline.execute())
+
+    def run(self, command: Script, keys: Sequence[bytes], arguments: Sequence[bytes | str | int]) -> Any:
+        """What a script returns. It is named by its hash, and sent where the server does not know it."""
+        with self.translated():
+            try:
+                return self._redis.evalsha(command.sha, len(keys), *keys, *arguments)
+            except NoScriptError:
+                return self._redis.eval(command.text, len(keys), *keys, *arguments)
+
+    def connection(self) -> Any:
+        """A connection beside the pool, to be connected within `translated`."""
+        return self._pool.make_connection()
+
+    def close(self) -> None:
+        """Close what is not in use."""
+        self._pool.disconnect()
+
+    @contextlib.contextmanager
+    def translated(self) -> Iterator[None]:
+        """Failures of redis-py in hotrow's words."""
+        try:
+            yield
+        except RedisError as error:
+            raise failed(self.address, error) from None
+        except OSError as error:
+            raise away(self.address, str(error)) from None
+
+
+def _pool(address: RedisAddress, options: dict[str, Any]) -> redis.ConnectionPool:
+    user = {"username": address.username} if address.username else {}
+    password = {"password": address.password} if address.password else {}
+    options = {**options, "client_name": "hotrow"}
+    if not address.primary:
+        return redis.ConnectionPool.from_url(address.url, **user, **password, **options)
+    scheme, _, rest = address.url.partition("://")
+    hosts, slash, path = rest.partition("/")
+    named = dict(parse_url(f"{scheme}://localhost{slash}{path}"))  # type: ignore[no-untyped-call]
+    tls = named.pop("connection_class", None) is not None
+    del named["host"]
+    secret = {"password": address.sentinel_password} if address.sentinel_password else {}
+    certificates = {name: value for name, value in named.items() if name.startswith("ssl")}
+    sentinel = Sentinel(  # type: ignore[no-untyped-call]
+        [_host(host) for host in hosts.split(",")],
+        sentinel_kwargs={**options, **certificates, **secret, "ssl": tls},
+    )
+    pool: redis.ConnectionPool = SentinelConnectionPool(  # type: ignore[no-untyped-call]
+        address.primary, sentinel, ssl=tls, **named, **user, **password, **options
+    )
+    return pool
+
+
+def _host(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return (host.strip("[]"), int(port)) if port.isdecimal() and host else (text.strip("[]"), _SENTINEL_PORT)

@@ -1,0 +1,70 @@
+"""What a failure of Redis means, in hotrow's words."""
+
+from redis.exceptions import (
+    AuthenticationError,
+    AuthenticationWrongNumberOfArgsError,
+    BusyLoadingError,
+    NoPermissionError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from hotrow.errors import Code, HotrowError
+from hotrow.redis.address import RedisAddress
+
+REFUSED = "HOTROW"
+"""Begins what a script of ours answers where it refuses; the rest is for people."""
+
+_RETRY_AFTER_S = 0.2
+_REFUSED_CREDENTIALS = ("NOAUTH", "WRONGPASS", "invalid username-password", "invalid password", "AUTH ")
+_AWAY = {
+    ReadOnlyError: "it is a replica, which takes no writes",
+    BusyLoadingError: "it loads its data",
+    RedisTimeoutError: "it did not answer in time, and whether a write was carried out is not known",
+}
+
+
+def away(address: RedisAddress, reason: str) -> HotrowError:
+    """That the server cannot be reached, or does not answer."""
+    message = f"{address.place} cannot be reached: {reason}; see that the server runs, and {address.setting}"
+    return HotrowError(Code.UNAVAILABLE, message, retry_after_s=_RETRY_AFTER_S)
+
+
+def failed(address: RedisAddress, error: RedisError) -> HotrowError:
+    """What a failure that redis-py raised means."""
+    said = str(error)
+    for kind, reason in _AWAY.items():
+        if isinstance(error, kind):
+            return away(address, reason)
+    if isinstance(error, AuthenticationError | AuthenticationWrongNumberOfArgsError):
+        return _refused(address, said)
+    if isinstance(error, NoPermissionError):
+        said = f"NOPERM {said}"
+    return said_by_server(address, said) if isinstance(error, ResponseError) else away(address, said)
+
+
+def said_by_server(address: RedisAddress, said: str) -> HotrowError:
+    """What an error that the server answered with means."""
+    if said.startswith(REFUSED):
+        return HotrowError(Code.FAILED_PRECONDITION, f"{address.place}: {said.removeprefix(REFUSED).lstrip()}")
+    if said.startswith(_REFUSED_CREDENTIALS):
+        return _refused(address, said)
+    if said.startswith(("NOPERM", "The user executing the script")):
+        remedy = "allow that user what docs/redis.md lists"
+        return HotrowError(Code.FAILED_PRECONDITION, f"{address.place}: {said}; {remedy}")
+    if "maxmemory" in said or "MISCONF" in said:
+        remedy = "make room on its disk" if "MISCONF" in said else "make room, or raise its maxmemory"
+        return HotrowError(Code.EXHAUSTED, f"{address.place} is full, and nothing was written ({said}); {remedy}")
+    if said.startswith(("BUSY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "READONLY")):
+        return away(address, said)
+    return HotrowError(Code.FAILED_PRECONDITION, f"{address.place} refuses a command: {said}")
+
+
+def _refused(address: RedisAddress, said: str) -> HotrowError:
+    return HotrowError(
+        Code.FAILED_PRECONDITION,
+        f"{address.place} refuses these credentials ({said}); {address.credentials}",
+        field=address.secret_setting,
+    )

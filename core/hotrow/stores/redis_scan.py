@@ -1,0 +1,46 @@
+"""Looks through all rows of a store in Redis, by SCAN."""
+
+import collections
+import re
+from collections.abc import Iterator
+
+from hotrow.redis.client import RedisClient
+from hotrow.stores.port import StoredRow
+from hotrow.stores.redis_script import Names
+
+_KEYS_AT_ONCE = 500
+_REMEMBERED = 1 << 16
+_SPECIAL = re.compile(rb"([\[\]*?^\\-])")
+
+
+def scan_rows(client: RedisClient, names: Names, view_id: bytes | None) -> Iterator[StoredRow]:
+    """Every row, or every row of a view."""
+    start = len(names.rows)
+    for keys in scan_keys(client, names):
+        hashes = client.ask_all([("HGETALL", key) for key in keys])
+        for key, rows in zip(keys, hashes, strict=True):
+            for view, row in rows.items():
+                if view_id is None or view == view_id:
+                    yield StoredRow(view, key[start:], row)
+
+
+def scan_keys(client: RedisClient, names: Names) -> Iterator[list[bytes]]:
+    """The keys of all rows, some at a time, each once.
+
+    SCAN may give a key again after the server has made its table smaller: those of the buckets that have become one,
+    which it visits one after another. So it is among the last that were given, and to remember these is enough.
+    """
+    pattern = _SPECIAL.sub(rb"\\\1", names.rows) + b"*"
+    given: collections.OrderedDict[bytes, None] = collections.OrderedDict()
+    cursor: int | bytes = 0
+    while True:
+        cursor, found = client.ask("SCAN", cursor, "MATCH", pattern, "COUNT", _KEYS_AT_ONCE)
+        keys = [key for key in dict.fromkeys(found) if key not in given]
+        for key in keys:
+            given[key] = None
+        while len(given) > _REMEMBERED:
+            given.popitem(last=False)
+        if keys:
+            yield keys
+        if not int(cursor):
+            return
