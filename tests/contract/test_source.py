@@ -3,6 +3,7 @@
 Another adapter is one more entry of `_HOLDERS`: it puts a table of rows where its reader finds them.
 """
 
+import contextlib
 import sqlite3
 from datetime import UTC, datetime, timedelta
 
@@ -222,6 +223,33 @@ def test_digest_and_versions_change_with_the_rows(hold, tmp_path):
     other = _open(hold(_rows(9, seed=2)))
     assert other.digest() != before
     assert not {part.version() for part in other.parts} & set(versions)
+
+
+def test_rows_in_a_write_ahead_log_make_another_version_and_reading_makes_none(tmp_path):
+    """Also where the path is a link: SQLite has its log beside the file that it leads to."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "x.db").symlink_to(tmp_path / "there" / "real.db")
+    wanted = SourceColumns("stats", (Column("id", Int64, key=True),), "at")
+
+    def version():
+        source = SqliteSource("x.db", query="SELECT * FROM x", event_time="at")
+        (part,) = open_source(source, tmp_path, wanted).parts
+        assert sum(batch.rows.num_rows for batch in part.batches(EVER, part.columns)) > 0
+        return part.version()
+
+    def insert(connection, rows):
+        connection.executemany("INSERT INTO x VALUES (?, ?)", [(row, "2024-01-01") for row in range(rows)])
+        connection.commit()
+
+    with contextlib.closing(sqlite3.connect(tmp_path / "there" / "real.db")) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("CREATE TABLE x (id, at)")
+        insert(connection, 1)
+    before = version()
+    assert version() == before
+    with contextlib.closing(sqlite3.connect(tmp_path / "there" / "real.db")) as connection:
+        insert(connection, 1)
+        assert version() != before
 
 
 def test_an_empty_source_has_no_rows(hold):
