@@ -273,11 +273,20 @@ def test_what_is_not_there_is_said(tmp_path, kind):
 
 def test_values_of_other_types_are_refused_for_their_rows(tmp_path):
     """SQLite keeps what it is given: the rows whose value does not fit are left out, counted, and the others stay."""
-    wanted = SourceColumns("stats", (Column("id", Int64, key=True), Column("n", Int32), Column("f", Float32)), "at")
-    values = [(1, 1, 1.5, 0), ("2", 2, 2.5, 0), (3, 1 << 40, 3.5, 0), (4, 4, 1e300, 0), (5, 5, 5, 0), (6, 6, 6.5, "x")]
+    columns = (Column("n", Int32), Column("f", Float32), Column("s", String), Column("b", Bytes))
+    wanted = SourceColumns("stats", (Column("id", Int64, key=True), *columns), "at")
+    fits = {"id": 1, "n": 1, "f": 1.5, "s": "å", "b": b"\xff", "at": 0}
+    broken = "CAST(X'FF41' AS TEXT)"
+    misfits = {"id": "2", "n": 1 << 40, "f": 1e300, "s": b"no text", "b": "no blob", "at": None}
+    values = [fits, fits | {"id": 5, "f": 5}]
+    values += [fits | {"id": 10 + i, name: value} for i, (name, value) in enumerate(misfits.items()) if name != "id"]
+    values += [fits | {"id": "2"}, fits | {"at": "soon"}, fits | {"at": 1704067200000}]
     with sqlite3.connect(tmp_path / "x.db") as connection:
-        connection.execute("CREATE TABLE x (id, n, f, at)")
-        connection.executemany("INSERT INTO x VALUES (?, ?, ?, ?)", values)
+        connection.execute("CREATE TABLE x (id, n, f, s, b, at)")
+        connection.executemany("INSERT INTO x VALUES (:id, :n, :f, :s, :b, :at)", values)
+        for name in ("s", "b"):
+            connection.execute("INSERT INTO x SELECT id, n, f, s, b, at FROM x WHERE id = 1 AND at = 0 LIMIT 1")
+            connection.execute(f"UPDATE x SET {name} = {broken} WHERE rowid = last_insert_rowid()")
     connection.close()
     source = SqliteSource("x.db", query="SELECT * FROM x;", event_time="at")
     refusals = Refusals()
@@ -291,9 +300,13 @@ def test_values_of_other_types_are_refused_for_their_rows(tmp_path):
         ("id", "is no Int64"): 1,
         ("n", "is no Int32"): 1,
         ("f", "is no Float32"): 1,
+        ("s", "is no String"): 2,
+        ("b", "is no Bytes"): 2,
+        ("at", "is no UnixTimestamp"): 2,
         ("at", "has no event time"): 1,
     }
     assert refusals.examples["id", "is no Int64"] == "'2'"
+    assert refusals.examples["at", "is no UnixTimestamp"] == "'soon'"
 
 
 @pytest.mark.parametrize(
@@ -306,6 +319,7 @@ def test_values_of_other_types_are_refused_for_their_rows(tmp_path):
         ("SELECT id, n, NULL AS at FROM x", "no event time in any of its 2 rows"),
         ("SELECT id, 'a' AS n, at FROM x", "column 'n' is no Int64, such as 'a'; convert it in the query"),
         ("SELECT id, n, 2460000.5 AS at FROM x", "column 'at' is no UnixTimestamp, such as 2460000.5"),
+        ("SELECT id, n, 1704067200000 AS at FROM x", "column 'at' is no UnixTimestamp, such as 1704067200000"),
     ],
 )
 def test_queries_that_do_not_do_are_refused(tmp_path, query, says):

@@ -172,7 +172,7 @@ def _check_has_times(files: Sequence[ParquetPart], path: Path, wanted: SourceCol
         for group in range(file.metadata.num_row_groups):
             in_group = file.metadata.row_group(group).num_rows
             column = _event_column(file.metadata, group, wanted.event_time)
-            if column is None or not _all_null(column, in_group):
+            if column is None or not _all_null(column, in_group, file.schema.field(wanted.event_time).type):
                 return
             rows += in_group
     if rows:
@@ -182,13 +182,11 @@ def _check_has_times(files: Sequence[ParquetPart], path: Path, wanted: SourceCol
         )
 
 
-def _all_null(column: pq.ColumnChunkMetaData, rows: int) -> bool:
-    """Whether the statistics say so; a column of Arrow's null type has no other values (and none of the physical
-    type that a timestamp has).
-    """
+def _all_null(column: pq.ColumnChunkMetaData, rows: int, held: pa.DataType) -> bool:
+    """Whether the statistics say so; a column of Arrow's null type has no other values."""
     statistics = column.statistics
     if statistics is None or not statistics.has_null_count:
-        return bool(column.physical_type == "INT32")
+        return bool(pa.types.is_null(held))
     return bool(statistics.null_count >= rows)
 
 

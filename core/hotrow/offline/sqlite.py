@@ -31,7 +31,7 @@ from hotrow.offline.source import (
     file_version,
 )
 from hotrow.offline.source_check import checked_columns
-from hotrow.offline.sqlite_value import Cells, column_of, sqlite_type
+from hotrow.offline.sqlite_value import Cells, column_of, sqlite_type, text_of
 from hotrow.types import UnixTimestamp, ValueType
 
 _LOOKED_AT = 1000
@@ -161,7 +161,9 @@ def _whole(what: str, query: str) -> str:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    connection.text_factory = text_of
+    return connection
 
 
 def _mask(rows: Sequence[int], count: int) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
