@@ -203,9 +203,10 @@ class FeatureStore:
     def materialize(self, start: Time, end: Time, *, views: Sequence[str] = (), dry_run: bool = False) -> list[Report]:
         """Load rows with start <= event time < end from the views' sources into the online store.
 
-        Of `views`, or of all that have a source. Of each key the latest row is written, where the store has no later
-        one. Works with a running server and without one; progress goes to stderr. With `dry_run` rows are compared
-        and nothing is written. Raises HotrowError; what was written then stays, and the same call goes on from there.
+        Of `views`, or of all that have a source or logged rows. Of each key the latest row is written, where the store
+        has no later one. Works with a running server and without one; progress goes to stderr. With `dry_run` rows are
+        compared and nothing is written. Raises HotrowError; what was written then stays, and the same call goes on from
+        there.
         """
         from hotrow.repo.load import between  # noqa: PLC0415
 
@@ -227,7 +228,8 @@ class FeatureStore:
         from hotrow.repo.load import Load, run_load  # noqa: PLC0415
 
         configure_library_log()
-        load = Load(interval_of(), tuple(views), since_stored=since_stored, dry_run=dry_run)
+        named = (views,) if isinstance(views, str) else tuple(views)
+        load = Load(interval_of(), named, since_stored=since_stored, dry_run=dry_run)
         return run_load(self._workspace, self.snapshot(), load, open_progress(), _warn)
 
     def _to_server(self) -> Online:

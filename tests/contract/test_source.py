@@ -3,6 +3,7 @@
 Another adapter is one more entry of `_HOLDERS`: it puts a table of rows where its reader finds them.
 """
 
+import contextlib
 import sqlite3
 from datetime import UTC, datetime, timedelta
 
@@ -224,6 +225,33 @@ def test_digest_and_versions_change_with_the_rows(hold, tmp_path):
     assert not {part.version() for part in other.parts} & set(versions)
 
 
+def test_rows_in_a_write_ahead_log_make_another_version_and_reading_makes_none(tmp_path):
+    """Also where the path is a link: SQLite has its log beside the file that it leads to."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "x.db").symlink_to(tmp_path / "there" / "real.db")
+    wanted = SourceColumns("stats", (Column("id", Int64, key=True),), "at")
+
+    def version():
+        source = SqliteSource("x.db", query="SELECT * FROM x", event_time="at")
+        (part,) = open_source(source, tmp_path, wanted).parts
+        assert sum(batch.rows.num_rows for batch in part.batches(EVER, part.columns)) > 0
+        return part.version()
+
+    def insert(connection, rows):
+        connection.executemany("INSERT INTO x VALUES (?, ?)", [(row, "2024-01-01") for row in range(rows)])
+        connection.commit()
+
+    with contextlib.closing(sqlite3.connect(tmp_path / "there" / "real.db")) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("CREATE TABLE x (id, at)")
+        insert(connection, 1)
+    before = version()
+    assert version() == before
+    with contextlib.closing(sqlite3.connect(tmp_path / "there" / "real.db")) as connection:
+        insert(connection, 1)
+        assert version() != before
+
+
 def test_an_empty_source_has_no_rows(hold):
     """It is no error: a table before its first row."""
     source, folder = hold([])
@@ -245,11 +273,20 @@ def test_what_is_not_there_is_said(tmp_path, kind):
 
 def test_values_of_other_types_are_refused_for_their_rows(tmp_path):
     """SQLite keeps what it is given: the rows whose value does not fit are left out, counted, and the others stay."""
-    wanted = SourceColumns("stats", (Column("id", Int64, key=True), Column("n", Int32), Column("f", Float32)), "at")
-    values = [(1, 1, 1.5, 0), ("2", 2, 2.5, 0), (3, 1 << 40, 3.5, 0), (4, 4, 1e300, 0), (5, 5, 5, 0), (6, 6, 6.5, "x")]
+    columns = (Column("n", Int32), Column("f", Float32), Column("s", String), Column("b", Bytes))
+    wanted = SourceColumns("stats", (Column("id", Int64, key=True), *columns), "at")
+    fits = {"id": 1, "n": 1, "f": 1.5, "s": "å", "b": b"\xff", "at": 0}
+    broken = "CAST(X'FF41' AS TEXT)"
+    misfits = {"id": "2", "n": 1 << 40, "f": 1e300, "s": b"no text", "b": "no blob", "at": None}
+    values = [fits, fits | {"id": 5, "f": 5}]
+    values += [fits | {"id": 10 + i, name: value} for i, (name, value) in enumerate(misfits.items()) if name != "id"]
+    values += [fits | {"id": "2"}, fits | {"at": "soon"}, fits | {"at": 1704067200000}]
     with sqlite3.connect(tmp_path / "x.db") as connection:
-        connection.execute("CREATE TABLE x (id, n, f, at)")
-        connection.executemany("INSERT INTO x VALUES (?, ?, ?, ?)", values)
+        connection.execute("CREATE TABLE x (id, n, f, s, b, at)")
+        connection.executemany("INSERT INTO x VALUES (:id, :n, :f, :s, :b, :at)", values)
+        for name in ("s", "b"):
+            connection.execute("INSERT INTO x SELECT id, n, f, s, b, at FROM x WHERE id = 1 AND at = 0 LIMIT 1")
+            connection.execute(f"UPDATE x SET {name} = {broken} WHERE rowid = last_insert_rowid()")
     connection.close()
     source = SqliteSource("x.db", query="SELECT * FROM x;", event_time="at")
     refusals = Refusals()
@@ -263,9 +300,13 @@ def test_values_of_other_types_are_refused_for_their_rows(tmp_path):
         ("id", "is no Int64"): 1,
         ("n", "is no Int32"): 1,
         ("f", "is no Float32"): 1,
+        ("s", "is no String"): 2,
+        ("b", "is no Bytes"): 2,
+        ("at", "is no UnixTimestamp"): 2,
         ("at", "has no event time"): 1,
     }
     assert refusals.examples["id", "is no Int64"] == "'2'"
+    assert refusals.examples["at", "is no UnixTimestamp"] == "'soon'"
 
 
 @pytest.mark.parametrize(
@@ -278,6 +319,7 @@ def test_values_of_other_types_are_refused_for_their_rows(tmp_path):
         ("SELECT id, n, NULL AS at FROM x", "no event time in any of its 2 rows"),
         ("SELECT id, 'a' AS n, at FROM x", "column 'n' is no Int64, such as 'a'; convert it in the query"),
         ("SELECT id, n, 2460000.5 AS at FROM x", "column 'at' is no UnixTimestamp, such as 2460000.5"),
+        ("SELECT id, n, 1704067200000 AS at FROM x", "column 'at' is no UnixTimestamp, such as 1704067200000"),
     ],
 )
 def test_queries_that_do_not_do_are_refused(tmp_path, query, says):

@@ -184,6 +184,8 @@ def test_what_is_wrong_is_said(tmp_path, applied):
         applied.materialize(datetime(2024, 1, 2, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC))
     with pytest.raises(HotrowError, match="unknown feature view 'nope'"):
         applied.materialize("2024-01-01", "now", views=["nope"])
+    with pytest.raises(HotrowError, match="unknown feature view 'nope'"):
+        applied.materialize("2024-01-01", "now", views="nope")
     other = Entity("driver", join_keys={"driver_id": Int64}, description="Another")
     with pytest.raises(HotrowError, match="defined in the definitions given and differently"):
         applied.apply([_bonus(), other])

@@ -93,7 +93,12 @@ def materialize_incremental(
 
 def _load(repo: Path | None, branch: str, load: Load, *, json: bool) -> None:
     workspace = open_workspace(repo)
-    print_reports(run(workspace, workspace.snapshot(branch), load), json=json)
+    try:
+        reports = run(workspace, workspace.snapshot(branch), load)
+    except KeyboardInterrupt:
+        render.note("interrupted: what was written stays; run the same command again to go on")
+        raise
+    print_reports(reports, json=json)
 
 
 def run(workspace: Workspace, snapshot: Snapshot, load: Load) -> list[Report]:
@@ -105,11 +110,7 @@ def run(workspace: Workspace, snapshot: Snapshot, load: Load) -> list[Report]:
 
     settings = quiet(workspace.settings)
     log.configure_log(level=settings.log.level, json=settings.log.json)
-    try:
-        return run_load(workspace, snapshot, load, open_progress(), render.warn)
-    except KeyboardInterrupt:
-        render.note("interrupted: what was written stays; run the same command again to go on")
-        raise
+    return run_load(workspace, snapshot, load, open_progress(), render.warn)
 
 
 def _names(views: Sequence[str] | None) -> list[str]:

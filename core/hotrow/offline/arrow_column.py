@@ -31,7 +31,7 @@ def may_refuse(held: pa.DataType, declared: ValueType) -> bool:
     if pa.types.is_null(held) or kind in (types.BYTES, types.BOOL):
         return False
     if kind == types.TIMESTAMP:
-        return held.unit in ("s", "ms")
+        return pa.types.is_date(held) or held.unit in ("s", "ms")
     if kind == types.FLOAT64:
         return not pa.types.is_floating(held)
     return declared.is_list or kind == types.STRING or held != _TYPES[kind]

@@ -10,7 +10,7 @@
 | String          | strings; bytes that are no UTF-8 are refused for their row                                       |
 | Bytes           | binary of variable or fixed size                                                                 |
 | UnixTimestamp   | timestamps of any unit and zone (without a zone: UTC), truncated to microseconds toward minus    |
-|                 | infinity                                                                                         |
+|                 | infinity; dates, which are their midnight in UTC                                                 |
 | Array(T)        | lists of what T accepts; a null inside a list is refused for its row                             |
 
 Dictionary-encoded columns are accepted as what they hold, and a column of Arrow's null type as all nulls.
@@ -100,7 +100,7 @@ def _accepts(held: pa.DataType, kind: int) -> bool:
     if kind == types.BYTES:
         checks = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary)
         return any(check(held) for check in checks)
-    return bool(pa.types.is_timestamp(held))
+    return bool(pa.types.is_timestamp(held) or pa.types.is_date(held))
 
 
 def convert(array: pa.Array, declared: ValueType) -> Converted:
@@ -116,6 +116,8 @@ def convert(array: pa.Array, declared: ValueType) -> Converted:
 
 
 def _convert_scalars(array: pa.Array, declared: ValueType, nulls: Mask) -> Converted:
+    if pa.types.is_date(array.type):
+        array = array.cast(pa.timestamp("s" if pa.types.is_date32(array.type) else "ms"))
     if pa.types.is_timestamp(array.type):
         return _convert_times(array, nulls)
     target = TARGETS[declared.kind]

@@ -38,9 +38,12 @@ _UNITS = {"milliseconds": 1_000, "microseconds": 1_000_000, "nanoseconds": 1_000
 
 @dataclass(frozen=True, slots=True)
 class ParquetPart:
-    """Some row groups of a checked file: a `SourcePart`. `constants` are the columns that its path tells."""
+    """Some row groups of a checked file: a `SourcePart`. `constants` are the columns that its path tells, `checked` is
+    the version of the file that was checked.
+    """
 
     path: Path
+    checked: str
     metadata: pq.FileMetaData
     schema: pa.Schema
     wanted: SourceColumns
@@ -59,6 +62,8 @@ class ParquetPart:
             return
         asked = [column.name for column in columns] + self.wanted.times
         names = [name for name in dict.fromkeys(asked) if name not in self.constants]
+        if file_version(self.path) != self.checked:  # other row groups, and perhaps other columns, than are known
+            raise invalid(f"view {self.wanted.view}: {self.path} has changed since the work began; run it again")
         try:
             with pq.ParquetFile(self.path, metadata=self.metadata, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
                 rows_at_once = self._rows_at_once(groups, size)
@@ -70,7 +75,7 @@ class ParquetPart:
             ) from error
 
     def version(self) -> str:
-        return f"{file_version(self.path)} {self.groups}"
+        return f"{self.checked} {self.groups}"
 
     def _groups(self, interval: Interval) -> list[int]:
         """The row groups that may hold event times of the interval, or rows without one."""
@@ -144,6 +149,7 @@ def _files(path: Path, view: str) -> Sequence[Path]:
 
 
 def _open_file(path: Path, folder: Path, wanted: SourceColumns) -> ParquetPart:
+    checked = file_version(path)  # before it is read: what changes from now on is another version
     try:
         with pq.ParquetFile(path) as file:
             metadata, schema = file.metadata, file.schema_arrow
@@ -156,7 +162,7 @@ def _open_file(path: Path, folder: Path, wanted: SourceColumns) -> ParquetPart:
     for name, value in constants.items():
         schema = schema.append(pa.field(name, value.type))
     columns = checked_columns(where, schema, wanted, holder="file")
-    return ParquetPart(path, metadata, schema, wanted, columns, constants, range(metadata.num_row_groups))
+    return ParquetPart(path, checked, metadata, schema, wanted, columns, constants, range(metadata.num_row_groups))
 
 
 def _check_has_times(files: Sequence[ParquetPart], path: Path, wanted: SourceColumns) -> None:
@@ -166,7 +172,7 @@ def _check_has_times(files: Sequence[ParquetPart], path: Path, wanted: SourceCol
         for group in range(file.metadata.num_row_groups):
             in_group = file.metadata.row_group(group).num_rows
             column = _event_column(file.metadata, group, wanted.event_time)
-            if column is None or not _all_null(column, in_group):
+            if column is None or not _all_null(column, in_group, file.schema.field(wanted.event_time).type):
                 return
             rows += in_group
     if rows:
@@ -176,13 +182,11 @@ def _check_has_times(files: Sequence[ParquetPart], path: Path, wanted: SourceCol
         )
 
 
-def _all_null(column: pq.ColumnChunkMetaData, rows: int) -> bool:
-    """Whether the statistics say so; a column of Arrow's null type has no other values (and none of the physical
-    type that a timestamp has).
-    """
+def _all_null(column: pq.ColumnChunkMetaData, rows: int, held: pa.DataType) -> bool:
+    """Whether the statistics say so; a column of Arrow's null type has no other values."""
     statistics = column.statistics
     if statistics is None or not statistics.has_null_count:
-        return bool(column.physical_type == "INT32")
+        return bool(pa.types.is_null(held))
     return bool(statistics.null_count >= rows)
 
 

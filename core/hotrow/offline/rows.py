@@ -79,11 +79,12 @@ def _encode(batch: SourceBatch, event_time: str, refusals: Refusals, *, deleted:
 
 def kept_rows(batch: SourceBatch, converted: list[Converted], event_time: str, refusals: Refusals) -> Mask:
     """Which rows can be written; the others are counted in `refusals`, each once, by its first fault."""
-    kept = ~batch.timeless
-    refusals.add(event_time, NO_EVENT_TIME, int(np.count_nonzero(batch.timeless)))
-    for one in batch.refused:
+    kept = np.ones(batch.rows.num_rows, np.bool_)
+    for one in batch.refused:  # first: of a time that is none it says what stands there
         refusals.add(one.column, one.reason, int(np.count_nonzero(one.rows & kept)), one.example)
         kept &= ~one.rows
+    refusals.add(event_time, NO_EVENT_TIME, int(np.count_nonzero(batch.timeless & kept)))
+    kept &= ~batch.timeless
     for column, cells in zip(batch.columns, converted, strict=True):
         if column.key and cells.nulls.any():
             refusals.add(column.name, NULL_KEY, int(np.count_nonzero(cells.nulls & kept)))

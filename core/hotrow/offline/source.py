@@ -134,7 +134,9 @@ class SourcePart(Protocol):
         """
 
     def version(self) -> str:
-        """Names what it reads: the same as long as that is unchanged, and cheap to ask for. Empty: it cannot tell."""
+        """Names what it reads, as it was when it was checked: the same for a part that is opened later if that is
+        unchanged. So rows that come while it is read make another version. Empty: it cannot tell.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from hotrow.offline.source import (
     file_version,
 )
 from hotrow.offline.source_check import checked_columns
-from hotrow.offline.sqlite_value import Cells, column_of, sqlite_type
+from hotrow.offline.sqlite_value import Cells, column_of, sqlite_type, text_of
 from hotrow.types import UnixTimestamp, ValueType
 
 _LOOKED_AT = 1000
@@ -55,9 +55,12 @@ def open_sqlite(path: Path, query: str, wanted: SourceColumns) -> SourceReader:
 
 @dataclass(frozen=True, slots=True)
 class SqliteQuery:
-    """A checked query: a `SourcePart`. `names` are all columns of its result."""
+    """A checked query: a `SourcePart`. `checked` is the version of the database before it was looked at, `names` are
+    all columns of the result.
+    """
 
     path: Path
+    checked: str
     query: str
     wanted: SourceColumns
     names: tuple[str, ...]
@@ -76,7 +79,7 @@ class SqliteQuery:
             yield self._batch(cells, count, columns, interval)
 
     def version(self) -> str:
-        return f"{self.query}\n{file_version(self.path)}\n{file_version(Path(f'{self.path}-wal'))}"
+        return f"{self.query}\n{self.checked}"
 
     def digest(self) -> bytes:
         """A SHA-256 of the query and the rows of its result."""
@@ -113,6 +116,7 @@ class SqliteQuery:
 
 
 def _checked(path: Path, query: str, wanted: SourceColumns) -> SqliteQuery:
+    checked = _version(path)
     try:
         with contextlib.closing(_connect(path)) as connection:
             names = [name for name, *_ in connection.execute(_whole("*", query) + " LIMIT 0").description]
@@ -124,9 +128,15 @@ def _checked(path: Path, query: str, wanted: SourceColumns) -> SqliteQuery:
             raise invalid(f"{where}: column {column.name!r}: SQLite has no lists; read the view from Parquet")
     types = _types(wanted, wanted.columns)
     schema = pa.schema([(name, sqlite_type(types[name]) if name in types else pa.null()) for name in names])
-    return SqliteQuery(
-        path, query, wanted, tuple(names), schema, checked_columns(where, schema, wanted, holder="query")
-    )
+    columns = checked_columns(where, schema, wanted, holder="query")
+    return SqliteQuery(path, checked, query, wanted, tuple(names), schema, columns)
+
+
+def _version(path: Path) -> str:
+    real = path.resolve()  # the write-ahead log is beside the file, not beside a link to it
+    log = real.with_name(f"{real.name}-wal")
+    holds_rows = log.exists() and log.stat().st_size  # whoever reads the database leaves an empty one
+    return f"{file_version(real)}\n{file_version(log) if holds_rows else ''}"
 
 
 def _types(wanted: SourceColumns, columns: Sequence[Column]) -> dict[str, ValueType]:
@@ -151,7 +161,9 @@ def _whole(what: str, query: str) -> str:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    connection.text_factory = text_of
+    return connection
 
 
 def _mask(rows: Sequence[int], count: int) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":

@@ -8,7 +8,8 @@
 | Bool           | 0 and 1                                                                      |
 | String         | texts                                                                        |
 | Bytes          | blobs                                                                        |
-| UnixTimestamp  | ISO 8601 texts (without a zone: UTC), and integers: seconds since 1970       |
+| UnixTimestamp  | ISO 8601 texts (without a zone: UTC), and integers: seconds since 1970, of   |
+|                | the years 1 to 9999, so that milliseconds are not taken for seconds          |
 """
 
 import math
@@ -26,8 +27,21 @@ from hotrow.types import ValueType
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_MOST_S = (1 << 63) // 1_000_000
+_FIRST_S, _END_S = -62_135_596_800, 253_402_300_800
+"""The years 1 to 9999, which are those that a text can say."""
 _MAX_SHOWN = 60
+
+
+class BrokenText(bytes):
+    """A text that is not UTF-8: it fits no type."""
+
+
+def text_of(stored: bytes) -> str | BrokenText:
+    """A text as SQLite keeps it."""
+    try:
+        return stored.decode()
+    except UnicodeDecodeError:
+        return BrokenText(stored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +120,7 @@ def _bytes(value: Any) -> bytes:
 
 
 def _time_us(value: Any) -> int:
-    if type(value) is int and -_MOST_S < value < _MOST_S:
+    if type(value) is int and _FIRST_S <= value < _END_S:
         return value * 1_000_000
     if type(value) is not str:
         raise ValueError

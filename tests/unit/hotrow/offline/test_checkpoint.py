@@ -113,8 +113,11 @@ def test_what_came_between_the_ends_is_read(folder):
 
 
 def _late_row():
-    at = pa.array([1500], pa.timestamp("us", tz="UTC"))
-    return pa.table({"driver_id": pa.array([777]), "x": pa.array([0.5]), "at": at})
+    return pa.table({"driver_id": pa.array([777]), "x": pa.array([0.5]), "at": _times([1500])})
+
+
+def _times(times_us):
+    return pa.array(times_us, pa.timestamp("us", tz="UTC"))
 
 
 def test_a_file_that_changed_is_read_again(folder):
@@ -125,6 +128,39 @@ def test_a_file_that_changed_is_read_again(folder):
     worker = Worker()
     assert _run(folder, worker).read == (1 + 2 + 1) * ROWS
     assert set(range(ROWS)) | set(range(FILES * ROWS, FILES * ROWS + ROWS)) <= set(worker.keys)
+
+
+def test_a_file_that_changes_after_it_was_read_is_read_again(folder):
+    """What is noted as done is the file as it was read, not as it is when its rows have been written."""
+
+    class Rewriting(Worker):
+        def take(self, request):
+            reply = super().take(request)
+            if len(self.keys) == ROWS:  # the first file's rows are here, and it is not noted yet
+                pq.write_table(_late_row().set_column(2, "at", _times([5])), folder / "stats" / "0.parquet")
+            return reply
+
+    with pytest.raises(HotrowError, match="the disk is full"):
+        _run(folder, Rewriting(fails_at=4))
+    worker = Worker()
+    _run(folder, worker)
+    assert 777 in worker.keys
+
+
+def test_a_file_that_changes_while_others_are_read_ends_the_run(folder):
+    """Its row groups are not where they were when it was checked."""
+
+    class Rewriting(Worker):
+        def take(self, request):
+            if not self.keys:
+                _write(folder, FILES - 1, 5)
+            return super().take(request)
+
+    worker = Rewriting()
+    with pytest.raises(HotrowError, match=r"4\.parquet has changed since the work began; run it again") as caught:
+        _run(folder, worker)
+    assert caught.value.code is Code.INVALID
+    assert worker.watermark_us is None
 
 
 def test_other_work_starts_from_the_beginning(folder):

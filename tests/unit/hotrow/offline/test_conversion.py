@@ -1,10 +1,11 @@
 """What a column of a file becomes, and what it may not become."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from hotrow.offline.arrow_column import may_refuse
 from hotrow.offline.conversion import convert, mismatch
 from hotrow.types import Array, Bool, Bytes, Float32, Float64, Int32, Int64, String, UnixTimestamp
 
@@ -19,7 +20,8 @@ def _plain(converted):
         (pa.int8(), Int64), (pa.uint64(), Int64), (pa.int64(), Int32), (pa.float16(), Float32),
         (pa.float64(), Float32), (pa.int32(), Float64), (pa.bool_(), Bool), (pa.large_string(), String),
         (pa.string_view(), String), (pa.dictionary(pa.int8(), pa.string()), String), (pa.binary(3), Bytes),
-        (pa.timestamp("ns", tz="Europe/Stockholm"), UnixTimestamp), (pa.list_(pa.float32(), 4), Array(Float32)),
+        (pa.timestamp("ns", tz="Europe/Stockholm"), UnixTimestamp), (pa.date32(), UnixTimestamp),
+        (pa.list_(pa.float32(), 4), Array(Float32)),
         (pa.large_list(pa.string()), Array(String)), (pa.null(), Int64), (pa.null(), Array(Int64)),
     ],
 )  # fmt: skip
@@ -32,7 +34,7 @@ def test_a_type_that_fits(held, declared):
     ("held", "declared", "says"),
     [
         (pa.float64(), Int64, "it holds double"), (pa.string(), Int64, "it holds string"),
-        (pa.int64(), UnixTimestamp, "it holds int64"), (pa.date32(), UnixTimestamp, "it holds date32[day]"),
+        (pa.int64(), UnixTimestamp, "it holds int64"), (pa.time64("us"), UnixTimestamp, "it holds time64[us]"),
         (pa.binary(), String, "it holds binary"), (pa.string(), Bytes, "it holds string"),
         (pa.int64(), Bool, "it holds int64"), (pa.decimal128(9, 2), Float64, "it holds decimal128(9, 2)"),
         (pa.float32(), Array(Float32), "no lists"), (pa.list_(pa.string()), Array(Int64), "it holds string"),
@@ -85,6 +87,17 @@ def test_times_of_any_unit_and_zone(unit, raw, us, zone):
     converted = convert(pa.array([raw, None], pa.timestamp(unit, tz=zone)), UnixTimestamp)
     assert _plain(converted) == [us, 0]
     assert converted.nulls.tolist() == [False, True]
+
+
+@pytest.mark.parametrize("held", [pa.date32(), pa.date64()])
+def test_a_date_is_its_midnight(held):
+    """In UTC, as a day in the name of a folder is; one that does not fit is refused, and it is looked at."""
+    converted = convert(pa.array([date(2024, 5, 1), None, date(1969, 12, 31)], held), UnixTimestamp)
+    assert _plain(converted) == [1714521600 * 1_000_000, 0, -86_400 * 1_000_000]
+    assert converted.nulls.tolist() == [False, True, False]
+    far = pa.array([2**31 - 1], pa.int32()).cast(pa.date32())
+    assert convert(far, UnixTimestamp).refused.tolist() == [True]
+    assert may_refuse(held, UnixTimestamp)
 
 
 def test_a_time_out_of_range_is_refused():

@@ -1,6 +1,6 @@
 """Reading a source: what is refused before work starts, and what comes out in which interval."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -86,6 +86,15 @@ def test_statistics_that_do_not_tell_are_no_reason_to_skip(tmp_path, unit):
         reader = open_parquet(path, WANTED)
         assert reader.rows(Interval(7, 8)) == 10
         assert _ids(reader, Interval(7, 8)) == [7]
+
+
+@pytest.mark.parametrize("statistics", [True, False])
+def test_days_may_be_dates(tmp_path, statistics):
+    """A file of daily rows need not hold timestamps; without statistics too it is known to have times."""
+    days = pa.array([date(2024, 5, 1), date(2024, 5, 2)], pa.date32())
+    path = _write(tmp_path / "a.parquet", _table([0, 0]).set_column(2, "at", days), write_statistics=statistics)
+    second_us = 1714608000 * 1_000_000
+    assert _ids(open_parquet(path, WANTED), Interval(second_us, second_us + 1)) == [1]
 
 
 def test_a_folder_is_all_its_files_in_order(tmp_path):
