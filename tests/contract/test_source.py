@@ -373,3 +373,18 @@ def test_folders_may_tell_times_and_nulls(tmp_path):
     assert [row["rides"] for row in found] == [row["rides"] for row in _rows(3)]
     assert [row["note"] for row in found] == [None] * 4
     assert timeless == 0
+
+
+def test_a_change_is_told(hold, tmp_path):
+    """Of what a reader has checked: who reads it in two goes must know."""
+    reader = _open(hold(_rows(9)))
+    assert not any(part.changed() for part in reader.parts)
+    list(reader.batches(Interval()))
+    assert not any(part.changed() for part in reader.parts)
+    for path in tmp_path.rglob("*.db"):
+        with sqlite3.connect(path) as connection:
+            connection.execute("DELETE FROM readings")
+        connection.close()
+    for path in tmp_path.rglob("*.parquet"):
+        path.write_bytes(path.read_bytes() + b"\0")
+    assert any(part.changed() for part in reader.parts)

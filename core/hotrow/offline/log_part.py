@@ -54,6 +54,9 @@ class LogPart:
     def version(self) -> str:
         return self.inner.version()
 
+    def changed(self) -> bool:
+        return self.inner.changed()
+
 
 def has_log(folder: Path) -> bool:
     """Whether anything that was pushed to the view of that folder is in the log."""

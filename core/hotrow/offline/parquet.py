@@ -62,7 +62,7 @@ class ParquetPart:
             return
         asked = [column.name for column in columns] + self.wanted.times
         names = [name for name in dict.fromkeys(asked) if name not in self.constants]
-        if file_version(self.path) != self.checked:  # other row groups, and perhaps other columns, than are known
+        if self.changed():  # other row groups, and perhaps other columns, than are known
             raise invalid(f"view {self.wanted.view}: {self.path} has changed since the work began; run it again")
         try:
             with pq.ParquetFile(self.path, metadata=self.metadata, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
@@ -76,6 +76,9 @@ class ParquetPart:
 
     def version(self) -> str:
         return f"{self.checked} {self.groups}"
+
+    def changed(self) -> bool:
+        return file_version(self.path) != self.checked
 
     def _groups(self, interval: Interval) -> list[int]:
         """The row groups that may hold event times of the interval, or rows without one."""

@@ -138,6 +138,9 @@ class SourcePart(Protocol):
         unchanged. So rows that come while it is read make another version. Empty: it cannot tell.
         """
 
+    def changed(self) -> bool:
+        """Whether what it reads is another by now than when it was checked."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourceReader:

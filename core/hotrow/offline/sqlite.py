@@ -81,6 +81,9 @@ class SqliteQuery:
     def version(self) -> str:
         return f"{self.query}\n{self.checked}"
 
+    def changed(self) -> bool:
+        return _version(self.path) != self.checked
+
     def digest(self) -> bytes:
         """A SHA-256 of the query and the rows of its result."""
         found = hashlib.sha256(self.query.encode())

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hotrow.errors import Code, HotrowError
+from hotrow.errors import invalid
 from hotrow.offline.arrow_column import arrow_type, column_from_source, column_of_default, may_refuse
 from hotrow.offline.asof import AsOfJoin, EntityIndex, Integers
 from hotrow.offline.conversion import Converted, Mask, convert
@@ -57,28 +57,21 @@ class ViewJoin:
         self._schema = pa.schema([*fields_of, (DELETED, pa.bool_())])
 
     def run(self, interval: Interval, refusals: Refusals, progress: Piece) -> ViewRows:
-        """Read the source; raises INVALID where a file turns out to be damaged, UNAVAILABLE where one was changed.
+        """Read the source; raises INVALID where a file turns out to be damaged, or was changed since it was checked.
 
         `progress` is told of each row twice.
         """
-        versions = self._versions()
         read, starts = self._find(interval, refusals, progress)
         matches = self._join.matches(self.source.view.ttl_us)
         found = matches >= 0
         numbers, places = _distinct(matches, found)
         pieces = [self._schema.empty_table(), *self._fetch(numbers, starts, interval, progress)]
-        if self._versions() != versions:
-            raise HotrowError(
-                Code.UNAVAILABLE,
-                f"view {self.source.view.name}: its source was changed while it was read; run this again",
-            )
+        if any(part.changed() for part in self.source.reader.parts):  # and the rows may not be those that were found
+            raise invalid(f"view {self.source.view.name}: its source has changed since the work began; run it again")
         *columns, deleted = pa.concat_tables(pieces).combine_chunks().columns
         found &= ~pc.fill_null(deleted.take(pa.array(places, mask=~found)), True).to_numpy()
         indices = pa.array(places, mask=~found)
         return ViewRows([column.take(indices) for column in columns], found, read)
-
-    def _versions(self) -> list[str]:
-        return [part.version() for part in self.source.reader.parts]
 
     def _find(self, interval: Interval, refusals: Refusals, progress: Piece) -> tuple[int, list[int]]:
         """Offer all rows to the join; how many were read, and the number of the first row of each part."""

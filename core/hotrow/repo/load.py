@@ -164,7 +164,9 @@ def _job(source: Source, snapshot: Snapshot, settings: Settings, load: Load, sto
 
 def _say_gap(job: Job, store: _Store | None, say: Callable[[str], None]) -> None:
     stored = None if store is None else store.watermarks[job.target.view]
-    start = job.interval.start_us
+    start, end = job.interval.start_us, job.interval.end_us
+    if stored is not None and start == stored and end is not None and end <= stored:
+        say(f"{job.target.view}: nothing is loaded: it was loaded up to {text_from_us(stored)} before")
     if stored is not None and start is not None and start > stored and not job.dry_run:
         say(
             f"{job.target.view}: rows from {text_from_us(stored)} to {text_from_us(start)} were not loaded, and "
