@@ -54,7 +54,7 @@ def main() -> None:
     (view,) = json.loads(hotrow("materialize", START, END, "--json"))
     tell(
         f"hotrow materialize {START} {END}: {view['read']} rows read, {view['written']} written, {view['stale']} not "
-        f"newer than what is stored, {view['duplicates']} earlier ones of a horse treated twice",
+        f"newer than what is stored, {view['superseded']} earlier ones of a horse treated twice",
         began,
     )
     with serving() as server:
