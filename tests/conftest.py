@@ -4,12 +4,20 @@ import sys
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # for `reference` and `support`
 
 settings.register_profile("hotrow", derandomize=True, deadline=None, max_examples=60)
 settings.load_profile("hotrow")
+
+
+@pytest.fixture(autouse=True)
+def _own_log():
+    """A command that runs in a test's process sets up the log, with streams that are gone after the test."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -70,7 +70,7 @@ def configure_library_log() -> None:
                 structlog.dev.ConsoleRenderer(colors=False, timestamp_key="time"),
             ],
             wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-            logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+            logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # as it is then: a notebook puts its own there
         )
 
 

@@ -7,7 +7,6 @@ from hotrow.errors import Code, HotrowError, invalid
 from hotrow.registry.folder import FolderBackend
 from hotrow.registry.port import RegistryBackend
 from hotrow.registry.registry import Registry
-from hotrow.settings import server_password
 
 _REDIS = ("redis", "rediss", "unix")
 
@@ -39,4 +38,6 @@ def _redis_backend(location: str) -> RegistryBackend:
             raise
         reason = "a registry on Redis or Valkey takes the package redis: pip install 'hotrow[server,redis]'"
         raise HotrowError(Code.FAILED_PRECONDITION, reason, field="registry") from None
+    from hotrow.settings import server_password  # noqa: PLC0415 - as above
+
     return RedisBackend(location, server_password("HOTROW_REGISTRY_PASSWORD"))
