@@ -162,9 +162,11 @@ class RowFaults:
 
     def no_columns(self) -> Input:
         message = self._with(lambda message: message.ClearField("rows"))
-        if self.is_push:
+        if self.is_push or self.rng.random() < 0.5:
             return refused("no columns", message, names="'article_id'")
-        return Input("no columns", message.SerializeToString(), frozenset({OK}))  # a watermark may come alone
+        message.ClearField("event_time_us")
+        message.ClearField("created_time_us")
+        return Input("no columns, no times", message.SerializeToString(), frozenset({OK}))  # a watermark may come alone
 
     def no_rows(self) -> Input:
         message = self._with(lambda message: message.ClearField("event_time_us"))
