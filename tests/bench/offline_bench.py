@@ -123,7 +123,7 @@ def arguments() -> argparse.Namespace:
         "load": (2_000_000, "rows to materialize"),
         "pairs": (5, "runs of each"),
         "feast-rows": (1_000_000, "rows of each view, and entity rows, beside Feast"),
-        "feast-load": (100_000, "rows to materialize, beside Feast"),
+        "feast-load": (400_000, "rows to materialize, beside Feast"),
         "feast-pairs": (3, "runs of each, beside Feast"),
     }
     kind: Callable[[str], int] = int
