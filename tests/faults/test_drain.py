@@ -25,7 +25,7 @@ pytestmark = pytest.mark.timeout(300)
 Start = Callable[..., Serve]
 Drive = Callable[..., Load]
 BATCH = 5_000
-BATCHES = 8
+BATCHES = 24
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
