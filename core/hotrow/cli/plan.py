@@ -100,9 +100,9 @@ def _say_costs(snapshot: Snapshot) -> None:
 
 def say_when_served(workspace: Workspace, snapshot_id: str, timeout_s: float) -> None:
     """Wait for the workers on the store; raises HotrowError as `wait_served` does."""
-    from hotrow.repo.draft import wait_until_served  # noqa: PLC0415
+    from hotrow.supervisor.state import wait_served  # noqa: PLC0415
 
-    state = wait_until_served(workspace, snapshot_id, timeout_s)
+    state = wait_served(workspace.settings, snapshot_id, timeout_s)
     render.note(f"served by {len(state.workers)} workers")
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from hotrow import clock
 from hotrow.errors import Code, HotrowError, not_found
-from hotrow.offline.arrow_column import may_refuse
 from hotrow.offline.checkpoint import Checkpoint
 from hotrow.offline.conversion import convert
 from hotrow.offline.delivery import Delivery, Submit
@@ -22,7 +21,7 @@ from hotrow.offline.log_folder import CREATED_TIME, EVENT_TIME, view_folder
 from hotrow.offline.log_part import has_log, open_log
 from hotrow.offline.open import open_source
 from hotrow.offline.progress import Piece, Progress
-from hotrow.offline.rows import Refusals, encode_batch, encode_no_rows, filtered, kept_rows
+from hotrow.offline.rows import Refusals, deciding_columns, encode_batch, encode_no_rows, filtered, kept_rows
 from hotrow.offline.source import BLOCK, Column, Interval, SourceBatch, SourceColumns, SourcePart, SourceReader
 from hotrow.offline.wire import Target, encode_request
 from hotrow.registry.snapshot import Snapshot
@@ -227,14 +226,10 @@ class _Run:
 
     def _take(self, batch: SourceBatch) -> None:
         self._read += batch.rows.num_rows
-        checked = [
-            column
-            for column in batch.columns
-            if column.key or may_refuse(batch.rows.schema.field(column.name).type, column.type)
-        ]
+        checked = deciding_columns(batch.rows.schema, batch.columns)
         converted = [convert(batch.rows.column(column.name), column.type) for column in checked]
         event_time = self._job.source.columns.event_time
-        kept = kept_rows(replace(batch, columns=tuple(checked)), converted, event_time, self._refusals)
+        kept = kept_rows(replace(batch, columns=checked), converted, event_time, self._refusals)
         if not kept.all():
             batch = filtered(batch, kept)
         self._kept += batch.rows.num_rows

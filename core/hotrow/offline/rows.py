@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pyarrow as pa
 
+from hotrow.offline.arrow_column import may_refuse
 from hotrow.offline.conversion import Converted, Mask, convert
 from hotrow.offline.source import MAX_BYTES, Column, SourceBatch
 from hotrow.offline.wire import encode_column, encode_rows, encode_times
@@ -75,6 +76,11 @@ def _encode(batch: SourceBatch, event_time: str, refusals: Refusals, *, deleted:
     half = count // 2
     for part in (slice(0, half), slice(half, count)):
         yield from _encode(_sliced(batch, part), event_time, refusals, deleted=deleted)
+
+
+def deciding_columns(schema: pa.Schema, columns: Sequence[Column]) -> tuple[Column, ...]:
+    """Those of the columns that `kept_rows` has to see: the join keys, and where a value may not fit its type."""
+    return tuple(c for c in columns if c.key or may_refuse(schema.field(c.name).type, c.type))
 
 
 def kept_rows(batch: SourceBatch, converted: list[Converted], event_time: str, refusals: Refusals) -> Mask:

@@ -39,7 +39,7 @@ CHUNK_BYTES = 1 << 30
 
 _FIXED_BYTES, _VARIABLE_BYTES = 8, 64
 _INDEX_BYTES = 120  # of the join, an entity row
-_COPIES = 4  # of the widest view: rows that are kept, those that replaced them, one copy, the result
+_COPIES = 4  # of the widest view: the rows as they are fetched, one copy, the result, and a block that is read
 _INT64 = np.iinfo(np.int64)
 
 

@@ -12,15 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hotrow.errors import invalid
-from hotrow.offline.arrow_column import arrow_type, column_from_source, column_of_default, may_refuse
+from hotrow.offline.arrow_column import arrow_type, column_from_source, column_of_default
 from hotrow.offline.asof import AsOfJoin, EntityIndex, Integers
 from hotrow.offline.conversion import Converted, Mask, convert
 from hotrow.offline.entity_rows import joined_type
 from hotrow.offline.log_folder import DELETED
 from hotrow.offline.materialize import Source
 from hotrow.offline.progress import Piece
-from hotrow.offline.rows import Refusals, kept_rows
-from hotrow.offline.source import BLOCK, Column, Interval, SourceBatch
+from hotrow.offline.rows import Refusals, deciding_columns, kept_rows
+from hotrow.offline.source import BLOCK, Interval, SourceBatch
 from hotrow.schema.entity import JoinKey
 from hotrow.schema.field import Field
 
@@ -78,8 +78,7 @@ class ViewJoin:
         read, starts = 0, []
         for part in self.source.reader.parts:
             starts.append(self._join.offered)
-            columns = [c for c in part.columns if c.key or self._may_refuse(part.schema, c)]
-            for batch in part.batches(interval, columns, BLOCK):
+            for batch in part.batches(interval, deciding_columns(part.schema, part.columns), BLOCK):
                 read += batch.scanned
                 self._offer(batch, refusals)
                 progress.advance(batch.scanned)
@@ -102,9 +101,6 @@ class ViewJoin:
                     yield self._features(batch, own - at)
                 at += batch.rows.num_rows
                 progress.advance(batch.scanned)
-
-    def _may_refuse(self, schema: pa.Schema, column: Column) -> bool:
-        return may_refuse(schema.field(column.name).type, column.type)
 
     def _offer(self, batch: SourceBatch, refusals: Refusals) -> None:
         converted = [convert(batch.rows.column(c.name), c.type) for c in batch.columns]

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from hotrow.registry.snapshot import Snapshot
     from hotrow.repo.workspace import Workspace
     from hotrow.schema.definition import Definition
-    from hotrow.supervisor.state import RuntimeState
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +35,11 @@ class Draft:
         Raises FAILED_PRECONDITION for a change that stored rows do not fit, CONFLICT where another was faster.
         """
         self.plan.require_compatible()
-        branch = self.snapshot.namespace
-        if not branch:
-            return workspace.registry.apply(self.snapshot, expected_head=self.head, author=author or user_name())
         return workspace.registry.apply(
             self.snapshot,
             expected_head=self.head,
             author=author or user_name(),
-            branch=branch,
+            branch=self.snapshot.namespace or None,
             expected_branch=self.base if self.on_branch else None,
         )
 
@@ -134,10 +130,3 @@ def _checked(workspace: Workspace, new: Snapshot, head: str | None, base: str | 
 
         new = with_certificates(new)
     return Draft(new, head, base, on_branch, workspace.registry.plan(new, base=base))
-
-
-def wait_until_served(workspace: Workspace, snapshot_id: str, timeout_s: float) -> RuntimeState:
-    """Wait for the workers on the store; raises HotrowError as `wait_served` does."""
-    from hotrow.supervisor.state import wait_served  # noqa: PLC0415
-
-    return wait_served(workspace.settings, snapshot_id, timeout_s)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from hotrow.registry.snapshot import Snapshot
     from hotrow.repo.workspace import Workspace
+    from hotrow.settings import Settings
 
 _SERVED_S = 60.0
 
@@ -39,11 +40,11 @@ class Online:
         Raises UNAVAILABLE where nobody listens, and as `wait_served` does where workers on this machine do not come to
         serve it.
         """
-        from hotrow.supervisor.state import read_state, wait_served  # noqa: PLC0415
+        from hotrow.supervisor.state import wait_served  # noqa: PLC0415
 
         settings = self._workspace.settings
         if snapshot.id != self._served:
-            if any(worker.role == "server" for worker in read_state(settings).workers):
+            if _runs_here(settings):
                 wait_served(settings, snapshot.id, _SERVED_S)
             elif not link.listens(settings.server.address):
                 raise HotrowError(
@@ -69,16 +70,23 @@ class Online:
         return self._client.push(push_source, rows, view=view, **asked)
 
 
+def _runs_here(settings: Settings) -> bool:
+    """Whether a server runs on the store, on this machine."""
+    from hotrow.supervisor.state import read_state  # noqa: PLC0415
+
+    return any(worker.role == "server" for worker in read_state(settings).workers)
+
+
 @contextlib.contextmanager
 def serving(workspace: Workspace, snapshot: Snapshot, workers: int | None) -> Iterator[None]:
     """Within the block a server serves the snapshot: the one on the store, or one of this many workers of its own."""
     from hotrow.log import configure_library_log  # noqa: PLC0415
     from hotrow.supervisor.child import Fleet  # noqa: PLC0415
     from hotrow.supervisor.run import background  # noqa: PLC0415
-    from hotrow.supervisor.state import read_state, wait_served  # noqa: PLC0415
+    from hotrow.supervisor.state import wait_served  # noqa: PLC0415
 
     settings = workspace.settings
-    if any(worker.role == "server" for worker in read_state(settings).workers):
+    if _runs_here(settings):
         wait_served(settings, snapshot.id, _SERVED_S)
         yield
         return
