@@ -80,6 +80,7 @@ class RedisStore:
         return answer.wait()
 
     def write(self, writes: Sequence[Write]) -> list[Written]:
+        writes = [write.listed() for write in writes]
         check_writes(writes)
         if not writes:
             return []

@@ -87,7 +87,8 @@ return 1
 """)
 """The next epoch, without anything but rows. KEYS: meta, watermarks, schemas, marks, mark order, outbox."""
 
-# A version is compared as four numbers: Lua's comparison of strings goes by the locale of the server.
+# A version is compared as four numbers: Lua's comparison of strings goes by the locale of the server. A watermark is
+# compared by its digits where two are one number to Lua, whose numbers are exact up to 2^53.
 _WRITE = """
 local marks, order, watermarks, outbox = KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local before = tonumber(known[3])
@@ -101,6 +102,13 @@ local function newer(row, stored)
   if a2 ~= b2 then return a2 > b2 end
   if a3 ~= b3 then return a3 > b3 end
   return a4 > b4
+end
+
+local function further(one, other)
+  local a, b = tonumber(one), tonumber(other)
+  if a ~= b or one == other then return a > b end
+  if #one ~= #other then return (#one > #other) == (a > 0) end
+  return (one > other) == (a > 0)
 end
 
 local function put_rows(view, rows)
@@ -176,7 +184,8 @@ for w = 1, tonumber(ARGV[6]) do
     replies[w + 1] = past
   else
     local runs = put_rows(view, rows)
-    if watermark ~= '' and redis.call('HGET', watermarks, view) ~= watermark then
+    local stored = watermark ~= '' and redis.call('HGET', watermarks, view)
+    if watermark ~= '' and (not stored or further(watermark, stored)) then
       redis.call('HSET', watermarks, view, watermark)
       changed = true
     end
