@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -246,7 +247,12 @@ def _restored(repo: Path, ref: str) -> FeatureStore:
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, stacklevel=4)
+    """Warn at the line that called a method of this file, however deep below that the warning arises."""
+    frame, level = sys._getframe(1), 2  # noqa: SLF001 - warnings counts frames, and nothing else tells how many
+    for here in (False, True):
+        while frame.f_back is not None and (frame.f_code.co_filename == __file__) is here:
+            frame, level = frame.f_back, level + 1
+    warnings.warn(message, stacklevel=level)
 
 
 def _time_us(name: str, time: Time) -> int:

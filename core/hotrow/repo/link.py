@@ -169,22 +169,26 @@ def flush_log(settings: Settings, say: Callable[[str], None]) -> None:
     The ingest worker writes it; where none runs and rows wait in the store, one is started for that. Raises HotrowError
     where it cannot be reached or started, and where it cannot write the log.
     """
+    give_up_s = clock.monotonic_s() + _AWAY_S
+    while True:
+        try:
+            if _runs(settings) or _rows_wait(settings):
+                with _ingest_client(settings, say) as client:
+                    _sent(client, FLUSH_LOG, b"", _FLUSH_S).result()
+        except HotrowError as error:
+            away = error.code is Code.UNAVAILABLE and error.retry_after_s is not None  # and not the log's disk
+            if not away or clock.monotonic_s() >= give_up_s:
+                raise
+            clock.sleep_s(_PAUSE_S)  # and look again who is there: it may have ended for good
+        else:
+            return
+
+
+def _runs(settings: Settings) -> bool:
+    """Whether an ingest worker can be asked, here or elsewhere."""
     from hotrow.supervisor.state import read_state  # noqa: PLC0415
 
-    here = read_state(settings).ingest_socket() is not None
-    if not here and not listens(settings.ingest.address) and not _rows_wait(settings):
-        return
-    with _ingest_client(settings, say) as client:
-        give_up_s = clock.monotonic_s() + _AWAY_S
-        while True:
-            try:
-                _sent(client, FLUSH_LOG, b"", _FLUSH_S).result()
-            except HotrowError as error:
-                if error.code is not Code.UNAVAILABLE or clock.monotonic_s() >= give_up_s:
-                    raise
-                clock.sleep_s(_PAUSE_S)
-            else:
-                return
+    return read_state(settings).ingest_socket() is not None or listens(settings.ingest.address)
 
 
 def _rows_wait(settings: Settings) -> bool:

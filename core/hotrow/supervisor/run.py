@@ -18,6 +18,7 @@ from hotrow.supervisor.supervisor import Supervisor
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _START_TIMEOUT_S = 120.0
 _HELD_POLL_S = 0.2
+_SAID_AFTER_S = 5.0  # a worker that `hotrow serve` starts again is there sooner
 
 Say = Callable[[str], None]
 
@@ -40,22 +41,24 @@ def serve_fleet(settings: Settings, fleet: Fleet, on_ready: Callable[[Supervisor
 def ingest_socket(settings: Settings, *, wait_s: float = 0.0, say: Say = silent) -> Iterator[Path]:
     """The unix socket of the store's ingest worker: the one that runs, or one started for the time of the block.
 
-    Where another command has started one for itself, waits up to `wait_s` for its end, which `say` is told. Raises
-    HotrowError, see `Supervisor.run`. Of a worker started here the block's end drains it; should this process die, the
-    worker exits by itself.
+    Where another command has started one for itself, or one is being started again, waits up to `wait_s` for that,
+    which `say` is told when it takes long. Raises HotrowError, see `Supervisor.run`. Of a worker started here the
+    block's end drains it; should this process die, the worker exits by itself.
     """
-    give_up_s = clock.monotonic_s() + wait_s
-    said = False
+    began_s, said = clock.monotonic_s(), False
     while True:
         with contextlib.ExitStack() as stack:
             try:
                 path = _socket_of(settings, stack)
             except StoreHeldError as held:
-                if clock.monotonic_s() >= give_up_s:
+                waited_s = clock.monotonic_s() - began_s
+                if waited_s >= wait_s:
                     raise
-                if not said:
-                    say(f"waits for process {held.holder}, which has the store: of `hotrow serve` all share the worker")
-                said = True
+                if waited_s >= _SAID_AFTER_S and not said:
+                    said = True
+                    say(
+                        f"waiting for process {held.holder}, whose command has the store; `hotrow serve` serves several"
+                    )
             else:
                 yield path
                 return
