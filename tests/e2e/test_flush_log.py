@@ -143,7 +143,7 @@ def test_a_log_that_cannot_be_written(store):
     with store.serving():
         (data / "log").write_text("in the way")
         push(store, 1)
-        with pytest.raises(HotrowError, match="offline_store.path"):
+        with pytest.raises(HotrowError, match=r"offline_store\.path"):
             store.materialize_incremental()
         with (
             pytest.raises(HotrowError, match="no pushed row") as caught,

@@ -112,16 +112,19 @@ local function further(one, other)
 end
 
 local function put_rows(view, rows)
-  local runs, run, writing = {}, 0, true
+  local runs, run, writing, absent = {}, 0, true, false
   for i = 0, rows - 1 do
     local key, row = KEYS[k + i], ARGV[a + i]
-    local stored = redis.call('HGET', key, view)
-    local wins = not stored or newer(row, stored)
-    if wins then
-      redis.call('HSET', key, view, row)
-      changed = true
-      if not stored then fresh = fresh + 1 end
+    -- behind a row that was new the next one is, as a rule, and one command does for it
+    local wins = absent and redis.call('HSETNX', key, view, row) == 1
+    if not wins then
+      local stored = redis.call('HGET', key, view)
+      absent = not stored
+      wins = absent or newer(row, stored)
+      if wins then redis.call('HSET', key, view, row) end
     end
+    if wins then changed = true end
+    if absent then fresh = fresh + 1 end
     if wins ~= writing then
       runs[#runs + 1] = run
       run, writing = 0, wins
