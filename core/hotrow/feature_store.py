@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Frame = TypeVar("Frame")
 Time = datetime | str | int
-"""A datetime or an ISO 8601 text (without a zone: UTC), "now", or microseconds since 1970."""
+"""A datetime or an ISO 8601 text (without a zone: UTC), "now", or microseconds since 1970, of NumPy or pandas too."""
 
 
 class FeatureStore:
@@ -256,13 +256,18 @@ def _warn(message: str) -> None:
 
 
 def _time_us(name: str, time: Time) -> int:
+    import numpy as np  # noqa: PLC0415
+
     from hotrow.clock import us_from_datetime, us_from_text  # noqa: PLC0415
     from hotrow.errors import invalid  # noqa: PLC0415
 
-    if isinstance(time, datetime):
+    missing = time != time  # noqa: PLR0124 - NaT, pandas' and NumPy's, alone is no equal of its own
+    if isinstance(time, datetime) and not missing:
         return us_from_datetime(time)
-    if isinstance(time, int) and not isinstance(time, bool):
-        return time
+    if isinstance(time, np.datetime64) and not missing:
+        return int(time.astype("datetime64[us]").astype(np.int64))
+    if isinstance(time, int | np.integer) and not isinstance(time, bool):
+        return int(time)
     try:
         return us_from_text(str(time))
     except ValueError:

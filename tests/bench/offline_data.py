@@ -43,8 +43,7 @@ def write_settings(folder: Path, redis: str = "") -> None:
     """`hotrow.toml`, with the online store in LMDB, or on the Redis of an address."""
     store = f'[online_store]\ntype = "redis"\nurl = "redis://{redis}/0"\n' if redis else ""
     (folder / "hotrow.toml").write_text(
-        'project = "bench"\n[server]\naddress = "127.0.0.1:7571"\n'
-        f'[ingest]\naddress = "127.0.0.1:7572"\n{store}'
+        f'project = "bench"\n[server]\naddress = "127.0.0.1:7571"\n[ingest]\naddress = "127.0.0.1:7572"\n{store}'
     )
 
 

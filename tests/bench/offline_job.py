@@ -1,7 +1,7 @@
 """hotrow's side of `make bench-offline`: one piece of work in a process of its own, and what it took, as JSON.
 
-`python -m tests.bench.offline_job join|load|load-redis|lmdb FOLDER [REDIS]`, on a folder of `offline_data`; REDIS is the
-address of an empty server.
+`python -m tests.bench.offline_job join|load|load-redis|lmdb FOLDER [REDIS]`, on a folder of `offline_data`; REDIS is
+the address of an empty server.
 """
 
 import json

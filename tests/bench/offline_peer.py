@@ -1,7 +1,7 @@
 """The peers of `make bench-offline`: run by the Python of an environment that has Feast, DuckDB and Polars.
 
-`duckdb FOLDER`, `polars FOLDER`, `feast-join FOLDER`, `feast-load FOLDER`, `feast-redis FOLDER REDIS`: what one piece took,
-as JSON. REDIS is the address of an empty server.
+`duckdb FOLDER`, `polars FOLDER`, `feast-join FOLDER`, `feast-load FOLDER`, `feast-redis FOLDER REDIS`: what one piece
+took, as JSON. REDIS is the address of an empty server.
 """
 
 import json
