@@ -3,10 +3,11 @@
 import struct
 
 import pytest
-from hotrow.settings import OnlineStoreSettings
+from hotrow.section import OnlineStoreSettings
 from hotrow.stores.lmdb import LmdbStore
 from hotrow.stores.memory import MemoryStore
 from hotrow.stores.redis import RedisStore
+from hotrow.stores.redis_cluster import ClusterStore
 
 SIGN = 1 << 63
 
@@ -24,11 +25,12 @@ def make_row():
 
 @pytest.fixture(scope="session")
 def redis_settings(request):
-    """Settings of a store on the tests' Redis, a store a folder; the server is started when it is first asked for."""
+    """Settings of a store on the tests' Redis, or cluster, a store a folder; started when first asked for."""
 
-    def make(folder):
-        server = request.getfixturevalue("redis_server")
-        return OnlineStoreSettings(type="redis", url=server.url, prefix=f"{folder}:"[-100:], timeout_s=30)
+    def make(folder, mode="single"):
+        server = request.getfixturevalue("redis_cluster" if mode == "cluster" else "redis_server")
+        prefix = f"{folder}:"[-100:]
+        return OnlineStoreSettings(type="redis", mode=mode, url=server.url, prefix=prefix, timeout_s=30)
 
     return make
 
@@ -42,17 +44,21 @@ def open_store(redis_settings):
             return MemoryStore()
         if kind == "redis":
             return RedisStore(redis_settings(folder), writable=True)
+        if kind == "cluster":
+            return ClusterStore(redis_settings(folder, kind), writable=True)
         durability = "os" if kind == "lmdb-os" else "fsync"
         return LmdbStore(folder / "online", size_gib=0.25, writable=True, durability=durability)
 
     return open_
 
 
-@pytest.fixture(params=["memory", "lmdb", "lmdb-os", "redis"])
+@pytest.fixture(params=["memory", "lmdb", "lmdb-os", "redis", "cluster"])
 def store(request, tmp_path, open_store):
     """Every kind of store, empty."""
     if request.param == "redis":  # else every scan would go through the rows of the tests before
         request.getfixturevalue("redis_server").ask("FLUSHALL")
+    if request.param == "cluster":
+        request.getfixturevalue("redis_cluster").flush()
     opened = open_store(request.param, tmp_path)
     yield opened
     opened.close()

@@ -47,16 +47,15 @@ class RedisServer:
             self.process.wait(WAIT_S)
             self.process = None
 
-    def ask(self, *command: str) -> bytes:
+    def ask(self, *command: str | bytes) -> bytes:
         """The first line of the reply to a command."""
         return self.reply(*command).partition(b"\r\n")[0]
 
-    def reply(self, *command: str) -> bytes:
+    def reply(self, *command: str | bytes) -> bytes:
         """The reply to a command, as far as it comes at once."""
+        words = [word.encode() if isinstance(word, str) else word for word in command]
         with socket.create_connection(("127.0.0.1", self.port), WAIT_S) as opened:
-            opened.sendall(b"*%d\r\n" % len(command))
-            for word in command:
-                opened.sendall(b"$%d\r\n%s\r\n" % (len(word.encode()), word.encode()))
+            opened.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words))
             return opened.recv(1 << 16)
 
     def _answers(self) -> bool:

@@ -4,10 +4,12 @@ from redis.exceptions import (
     AuthenticationError,
     AuthenticationWrongNumberOfArgsError,
     BusyLoadingError,
+    ClusterDownError,
     NoPermissionError,
     ReadOnlyError,
     RedisError,
     ResponseError,
+    TryAgainError,
 )
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -19,9 +21,12 @@ REFUSED = "HOTROW"
 
 _RETRY_AFTER_S = 0.2
 _REFUSED_CREDENTIALS = ("NOAUTH", "WRONGPASS", "invalid username-password", "invalid password", "AUTH ")
+_PASSES = ("BUSY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY")
 _AWAY = {
     ReadOnlyError: "it is a replica, which takes no writes",
     BusyLoadingError: "it loads its data",
+    ClusterDownError: "the cluster is down, or a part of it",
+    TryAgainError: "a part of the cluster is moving from one node to another",
     RedisTimeoutError: "it did not answer in time, and whether a write was carried out is not known",
 }
 
@@ -45,6 +50,11 @@ def failed(address: RedisAddress, error: RedisError) -> HotrowError:
     return said_by_server(address, said) if isinstance(error, ResponseError) else away(address, said)
 
 
+def said_by(address: RedisAddress, error: Exception) -> HotrowError:
+    """What a failure of redis-py, or of a socket, means."""
+    return failed(address, error) if isinstance(error, RedisError) else away(address, str(error))
+
+
 def said_by_server(address: RedisAddress, said: str) -> HotrowError:
     """What an error that the server answered with means."""
     if said.startswith(REFUSED):
@@ -56,8 +66,8 @@ def said_by_server(address: RedisAddress, said: str) -> HotrowError:
         return HotrowError(Code.FAILED_PRECONDITION, f"{address.place}: {said}; {remedy}")
     if "maxmemory" in said or "MISCONF" in said:
         remedy = "make room on its disk" if "MISCONF" in said else "make room, or raise its maxmemory"
-        return HotrowError(Code.EXHAUSTED, f"{address.place} is full, and nothing was written ({said}); {remedy}")
-    if said.startswith(("BUSY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "READONLY")):
+        return HotrowError(Code.EXHAUSTED, f"{address.place} is full, and takes no more ({said}); {remedy}")
+    if said.startswith(_PASSES) or "non local key" in said:  # the latter from a script, of a slot that moves
         return away(address, said)
     return HotrowError(Code.FAILED_PRECONDITION, f"{address.place} refuses a command: {said}")
 

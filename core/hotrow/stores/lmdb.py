@@ -49,13 +49,14 @@ class LmdbStore:
     `writable` the store is made if there is none, and this process is its one writer until `close`. `durability` is
     the writer's: "fsync", a commit is on the disk when `write` returns; "os", it is with the system, and survives the
     process but not a power cut. `size_gib` bounds the rows; all processes give the same. Up to `wait_s` a writer
-    waits for the previous one to end, and a reader for the writer to make the store. `reached` is told of the place
-    `after_write`, for tests of crashes.
+    waits for the previous one to end, and a reader for the writer to make the store. `reached` is for tests of crashes.
 
     Raises HotrowError: FAILED_PRECONDITION for a second writer (naming the first), a folder that is no store, a store
     that is damaged or of a newer format, or a lack of permission; UNAVAILABLE for a reader that comes before the
     writer has made the store; EXHAUSTED where the disk is full.
     """
+
+    atomic_across_entities = True
 
     def __init__(
         self,

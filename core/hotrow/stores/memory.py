@@ -36,6 +36,8 @@ class _Kept:
 class MemoryStore:
     """An `OnlineStore` that several threads may share."""
 
+    atomic_across_entities = True
+
     def __init__(self, *, epoch: int = 1) -> None:
         self._id = uuid.uuid4().hex
         self._epoch = epoch

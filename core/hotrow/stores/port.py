@@ -143,11 +143,21 @@ class OnlineStore(Protocol):
     def epoch(self) -> int:
         """Counts rebuilds; a token of another epoch is void."""
 
+    @property
+    def atomic_across_entities(self) -> bool:
+        """Whether what is promised of reads and writes holds of all their entities together, or, as of a store that is
+        spread over several servers, of each by itself.
+        """
+
     def read(self, wanted: Wanted, keys: Keys) -> Rows:
         """Rows of many views in one round trip and one consistent state, `ABSENT` where there is none."""
 
-    def write(self, writes: Sequence[Write]) -> list[Written]:
-        """Apply `writes` in order in one transaction, durable as configured when this returns, all or nothing."""
+    def write(self, writes: Sequence[Write]) -> Sequence[Written | HotrowError]:
+        """Apply `writes` in order in one transaction, durable as configured when this returns, all or nothing.
+
+        Where that holds of each entity alone some may fail, each with its error in place of what became of it, and a
+        write that failed may have been carried out in part. To repeat it is safe, and with a mark exact.
+        """
 
     def sequence(self) -> int:
         """The last commit that a read started now would see."""

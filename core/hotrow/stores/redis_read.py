@@ -12,7 +12,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -22,50 +22,21 @@ from hotrow.codec.kernel_resp import (
     COMMAND_BYTES,
     FIELD_BYTES,
     INCOMPLETE,
-    find_values,
-    take_values,
     write_read,
 )
 from hotrow.codec.lookup import Keys, Rows, Wanted
-from hotrow.codec.wire import Octets, Table
+from hotrow.codec.wire import Octets
 from hotrow.errors import Code, HotrowError
 from hotrow.redis.address import RedisAddress
 from hotrow.redis.failure import away, said_by_server
 from hotrow.stores.port import Done
+from hotrow.stores.redis_request import Request, RowRead
 
 _TICK_MS = 100  # how often what is under way is looked at while nothing arrives
 _FIRST_BYTES = 1 << 18
 _KEPT_BYTES = 8 << 20
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 1.0  # before it is tried again to connect
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-
-
-class _UnderWay(NamedTuple):
-    wanted: Wanted
-    n: int
-    since_s: float
-    done: Done
-
-
-class Answer:
-    """For a thread that waits for a read."""
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-        self._outcome: Rows | HotrowError | None = None
-
-    def done(self, outcome: Rows | HotrowError) -> None:
-        """Take the outcome."""
-        self._outcome = outcome
-        self._event.set()
-
-    def wait(self) -> Rows:
-        """Wait for the rows, for as long as the connection takes to give up; raises the error."""
-        self._event.wait()
-        if isinstance(self._outcome, Rows):
-            return self._outcome
-        assert self._outcome is not None  # noqa: S101 - the event says so
-        raise self._outcome.with_traceback(None)  # one error may be that of many reads
 
 
 class RowReader:
@@ -81,7 +52,7 @@ class RowReader:
         self._connect = connect
         self._timeout_s = timeout_s
         self._lock = threading.Lock()
-        self._under_way: collections.deque[_UnderWay] = collections.deque()
+        self._under_way: collections.deque[Request] = collections.deque()
         self._socket: socket.socket | None = None
         self._down = away(address, "not connected yet")
         self._thread: threading.Thread | None = None
@@ -104,20 +75,28 @@ class RowReader:
         size = AROUND_BYTES + sets * keys.n * (COMMAND_BYTES + len(prefix)) + int(keys.offsets[sets * keys.n])
         out: Octets = np.empty(size + count * FIELD_BYTES, np.uint8)
         used = write_read(prefix, wanted.table, keys.data, keys.offsets, keys.n, out)
-        under_way = _UnderWay(wanted, keys.n, clock.monotonic_s(), done)
+        self.send(out.data[:used], RowRead(wanted, keys.n, clock.monotonic_s(), done))
+
+    def send(self, data: memoryview, request: Request) -> None:
+        """Send commands; `request` gets their replies, or why there are none, at once where there is no connection."""
         if self._thread is None:
-            self._start()
+            self.start()
         with self._lock:
             opened = self._socket
             if opened is not None:
-                self._under_way.append(under_way)
+                self._under_way.append(request)
                 try:
-                    self._send(opened, out.data[:used])
+                    self._send(opened, data)
                 except OSError:
                     with contextlib.suppress(OSError):  # the thread sees it, and fails all that is under way
                         opened.shutdown(socket.SHUT_RDWR)
         if opened is None:
-            done(self._down)
+            request.end(self._down)
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection now."""
+        return self._socket is not None
 
     def close(self) -> None:
         """End the thread; what is under way fails."""
@@ -142,7 +121,7 @@ class RowReader:
                 if left_ms <= 0 or not writable.poll(left_ms):
                     raise TimeoutError from None
 
-    def _start(self) -> None:
+    def start(self) -> None:
         """Connect on the thread of the first read, so that it need not fail."""
         with self._lock:
             if self._thread is None and not self._closed.is_set():
@@ -245,19 +224,14 @@ class RowReader:
             if not self._under_way:
                 raise OSError("it sent what nobody asked for")
             one = self._under_way[0]
-            count = len(one.wanted.view_ids) * one.n
-            found: Table = np.empty(count, np.int64)
-            starts: Table = np.empty(count + 1, np.int64)
-            at = find_values(self._received, self._begin, self._end, one.wanted.table, one.n, found, starts)
+            at = one.take(self._received, self._begin, self._end)
             if at == INCOMPLETE:
                 return
             if at < 0:
                 raise self._unexpected()
-            rows: Octets = np.empty(max(1, int(starts[count])), np.uint8)
-            take_values(found, starts, rows)
             self._begin = at
             self._under_way.popleft()
-            self._tell(one, Rows(rows, starts))
+            self._tell(one, None)
 
     def _unexpected(self) -> HotrowError:
         """What stands in place of the replies, which is an error of Redis as a rule."""
@@ -275,8 +249,8 @@ class RowReader:
         for one in under_way:
             self._tell(one, error)
 
-    def _tell(self, one: _UnderWay, outcome: Rows | HotrowError) -> None:
+    def _tell(self, one: Request, error: HotrowError | None) -> None:
         try:
-            one.done(outcome)
+            one.end(error)
         except Exception:  # noqa: BLE001 - one caller's failure must not be that of the others
             self._log.exception("a read could not be ended")

@@ -62,7 +62,7 @@ class Names:
         return self.prefix + b"outbox"
 
 
-_SAME_STORE = f"""
+SAME_STORE = f"""
 local meta = KEYS[1]
 local known = redis.call('HMGET', meta, 'id', 'epoch', 'sequence')
 if known[1] ~= ARGV[1] or known[2] ~= ARGV[2] then
@@ -87,13 +87,18 @@ return 1
 """)
 """The next epoch, without anything but rows. KEYS: meta, watermarks, schemas, marks, mark order, outbox."""
 
-# A version is compared as four numbers: Lua's comparison of strings goes by the locale of the server.
-_WRITE = """
+COMMIT = """
 local marks, order, watermarks, outbox = KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local before = tonumber(known[3])
 local now_us, kept_us, most_marks = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local changed, fresh, a, k = false, 0, 7, 6
+"""
+"""Of a script that writes. KEYS: meta, marks, mark order, watermarks, outbox. ARGV: id, epoch, now, how long and how
+many marks are kept, the number of writes; then what comes of each. Where there are no marks `meta` is in their places.
+"""
 
+# A version is compared as four numbers: Lua's comparison of strings goes by the locale of the server.
+_ROWS = """
 local function newer(row, stored)
   local a1, a2, a3, a4 = struct.unpack('>I4I4I4I4', row, 17)
   local b1, b2, b3, b4 = struct.unpack('>I4I4I4I4', stored, 17)
@@ -124,6 +129,9 @@ local function put_rows(view, rows)
   return table.concat(runs, ',')
 end
 
+"""
+
+MARKS = """
 local function append(entries, count)
   local number = redis.call('HINCRBY', meta, 'outbox', count) - count
   for i = 1, count do
@@ -166,6 +174,10 @@ local function prune()
   end
 end
 
+"""
+"""Functions for the outbox and the marks."""
+
+_WRITE = """
 local replies = {0}
 for w = 1, tonumber(ARGV[6]) do
   local view, watermark, name, digest, note = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
@@ -186,13 +198,13 @@ for w = 1, tonumber(ARGV[6]) do
   end
   a, k = a + rows + entries, k + rows
 end
-prune()
+if order ~= meta then prune() end
 if fresh > 0 then redis.call('HINCRBY', meta, 'rows', fresh) end
 replies[1] = changed and redis.call('HINCRBY', meta, 'sequence', 1) or before
 return replies
 """
 
-WRITE = script(_SAME_STORE + _WRITE)
+WRITE = script(SAME_STORE + COMMIT + _ROWS + MARKS + _WRITE)
 """KEYS: meta, marks, mark order, watermarks, outbox, then the hash of each row. ARGV: id, epoch, now, how long and how
 many marks are kept, the number of writes; then of each write view id, watermark or empty, mark's name or empty, its
 digest, its note, the numbers of rows and of entries, the rows, the entries. Returns the sequence, then for each write
@@ -200,7 +212,7 @@ digest, its note, the numbers of rows and of entries, the rows, the entries. Ret
 """
 
 REMOVE = script(
-    _SAME_STORE
+    SAME_STORE
     + """
 local removed = 0
 for i = 2, #KEYS do
@@ -219,7 +231,7 @@ return removed
 """KEYS: meta, then the hash of each row. ARGV: id, epoch, then view id and row of each."""
 
 RESERVE = script(
-    _SAME_STORE
+    SAME_STORE
     + """
 if tonumber(redis.call('HGET', meta, 'outbox') or '0') < tonumber(ARGV[3]) then
   redis.call('HSET', meta, 'outbox', ARGV[3])
@@ -229,7 +241,7 @@ return 1
 )
 """KEYS: meta. ARGV: id, epoch, number."""
 
-TRIM = script(_SAME_STORE + "return redis.call('XTRIM', KEYS[2], 'MINID', '=', ARGV[3])")
+TRIM = script(SAME_STORE + "return redis.call('XTRIM', KEYS[2], 'MINID', '=', ARGV[3])")
 """Whoever took entries from an older store must not remove those of a newer one. KEYS: meta, outbox. ARGV: id, epoch,
 the first entry to stay. Returns how many went.
 """

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from hotrow.codec.lookup import keys_from_lists, wanted_views
 from hotrow.errors import Code, HotrowError
-from hotrow.settings import OnlineStoreSettings
+from hotrow.section import OnlineStoreSettings
 from hotrow.stores import redis
 from hotrow.stores.open import check_exists, open_store
 from hotrow.stores.port import ABSENT, WRITTEN, Mark, Write, read_rows
