@@ -11,7 +11,7 @@ from hotrow.redis.client import RedisClient
 from hotrow.redis.failure import REFUSED, said_by_server
 from hotrow.section import OnlineStoreSettings
 from hotrow.stores.check import check_writes
-from hotrow.stores.port import Done, StoredRow, StoreInfo, Write, Written
+from hotrow.stores.port import Done, PutOff, StoredRow, StoreInfo, Write, Written, at_once
 from hotrow.stores.redis_info import describe, doubts, structure_problems
 from hotrow.stores.redis_read import RowReader
 from hotrow.stores.redis_root import RedisRoot, address_of, find_store
@@ -63,11 +63,11 @@ class RedisStore(RedisRoot):
         self._reader: RowReader = RowReader(self._client.address, self._connect, timeout_s=settings.timeout_s)
         super().__init__(self._client, names, identity, self._reader)
 
-    def read_later(self, wanted: Wanted, keys: Keys, done: Done) -> None:
-        self._reader.read(self._row_prefix, wanted, keys, done)
+    def read_later(self, wanted: Wanted, keys: Keys, done: Done, put_off: PutOff = at_once) -> None:
+        self._reader.read(self._row_prefix, wanted, keys, done, put_off)
 
-    def _read_sequence(self, done: Done) -> None:
-        self._reader.read(self._names.prefix, _SEQUENCE, _META, done)
+    def _read_sequence(self, done: Done, put_off: PutOff = at_once) -> None:
+        self._reader.read(self._names.prefix, _SEQUENCE, _META, done, put_off)
 
     def write(self, writes: Sequence[Write]) -> list[Written]:
         check_writes(writes)

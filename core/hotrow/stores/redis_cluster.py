@@ -12,7 +12,7 @@ from hotrow.redis.cluster import ClusterClient, Command, script_command
 from hotrow.redis.failure import REFUSED, said_by_server
 from hotrow.section import OnlineStoreSettings
 from hotrow.stores.check import check_writes
-from hotrow.stores.port import Done, StoredRow, StoreInfo, Write, Written
+from hotrow.stores.port import Done, PutOff, StoredRow, StoreInfo, Write, Written, at_once
 from hotrow.stores.redis_cluster_info import cluster_problems, describe_cluster, doubts_of_nodes
 from hotrow.stores.redis_cluster_read import ClusterReader
 from hotrow.stores.redis_cluster_scan import scan_cluster, scan_cluster_keys
@@ -61,11 +61,11 @@ class ClusterStore(RedisRoot):
         )
         super().__init__(self._client, self._layout.root, identity, self._reader)
 
-    def read_later(self, wanted: Wanted, keys: Keys, done: Done) -> None:
-        self._reader.read(wanted, keys, done)
+    def read_later(self, wanted: Wanted, keys: Keys, done: Done, put_off: PutOff = at_once) -> None:
+        self._reader.read(wanted, keys, done, put_off)
 
-    def _read_sequence(self, done: Done) -> None:
-        self._reader.read_sequence(done)
+    def _read_sequence(self, done: Done, put_off: PutOff = at_once) -> None:
+        self._reader.read_sequence(done, put_off)
 
     def write(self, writes: Sequence[Write]) -> list[Written | HotrowError]:
         check_writes(writes)

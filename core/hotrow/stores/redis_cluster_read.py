@@ -8,7 +8,7 @@ that command goes to the node that the error names, and the cluster is asked aga
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from hotrow.errors import HotrowError
 from hotrow.redis.address import RedisAddress
 from hotrow.redis.failure import away, said_by_server
 from hotrow.redis.topology import Topology
-from hotrow.stores.port import Done
+from hotrow.stores.port import Done, PutOff, at_once
 from hotrow.stores.redis_cluster_part import Gathered, Part
 from hotrow.stores.redis_partition import Layout
 from hotrow.stores.redis_read import RowReader
@@ -43,14 +43,23 @@ class _Routes:
     owners: Table
 
 
+class _Sending(NamedTuple):
+    """A read, and which part of it goes to each node, as `split` has it."""
+
+    whole: Gathered
+    nodes: list[int]
+    commands: Table
+
+
 class _Nobody:
     """Where a partition has no node."""
 
     def __init__(self, error: HotrowError) -> None:
         self._error = error
 
-    def send(self, _data: memoryview, request: Request) -> None:
+    def enqueue(self, _data: memoryview, request: Request) -> bool:
         request.end(self._error)
+        return False
 
 
 class ClusterReader:
@@ -74,6 +83,8 @@ class ClusterReader:
         self._connect = connect
         self._layout = layout
         self._timeout_s = timeout_s
+        self._putting_off = threading.Lock()
+        self._unsent: dict[RowReader, None] = {}
         self._connecting = threading.Lock()
         self._asked = threading.Condition()
         self._doubted = self._closed = False
@@ -83,8 +94,8 @@ class ClusterReader:
         self._routes: _Routes | None = None
         self._log = log.logger(__name__)
 
-    def read(self, wanted: Wanted, keys: Keys, done: Done) -> None:
-        """Ask for rows; `done` gets them, or the error."""
+    def read(self, wanted: Wanted, keys: Keys, done: Done, put_off: PutOff = at_once) -> None:
+        """Ask for rows; `done` gets them, or the error. Where it is put off nothing is sent before `flush`."""
         count = len(wanted.view_ids) * keys.n
         if not count:
             done(Rows(np.empty(1, np.uint8), np.zeros(count + 1, np.int64)))
@@ -113,9 +124,9 @@ class ClusterReader:
             table,
             whole.sent,
         )
-        self._send(whole, routes, nodes.tolist(), table)
+        self._send(_Sending(whole, nodes.tolist(), table), routes, put_off)
 
-    def read_sequence(self, done: Done) -> None:
+    def read_sequence(self, done: Done, put_off: PutOff = at_once) -> None:
         """Ask for the sequence in the root's `meta`, as the only row."""
         try:
             routes = self._known()
@@ -129,7 +140,16 @@ class ClusterReader:
         nodes = [0] * (len(routes.readers) * NODE_WIDTH)
         owner = NODE_WIDTH * int(routes.owners[-1])
         nodes[owner : owner + NODE_WIDTH] = [0, 1, 0, len(sent)]
-        self._send(whole, routes, nodes, np.array([0, 0, len(sent)]))
+        self._send(_Sending(whole, nodes, np.array([0, 0, len(sent)])), routes, put_off)
+
+    def flush(self) -> None:
+        """Send every node what was put off, and receive the replies on this thread if that is a matter of a moment."""
+        with self._putting_off:
+            unsent, self._unsent = self._unsent, {}
+        for reader in unsent:
+            reader.send_only()
+        for reader in unsent:
+            reader.receive_soon()
 
     def ask_topology(self) -> None:
         """Have the cluster asked who has what, soon and on another thread."""
@@ -158,7 +178,7 @@ class ClusterReader:
             following = Part(self, part.whole, table.ravel(), asking=asking, hops=part.hops + 1)
             reader = self._readers.get(node)
             if reader is not None:
-                reader.send(data, following)
+                _send_now(reader, data, following)
             else:  # to connect takes time, which this thread has not
                 with self._asked:
                     self._parked.append((node, data, following))
@@ -175,17 +195,26 @@ class ClusterReader:
         for reader in list(self._readers.values()):
             reader.close()
 
-    def _send(self, whole: Gathered, routes: _Routes, nodes: list[int], table: Table) -> None:
+    def _send(self, read: _Sending, routes: _Routes, put_off: PutOff) -> None:
         """Send each node its part."""
+        whole, nodes, table = read
         parts = []
         for place, reader in enumerate(routes.readers):
             first, count, start, end = nodes[place * NODE_WIDTH : (place + 1) * NODE_WIDTH]
             if count:
                 commands = table[first * COMMAND_WIDTH : (first + count) * COMMAND_WIDTH]
                 parts.append((reader, start, end, Part(self, whole, commands, asking=False, hops=0)))
+        readers: list[RowReader] = []
         whole.expect(len(parts))
         for reader, start, end, part in parts:
-            reader.send(whole.sent.data[start:end], part)
+            if reader.enqueue(whole.sent.data[start:end], part):
+                readers.append(reader)
+        if readers and put_off(self.flush):
+            with self._putting_off:
+                self._unsent.update(dict.fromkeys(readers))
+            return
+        for reader in readers:
+            reader.send()
 
     def _known(self) -> _Routes:
         """The routes; the first read asks for them itself, so that it need not fail."""
@@ -232,7 +261,7 @@ class ClusterReader:
                 if doubted:
                     self._doubted = False
             for node, data, part in parked:
-                self._reader(node).send(data, part)
+                _send_now(self._reader(node), data, part)
             if closed:
                 return
             if doubted:
@@ -252,3 +281,8 @@ class ClusterReader:
             self._log.warning("the cluster cannot be asked who has what", reason=error.message)
         except Exception:  # noqa: BLE001 - whatever it is, the thread goes on
             self._log.exception("asking for the topology failed")
+
+
+def _send_now(reader: RowReader, data: memoryview, request: Request) -> None:
+    if reader.enqueue(data, request):
+        reader.send()

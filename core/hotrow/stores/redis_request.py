@@ -5,6 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
+from hotrow import clock
 from hotrow.codec.kernel_resp import find_values, take_values
 from hotrow.codec.lookup import Rows, Wanted
 from hotrow.codec.wire import Octets, Table
@@ -29,8 +30,8 @@ class Request(Protocol):
 class RowRead:
     """Of one server: all rows, in one state."""
 
-    def __init__(self, wanted: Wanted, n: int, since_s: float, done: Done) -> None:
-        self.since_s = since_s
+    def __init__(self, wanted: Wanted, n: int, done: Done) -> None:
+        self.since_s = clock.monotonic_s()
         self._wanted = wanted
         self._n = n
         self._done = done

@@ -10,7 +10,7 @@ from hotrow.redis.address import RedisAddress
 from hotrow.redis.client import Script
 from hotrow.section import OnlineStoreSettings
 from hotrow.settings import server_password
-from hotrow.stores.port import Done, Waiting
+from hotrow.stores.port import Done, PutOff, Waiting, at_once
 from hotrow.stores.redis_request import Answer
 from hotrow.stores.redis_script import FORMAT, RESERVE, TRIM, Names
 
@@ -58,11 +58,11 @@ class RedisRoot:
     def epoch(self) -> int:
         return int(self._identity[1])
 
-    def read_later(self, wanted: Wanted, keys: Keys, done: Done) -> None:
+    def read_later(self, wanted: Wanted, keys: Keys, done: Done, put_off: PutOff = at_once) -> None:
         """As `read`, with the rows or the error given to `done`, once, from any thread."""
         raise NotImplementedError
 
-    def _read_sequence(self, done: Done) -> None:
+    def _read_sequence(self, done: Done, put_off: PutOff = at_once) -> None:
         """Read the sequence as the only row."""
         raise NotImplementedError
 
@@ -71,13 +71,13 @@ class RedisRoot:
         self.read_later(wanted, keys, answer.done)
         return answer.wait()
 
-    def sequence_later(self, done: Callable[[int | HotrowError], None]) -> None:
+    def sequence_later(self, done: Callable[[int | HotrowError], None], put_off: PutOff = at_once) -> None:
         """As `sequence`, with the number or the error given to `done`, once, from any thread."""
 
         def found(outcome: Rows | HotrowError) -> None:
             done(int(outcome.one(0) or 0) if isinstance(outcome, Rows) else outcome)
 
-        self._read_sequence(found)
+        self._read_sequence(found, put_off)
 
     def sequence(self) -> int:
         answer = Answer()  # by the connection of the reads, which a server that stands still holds up but once
