@@ -111,7 +111,8 @@ def parse_hosts(url: str, port: int) -> tuple[list[tuple[str, int]], dict[str, A
     """The hosts of a url, commas between, with `port` where it names none, and what else redis-py finds in it."""
     scheme, _, rest = url.partition("://")
     hosts, slash, path = rest.partition("/")
-    named = dict(parse_url(f"{scheme}://localhost{slash}{path}"))  # type: ignore[no-untyped-call]
+    user, at, hosts = hosts.rpartition("@")
+    named = dict(parse_url(f"{scheme}://{user}{at}localhost{slash}{path}"))  # type: ignore[no-untyped-call]
     del named["host"]
     return [_host(host, port) for host in hosts.split(",")], named
 

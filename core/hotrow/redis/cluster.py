@@ -53,6 +53,7 @@ class _Try(NamedTuple):
     node: str | None = None
     asking: bool = False
     with_text: bool = False
+    hops: int = 0
 
 
 class ClusterClient:
@@ -100,12 +101,8 @@ class ClusterClient:
         outcomes: list[Any] = [None] * len(commands)
         until_s = clock.monotonic_s() + self._patience_s
         tries = [_Try(place) for place in range(len(commands))]
-        for _ in range(_MOST_REDIRECTIONS):
+        while tries:
             tries = self._run(commands, tries, outcomes, until_s)
-            if not tries:
-                return outcomes
-        for one in tries:
-            outcomes[one.place] = away(self.address, "it redirects without end")
         return outcomes
 
     def connection(self, name: str) -> Any:
@@ -113,13 +110,15 @@ class ClusterClient:
         return _pool(name, self.topology.options).make_connection()
 
     def replies(self, connection: Any, commands: Sequence[Sequence[Argument]]) -> list[Any]:
-        """The replies on a connection of one's own, or the error in the place of one."""
+        """The replies on a connection of one's own, within `translated`, but for those to commands that are redirected:
+        they are other nodes'.
+        """
         if not commands:
             return []
         connection.send_packed_command(connection.pack_commands(commands))
-        replies = _received(connection, len(commands))
+        replies = [reply for reply in _received(connection, len(commands)) if not isinstance(reply, AskError)]
         for reply in replies:
-            if isinstance(reply, Exception) and not isinstance(reply, ResponseError):
+            if isinstance(reply, Exception):
                 raise reply
         return replies
 
@@ -151,6 +150,8 @@ class ClusterClient:
             after = _next(one, reply, node)
             if after is None or (isinstance(reply, TryAgainError) and clock.monotonic_s() >= until_s):
                 outcomes[one.place] = self._outcome(reply, commands[one.place])
+            elif after.hops > _MOST_REDIRECTIONS:
+                outcomes[one.place] = away(self.address, "it redirects without end")
             else:
                 following.append(after)
         if following and any(isinstance(reply, TryAgainError) for _, reply in replies):
@@ -252,7 +253,7 @@ def _next(one: _Try, reply: Any, node: str) -> _Try | None:
     if isinstance(reply, AskError):  # MOVED is one, too
         host = reply.host or node.rpartition(":")[0]
         asking = not isinstance(reply, MovedError)
-        return one._replace(node=f"{host}:{reply.port}", asking=asking)
+        return one._replace(node=f"{host}:{reply.port}", asking=asking, hops=one.hops + 1)
     if isinstance(reply, NoScriptError) and not one.with_text:
         return one._replace(with_text=True)
     return _Try(one.place) if isinstance(reply, TryAgainError) else None

@@ -1,9 +1,11 @@
 """What a failure of Redis means, in hotrow's words."""
 
 from redis.exceptions import (
+    AskError,
     AuthenticationError,
     AuthenticationWrongNumberOfArgsError,
     BusyLoadingError,
+    ClusterCrossSlotError,
     ClusterDownError,
     NoPermissionError,
     ReadOnlyError,
@@ -45,6 +47,9 @@ def failed(address: RedisAddress, error: RedisError) -> HotrowError:
             return away(address, reason)
     if isinstance(error, AuthenticationError | AuthenticationWrongNumberOfArgsError):
         return _refused(address, said)
+    if isinstance(error, AskError | ClusterCrossSlotError):
+        reason = f"{address.place} is a node of a cluster; {address.clustered}"
+        return HotrowError(Code.FAILED_PRECONDITION, reason, field=address.setting)
     if isinstance(error, NoPermissionError):
         said = f"NOPERM {said}"
     return said_by_server(address, said) if isinstance(error, ResponseError) else away(address, said)

@@ -113,11 +113,11 @@ class ClusterStore(RedisRoot):
         return connection
 
     def _check_same(self, connection: Any, node: str) -> None:
-        """Of all partitions of the node, but those that are moving, of which it answers with an error."""
+        """Of all partitions of the node, but those that are another's by now."""
         owners = self._client.topology.owners(self._layout.slots)
         metas = [meta for (_, meta), owner in zip(self._layout.metas, owners, strict=False) if owner == node]
         for found in self._client.replies(connection, [("HMGET", meta, "id", "epoch") for meta in metas]):
-            if isinstance(found, list) and tuple(found) != self._identity:
+            if tuple(found) != self._identity:
                 raise said_by_server(self._client.address, f"{REFUSED} {GONE}")
 
 

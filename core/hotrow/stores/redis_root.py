@@ -124,6 +124,7 @@ def address_of(settings: OnlineStoreSettings, password: str) -> RedisAddress:
         "set online_store.username, and the password in HOTROW_STORE_PASSWORD or in the file that "
         "online_store.password_file names",
         "online_store.password_file",
+        'set online_store.mode = "cluster"',
         settings.username,
         password,
         settings.primary if settings.mode == "sentinel" else "",
