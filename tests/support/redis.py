@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from support.ports import free_ports
+from .ports import free_ports
 
 WAIT_S = 60.0
 

@@ -2,10 +2,11 @@
 
 import contextlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from support.ports import free_ports
-from support.redis import WAIT_S, RedisServer
+from .ports import free_ports
+from .redis import WAIT_S, RedisServer
 
 SLOTS = 16384
 OPTIONS = (
@@ -95,7 +96,7 @@ class RedisCluster:
         target.ask("CLUSTER", "SETSLOT", str(slot), "IMPORTING", self.id_of(source))
         source.ask("CLUSTER", "SETSLOT", str(slot), "MIGRATING", self.id_of(target))
 
-    def _await(self, holds) -> None:
+    def _await(self, holds: Callable[[RedisServer], bool]) -> None:
         until(lambda: all(map(holds, self.servers)))
 
     def _replicate(self, server: RedisServer, primary: str) -> None:
@@ -118,7 +119,7 @@ def keys_in(server: RedisServer, slot: int) -> list[bytes]:
     return reply.split(b"\r\n")[2::2][: int(reply.partition(b"\r\n")[0][1:])]
 
 
-def until(holds, timeout_s: float = WAIT_S) -> None:
+def until(holds: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
     """Wait for it."""
     end_s = time.monotonic() + timeout_s
     while not holds():
