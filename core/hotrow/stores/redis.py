@@ -13,7 +13,7 @@ from hotrow.redis.client import RedisClient
 from hotrow.redis.failure import REFUSED, said_by_server
 from hotrow.settings import OnlineStoreSettings, server_password
 from hotrow.stores.check import check_writes
-from hotrow.stores.port import Done, StoredRow, StoreInfo, Waiting, Write, Written
+from hotrow.stores.port import Done, PutOff, StoredRow, StoreInfo, Waiting, Write, Written, at_once
 from hotrow.stores.redis_info import describe, doubts, structure_problems
 from hotrow.stores.redis_read import Answer, RowReader
 from hotrow.stores.redis_scan import scan_keys, scan_rows
@@ -70,9 +70,9 @@ class RedisStore:
     def epoch(self) -> int:
         return int(self._identity[1])
 
-    def read_later(self, wanted: Wanted, keys: Keys, done: Done) -> None:
+    def read_later(self, wanted: Wanted, keys: Keys, done: Done, put_off: PutOff = at_once) -> None:
         """As `read`, with the rows or the error given to `done`, once, from any thread."""
-        self._reader.read(self._row_prefix, wanted, keys, done)
+        self._reader.read(self._row_prefix, wanted, keys, done, put_off)
 
     def read(self, wanted: Wanted, keys: Keys) -> Rows:
         answer = Answer()
@@ -88,13 +88,13 @@ class RedisStore:
         self._reached("after_write")
         return outcomes_of(writes, replies)
 
-    def sequence_later(self, done: Callable[[int | HotrowError], None]) -> None:
+    def sequence_later(self, done: Callable[[int | HotrowError], None], put_off: PutOff = at_once) -> None:
         """As `sequence`, with the number or the error given to `done`, once, from any thread."""
 
         def found(outcome: Rows | HotrowError) -> None:
             done(int(outcome.one(0) or 0) if isinstance(outcome, Rows) else outcome)
 
-        self._reader.read(self._names.prefix, _SEQUENCE, _META, found)
+        self._reader.read(self._names.prefix, _SEQUENCE, _META, found, put_off)
 
     def sequence(self) -> int:
         answer = Answer()  # by the connection of the reads, which a server that stands still holds up but once
