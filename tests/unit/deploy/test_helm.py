@@ -5,6 +5,7 @@ import math
 import re
 import shutil
 import tomllib
+from typing import get_args
 
 import kubernetes_validate
 import msgspec
@@ -115,6 +116,14 @@ def test_kubernetes_takes_every_manifest(values, kubernetes, tmp_path):
         kubernetes_validate.validate(manifest, kubernetes, strict=True)
 
 
+def test_the_values_that_the_page_shows_are_taken(tmp_path):
+    """They make what Kubernetes takes."""
+    page = (ROOT / "deploy" / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    for manifest in rendered(yaml.safe_load(block), tmp_path).values():
+        kubernetes_validate.validate(manifest, "1.31", strict=True)
+
+
 def test_a_misspelt_key_is_not_taken(tmp_path):
     """The check above sees one, deep inside."""
     manifest = rendered(LEAST, tmp_path)["Deployment", "prod-hotrow-server"]
@@ -210,6 +219,13 @@ def test_what_a_pod_mounts_is_there(values, tmp_path):
         files = [value for table in tables for key, value in table.items() if key != "server_name"]
         assert all(any(file.startswith(f"{folder}/") for folder in mounts.values()) for file in files)
         assert bool(files) == (not values["insecure"])
+
+
+def test_a_long_name_is_cut(tmp_path):
+    """Kubernetes takes 63 characters, of a StatefulSet and a CronJob fewer: it makes longer names of theirs."""
+    manifests = rendered({**FULL, "fullnameOverride": "x" * 100}, tmp_path)
+    for kind, name in manifests:
+        assert len(name) <= (52 if kind in {"StatefulSet", "CronJob"} else 63)
 
 
 def test_services_find_their_pods(values, tmp_path):
@@ -350,7 +366,11 @@ def test_the_schema_knows_the_settings_that_there_are():
         "ingest": (schema["ingest"]["properties"]["settings"], IngestSettings, {"address", "tls", "caller_tls"}),
     }
     for name, (known, section, written) in tables.items():
-        assert set(known["properties"]) == {field.name for field in msgspec.structs.fields(section)} - written, name
+        fields = {field.name: field for field in msgspec.structs.fields(section) if field.name not in written}
+        assert set(known["properties"]) == set(fields), name
+        for key, rule in known["properties"].items():
+            if "enum" in rule:  # every choice that there is, but for the store that pods cannot share
+                assert {*rule["enum"], *({"lmdb"} if key == "type" else ())} == set(get_args(fields[key].type)), key
 
 
 def test_the_schema_knows_every_value():
