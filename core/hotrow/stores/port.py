@@ -173,6 +173,9 @@ class OnlineStore(Protocol):
     def watermark_us(self, view_id: bytes) -> int | None:
         """The last watermark written for the view."""
 
+    def watermarks(self) -> dict[bytes, int]:
+        """All of them, by view id."""
+
     def scan(self, view_id: bytes | None = None) -> Iterator[StoredRow]:
         """Every row, or every row of a view, tombstones included, in an order of the store's own.
 

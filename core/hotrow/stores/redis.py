@@ -112,6 +112,10 @@ class RedisStore:
         stored = self._client.ask("HGET", self._names.watermarks, view_id)
         return None if stored is None else int(stored)
 
+    def watermarks(self) -> dict[bytes, int]:
+        stored = self._client.ask("HGETALL", self._names.watermarks)
+        return {view_id: int(watermark) for view_id, watermark in stored.items()}
+
     def scan(self, view_id: bytes | None = None) -> Iterator[StoredRow]:
         return scan_rows(self._client, self._names, view_id)
 
