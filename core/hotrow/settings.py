@@ -90,19 +90,19 @@ def load_settings(repo: Path) -> Settings:
 
 
 def settings_from_file(repo: Path, environ: Mapping[str, str]) -> Settings:
-    """As `load_settings`, with the environment given."""
-    repo = repo.absolute()
-    tree = _read_file(repo / FILE)
+    """As `load_settings`, with the environment given; `repo` may also be the file, whatever its name."""
+    file = repo.absolute() if repo.is_file() else repo.absolute() / FILE
+    tree = _read_file(file)
     origins = _override(tree, environ)
     for key in _NOT_IN_FILE:
         if key in tree:
-            raise invalid(f"{repo / FILE}: unknown key {key!r}; remove it", field=key)
-    tree |= {"repo": str(repo), "failpoint": environ.get(_FAILPOINT, "")}
+            raise invalid(f"{file}: unknown key {key!r}; remove it", field=key)
+    tree |= {"repo": str(file.parent), "failpoint": environ.get(_FAILPOINT, "")}
     try:
         settings = msgspec.convert(tree, Settings, strict=True, dec_hook=_path_from_str)
     except msgspec.ValidationError as error:
-        raise _explained(error, repo / FILE, origins) from None
-    _check(settings, repo / FILE, origins)
+        raise _explained(error, file, origins) from None
+    _check(settings, file, origins)
     return _absolute(settings)
 
 

@@ -27,14 +27,7 @@ from hotrow.stores.lmdb_read import RowReader
 from hotrow.stores.lmdb_scan import after, chunk
 from hotrow.stores.lmdb_verify import live_problems
 from hotrow.stores.lmdb_write import WATERMARK, Writing
-from hotrow.stores.port import (
-    VIEW_ID_BYTES,
-    StoredRow,
-    StoreInfo,
-    Waiting,
-    Write,
-    Written,
-)
+from hotrow.stores.port import VIEW_ID_BYTES, StoredRow, StoreInfo, Waiting, Write, Written
 
 T = TypeVar("T")
 
@@ -174,6 +167,10 @@ class LmdbStore:
     def watermark_us(self, view_id: bytes) -> int | None:
         stored = self._read(lambda txn: txn.get(view_id, None, self._databases.watermarks))
         return None if stored is None else int(WATERMARK.unpack(stored)[0])
+
+    def watermarks(self) -> dict[bytes, int]:
+        stored = self._read(lambda txn: dict(txn.cursor(self._databases.watermarks)))
+        return {view_id: int(WATERMARK.unpack(watermark)[0]) for view_id, watermark in stored.items()}
 
     def scan(self, view_id: bytes | None = None) -> Iterator[StoredRow]:
         start = b""

@@ -124,6 +124,10 @@ class MemoryStore:
     def watermark_us(self, view_id: bytes) -> int | None:
         return self._watermarks.get(view_id)
 
+    def watermarks(self) -> dict[bytes, int]:
+        with self._lock:
+            return dict(self._watermarks)
+
     def scan(self, view_id: bytes | None = None) -> Iterator[StoredRow]:
         with self._lock:
             names = sorted(name for name in self._rows if view_id is None or name[0] == view_id)

@@ -112,6 +112,16 @@ def read_rows(store: "OnlineStore", view_ids: Sequence[bytes], keys: Sequence[Se
     return [rows.one(number * most + row) for number, one in enumerate(keys) for row in range(len(one))]
 
 
+def write_all(store: "OnlineStore", writes: Sequence[Write]) -> list[Written]:
+    """`OnlineStore.write` for callers who can do nothing with a part of it: raises the first failure."""
+    written = []
+    for outcome in store.write(writes):
+        if isinstance(outcome, HotrowError):
+            raise outcome
+        written.append(outcome)
+    return written
+
+
 Done = Callable[[Rows | HotrowError], None]
 """Gets the outcome of a read, once. It must not wait for another read of the same store."""
 
@@ -182,6 +192,9 @@ class OnlineStore(Protocol):
 
     def watermark_us(self, view_id: bytes) -> int | None:
         """The last watermark written for the view."""
+
+    def watermarks(self) -> dict[bytes, int]:
+        """All of them, by view id."""
 
     def scan(self, view_id: bytes | None = None) -> Iterator[StoredRow]:
         """Every row, or every row of a view, tombstones included, in an order of the store's own.

@@ -95,6 +95,10 @@ class RedisRoot:
         stored = self._client.ask("HGET", self._names.watermarks, view_id)
         return None if stored is None else int(stored)
 
+    def watermarks(self) -> dict[bytes, int]:
+        stored = self._client.ask("HGETALL", self._names.watermarks)
+        return {view_id: int(watermark) for view_id, watermark in stored.items()}
+
     def read_outbox(self, after: int) -> list[Waiting]:
         entries = self._client.ask("XRANGE", self._names.outbox, f"{after + 1}-0", "+", "COUNT", _ENTRIES_READ)
         return [Waiting(int(name.partition(b"-")[0]), data[b"d"]) for name, data in entries]

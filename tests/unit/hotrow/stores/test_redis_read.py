@@ -110,8 +110,13 @@ def test_a_burst_ends_with_its_replies_on_its_own_thread(store):
         assert read_burst(store, outcomes, reads, generator) == 1
         sent += reads
     wait_for(outcomes, sent)
-    assert (outcomes.right, outcomes.wrong) == (sent, [])
+    until_s = time.monotonic() + 30
+    while threading.current_thread().name not in outcomes.threads and time.monotonic() < until_s:
+        sent += 1
+        read_burst(store, outcomes, 1, generator)  # a busy machine can be as slow as a server that is far
+        wait_for(outcomes, sent)
     assert threading.current_thread().name in outcomes.threads
+    assert (outcomes.right, outcomes.wrong) == (sent, [])
 
 
 def test_a_server_that_is_slow_keeps_no_burst_waiting(store, server):
@@ -134,11 +139,12 @@ def test_a_server_that_is_slow_keeps_no_burst_waiting(store, server):
 @EVERYWHERE
 def test_bursts_of_threads_and_single_reads_get_their_own_rows(store, server):
     """Connections are cut and the server stands still meanwhile: a read is UNAVAILABLE, or has its own rows."""
-    outcomes, sent, count = Outcomes(), [], 150
+    outcomes, sent, calm = Outcomes(), [], threading.Event()
+    until_s = time.monotonic() + 30
 
     def serve(seed):
         generator = random.Random(seed)
-        for _ in range(count):
+        while not (calm.is_set() and outcomes.right > 500) and time.monotonic() < until_s:
             reads = generator.randrange(1, 12)
             read_burst(store, outcomes, reads, generator)
             sent.append(reads)
@@ -158,12 +164,13 @@ def test_bursts_of_threads_and_single_reads_get_their_own_rows(store, server):
         os.kill(server.process.pid, signal.SIGSTOP)
         time.sleep(0.02)
         os.kill(server.process.pid, signal.SIGCONT)
+    calm.set()
     for thread in threads:
         thread.join()
     wait_for(outcomes, sum(sent))
     assert outcomes.wrong == []
     assert outcomes.right + outcomes.failed == sum(sent)
-    assert outcomes.right > 100
+    assert outcomes.right > 500
 
 
 @EVERYWHERE
