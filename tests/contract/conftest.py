@@ -9,6 +9,8 @@ from hotrow.stores.memory import MemoryStore
 from hotrow.stores.redis import RedisStore
 
 SIGN = 1 << 63
+SERVERS = ("redis", "valkey")
+"""Kinds of store that are a server's."""
 
 
 @pytest.fixture(scope="session")
@@ -24,11 +26,11 @@ def make_row():
 
 @pytest.fixture(scope="session")
 def redis_settings(request):
-    """Settings of a store on the tests' Redis, a store a folder; the server is started when it is first asked for."""
+    """Settings of a store on the tests' Redis or Valkey, a store a folder; a server is started when first asked for."""
 
-    def make(folder):
-        server = request.getfixturevalue("redis_server")
-        return OnlineStoreSettings(type="redis", url=server.url, prefix=f"{folder}:"[-100:], timeout_s=30)
+    def make(folder, kind="redis"):
+        server = request.getfixturevalue(f"{kind}_server")
+        return OnlineStoreSettings(type=kind, url=server.url, prefix=f"{folder}:"[-100:], timeout_s=30)
 
     return make
 
@@ -40,19 +42,19 @@ def open_store(redis_settings):
     def open_(kind, folder):
         if kind == "memory":
             return MemoryStore()
-        if kind == "redis":
-            return RedisStore(redis_settings(folder), writable=True)
+        if kind in SERVERS:
+            return RedisStore(redis_settings(folder, kind), writable=True)
         durability = "os" if kind == "lmdb-os" else "fsync"
         return LmdbStore(folder / "online", size_gib=0.25, writable=True, durability=durability)
 
     return open_
 
 
-@pytest.fixture(params=["memory", "lmdb", "lmdb-os", "redis"])
+@pytest.fixture(params=["memory", "lmdb", "lmdb-os", *SERVERS])
 def store(request, tmp_path, open_store):
     """Every kind of store, empty."""
-    if request.param == "redis":  # else every scan would go through the rows of the tests before
-        request.getfixturevalue("redis_server").ask("FLUSHALL")
+    if request.param in SERVERS:  # else every scan would go through the rows of the tests before
+        request.getfixturevalue(f"{request.param}_server").ask("FLUSHALL")
     opened = open_store(request.param, tmp_path)
     yield opened
     opened.close()
