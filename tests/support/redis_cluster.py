@@ -24,11 +24,18 @@ OPTIONS = (
 class RedisCluster:
     """Primaries that share the slots evenly, the first of the servers, and a replica of each behind them."""
 
-    def __init__(self, folder: Path, *options: str, primaries: int = 3, replicas: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        primaries: int = 3,
+        replicas: bool = False,
+        program: str | Path | None = None,
+    ) -> None:
         count = primaries * (2 if replicas else 1)
         self._buses = free_ports(count)
         self.servers = [
-            RedisServer(folder / f"node{number}", *OPTIONS, "--cluster-port", str(bus), *options)
+            RedisServer(folder / f"node{number}", *OPTIONS, "--cluster-port", str(bus), *options, program=program)
             for number, bus in enumerate(self._buses)
         ]
         self.primaries = self.servers[:primaries]

