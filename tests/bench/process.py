@@ -29,7 +29,7 @@ _CLI = (sys.executable, "-m", "hotrow.cli.main")
 class Setup:
     """What a `hotrow serve` under measurement is set to, and how many drivers have rows in its store.
 
-    `redis` is the URL of a server that keeps the rows in place of LMDB.
+    `redis` is the URL of a server that keeps the rows in place of LMDB, `redis_mode` the mode of the store there.
     """
 
     durability: str = "os"
@@ -37,20 +37,29 @@ class Setup:
     workers: int = 1
     drivers: int = DRIVERS
     redis: str = ""
+    redis_mode: str = "single"
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A server under load: its address, the process at its root and, of hotrow, the ingest worker's address."""
+    """A server under load: its address, the process at its root and, of hotrow, the ingest worker's address.
+
+    `beside` is a process that works for it and whose CPU time is told apart, such as a store's server.
+    """
 
     address: str
     pid: int
     ingest: str = ""
     repo: Path = Path()
+    beside: int = 0
 
     def cpu_s(self) -> float:
         """CPU time of the process and all below it."""
         return sum(cpu_ns(pid) for pid in family(self.pid)) / 1e9
+
+    def beside_cpu_s(self) -> float:
+        """CPU time of the process beside it, 0 where there is none."""
+        return cpu_ns(self.beside) / 1e9 if self.beside else 0.0
 
     def workers(self, role: str) -> list[WorkerState]:
         """The workers of a role, "server" or "ingest", of hotrow."""
@@ -129,7 +138,8 @@ def prepare(folder: Path, setup: Setup, definitions: str = "") -> None:
     make_repository(folder, definitions, **settings, lane=setup.lane, durability=setup.durability)
     if setup.redis:
         file = folder / "hotrow.toml"
-        file.write_text(file.read_text().replace('type = "lmdb"', f'type = "redis"\nurl = "{setup.redis}"'))
+        store = f'type = "redis"\nmode = "{setup.redis_mode}"\nurl = "{setup.redis}"'
+        file.write_text(file.read_text().replace('type = "lmdb"', store))
     subprocess.run([*_CLI, "apply"], cwd=folder, check=True, capture_output=True)
 
 

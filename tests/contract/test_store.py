@@ -24,6 +24,7 @@ def test_an_empty_store_has_nothing(store):
     assert list(store.scan()) == []
     assert store.schemas() == {}
     assert store.watermark_us(HORSES) is None
+    assert store.watermarks() == {}
     assert store.info().rows == 0
 
 
@@ -226,6 +227,7 @@ def test_the_greatest_watermark_stays(store, make_row):
     put(store, [], [], watermark_us=-4)
     put(store, [], [], RIDERS, watermark_us=2**62 + 1)
     assert (store.watermark_us(HORSES), store.watermark_us(RIDERS)) == (-4, 2**62 + 1)
+    assert store.watermarks() == {HORSES: -4, RIDERS: 2**62 + 1}
     assert store.sequence() > sequence
 
 
@@ -348,7 +350,7 @@ def test_info_counts(store, make_row):
     info = store.info()
     assert (info.id, info.epoch, info.sequence, info.rows) == (store.id, store.epoch, store.sequence(), 100)
     assert info.used_bytes > 100_000
-    assert info.type in {"memory", "lmdb", "redis"}
+    assert info.type in {"memory", "lmdb", "redis", "valkey"}
 
 
 def test_a_sound_store_verifies(store, make_row):

@@ -121,18 +121,40 @@ def read_rows(store: "OnlineStore", view_ids: Sequence[bytes], keys: Sequence[Se
     return [rows.one(number * most + row) for number, one in enumerate(keys) for row in range(len(one))]
 
 
+def write_all(store: "OnlineStore", writes: Sequence[Write]) -> list[Written]:
+    """`OnlineStore.write` for callers who can do nothing with a part of it: raises the first failure."""
+    written = []
+    for outcome in store.write(writes):
+        if isinstance(outcome, HotrowError):
+            raise outcome
+        written.append(outcome)
+    return written
+
+
 Done = Callable[[Rows | HotrowError], None]
 """Gets the outcome of a read, once. It must not wait for another read of the same store."""
+
+
+PutOff = Callable[[Callable[[], None]], bool]
+"""Has a work done a little later, on the same thread, together with others; or returns False, and it is not."""
+
+
+def at_once(_work: Callable[[], None]) -> bool:
+    """A `PutOff` of those who do not."""
+    return False
 
 
 @runtime_checkable
 class LateReads(Protocol):
     """Of a store whose reads take a round trip: nobody has to wait for it."""
 
-    def read_later(self, wanted: Wanted, keys: Keys, done: Done) -> None:
-        """As `OnlineStore.read`, with the rows or the error given to `done`, from any thread. Raises nothing."""
+    def read_later(self, wanted: Wanted, keys: Keys, done: Done, put_off: PutOff = at_once) -> None:
+        """As `OnlineStore.read`, with the rows or the error given to `done`, from any thread. Raises nothing.
 
-    def sequence_later(self, done: Callable[[int | HotrowError], None]) -> None:
+        With `put_off` reads of one burst of calls share their round trip, and may end on the thread of the burst.
+        """
+
+    def sequence_later(self, done: Callable[[int | HotrowError], None], put_off: PutOff = at_once) -> None:
         """As `OnlineStore.sequence`, likewise."""
 
 
@@ -152,11 +174,21 @@ class OnlineStore(Protocol):
     def epoch(self) -> int:
         """Counts rebuilds; a token of another epoch is void."""
 
+    @property
+    def atomic_across_entities(self) -> bool:
+        """Whether what is promised of reads and writes holds of all their entities together, or, as of a store that is
+        spread over several servers, of each by itself.
+        """
+
     def read(self, wanted: Wanted, keys: Keys) -> Rows:
         """Rows of many views in one round trip and one consistent state, `ABSENT` where there is none."""
 
-    def write(self, writes: Sequence[Write]) -> list[Written]:
-        """Apply `writes` in order in one transaction, durable as configured when this returns, all or nothing."""
+    def write(self, writes: Sequence[Write]) -> Sequence[Written | HotrowError]:
+        """Apply `writes` in order in one transaction, durable as configured when this returns, all or nothing.
+
+        Where that holds of each entity alone some may fail, each with its error in place of what became of it, and a
+        write that failed may have been carried out in part. To repeat it is safe, and with a mark exact.
+        """
 
     def sequence(self) -> int:
         """The last commit that a read started now would see."""
@@ -169,6 +201,9 @@ class OnlineStore(Protocol):
 
     def watermark_us(self, view_id: bytes) -> int | None:
         """The greatest watermark written for the view: a write never lowers it."""
+
+    def watermarks(self) -> dict[bytes, int]:
+        """All of them, by view id."""
 
     def scan(self, view_id: bytes | None = None) -> Iterator[StoredRow]:
         """Every row, or every row of a view, tombstones included, in an order of the store's own.

@@ -62,7 +62,7 @@ class Names:
         return self.prefix + b"outbox"
 
 
-_SAME_STORE = f"""
+SAME_STORE = f"""
 local meta = KEYS[1]
 local known = redis.call('HMGET', meta, 'id', 'epoch', 'sequence')
 if known[1] ~= ARGV[1] or known[2] ~= ARGV[2] then
@@ -87,14 +87,18 @@ return 1
 """)
 """The next epoch, without anything but rows. KEYS: meta, watermarks, schemas, marks, mark order, outbox."""
 
-# A version is compared as four numbers: Lua's comparison of strings goes by the locale of the server. A watermark is
-# compared by its digits where two are one number to Lua, whose numbers are exact up to 2^53.
-_WRITE = """
+COMMIT = """
 local marks, order, watermarks, outbox = KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local before = tonumber(known[3])
 local now_us, kept_us, most_marks = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local changed, fresh, a, k = false, 0, 7, 6
+"""
+"""Of a script that writes. KEYS: meta, marks, mark order, watermarks, outbox. ARGV: id, epoch, now, how long and how
+many marks are kept, the number of writes; then what comes of each. Where there are no marks `meta` is in their places.
+"""
 
+# A version is compared as four numbers: Lua's comparison of strings goes by the locale of the server.
+_ROWS = """
 local function newer(row, stored)
   local a1, a2, a3, a4 = struct.unpack('>I4I4I4I4', row, 17)
   local b1, b2, b3, b4 = struct.unpack('>I4I4I4I4', stored, 17)
@@ -102,13 +106,6 @@ local function newer(row, stored)
   if a2 ~= b2 then return a2 > b2 end
   if a3 ~= b3 then return a3 > b3 end
   return a4 > b4
-end
-
-local function further(one, other)
-  local a, b = tonumber(one), tonumber(other)
-  if a ~= b or one == other then return a > b end
-  if #one ~= #other then return (#one > #other) == (a > 0) end
-  return (one > other) == (a > 0)
 end
 
 local function put_rows(view, rows)
@@ -133,6 +130,24 @@ local function put_rows(view, rows)
   end
   runs[#runs + 1] = run
   return table.concat(runs, ',')
+end
+
+"""
+
+# Watermarks are compared by their digits where two are one number to Lua, whose numbers are exact up to 2^53.
+MARKS = """
+local function further(one, other)
+  local a, b = tonumber(one), tonumber(other)
+  if a ~= b or one == other then return a > b end
+  if #one ~= #other then return (#one > #other) == (a > 0) end
+  return (one > other) == (a > 0)
+end
+
+local function raise_watermark(view, watermark)
+  local stored = watermark ~= '' and redis.call('HGET', watermarks, view)
+  if watermark == '' or stored and not further(watermark, stored) then return end
+  redis.call('HSET', watermarks, view, watermark)
+  changed = true
 end
 
 local function append(entries, count)
@@ -177,6 +192,10 @@ local function prune()
   end
 end
 
+"""
+"""Functions for watermarks, the outbox and the marks."""
+
+_WRITE = """
 local replies = {0}
 for w = 1, tonumber(ARGV[6]) do
   local view, watermark, name, digest, note = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
@@ -187,24 +206,20 @@ for w = 1, tonumber(ARGV[6]) do
     replies[w + 1] = past
   else
     local runs = put_rows(view, rows)
-    local stored = watermark ~= '' and redis.call('HGET', watermarks, view)
-    if watermark ~= '' and (not stored or further(watermark, stored)) then
-      redis.call('HSET', watermarks, view, watermark)
-      changed = true
-    end
+    raise_watermark(view, watermark)
     if entries > 0 then append(a + rows, entries) end
     if name ~= '' then keep(name, digest, note, runs) end
     replies[w + 1] = {'written', runs}
   end
   a, k = a + rows + entries, k + rows
 end
-prune()
+if order ~= meta then prune() end
 if fresh > 0 then redis.call('HINCRBY', meta, 'rows', fresh) end
 replies[1] = changed and redis.call('HINCRBY', meta, 'sequence', 1) or before
 return replies
 """
 
-WRITE = script(_SAME_STORE + _WRITE)
+WRITE = script(SAME_STORE + COMMIT + _ROWS + MARKS + _WRITE)
 """KEYS: meta, marks, mark order, watermarks, outbox, then the hash of each row. ARGV: id, epoch, now, how long and how
 many marks are kept, the number of writes; then of each write view id, watermark or empty, mark's name or empty, its
 digest, its note, the numbers of rows and of entries, the rows, the entries. Returns the sequence, then for each write
@@ -212,7 +227,7 @@ digest, its note, the numbers of rows and of entries, the rows, the entries. Ret
 """
 
 REMOVE = script(
-    _SAME_STORE
+    SAME_STORE
     + """
 local removed = 0
 for i = 2, #KEYS do
@@ -231,7 +246,7 @@ return removed
 """KEYS: meta, then the hash of each row. ARGV: id, epoch, then view id and row of each."""
 
 RESERVE = script(
-    _SAME_STORE
+    SAME_STORE
     + """
 if tonumber(redis.call('HGET', meta, 'outbox') or '0') < tonumber(ARGV[3]) then
   redis.call('HSET', meta, 'outbox', ARGV[3])
@@ -241,7 +256,7 @@ return 1
 )
 """KEYS: meta. ARGV: id, epoch, number."""
 
-TRIM = script(_SAME_STORE + "return redis.call('XTRIM', KEYS[2], 'MINID', '=', ARGV[3])")
+TRIM = script(SAME_STORE + "return redis.call('XTRIM', KEYS[2], 'MINID', '=', ARGV[3])")
 """Whoever took entries from an older store must not remove those of a newer one. KEYS: meta, outbox. ARGV: id, epoch,
 the first entry to stay. Returns how many went.
 """
