@@ -20,6 +20,7 @@ KERNELS = {
     "kernel_hash": ["hash_octets"],
     "kernel_asof": ["keep_best"],
     "kernel_log": ["split_keys"],
+    "kernel_slot": ["split", "find_part", "part_bytes", "take_part", "lay_out"],
     "kernel_type": ["see"],
 }
 SECOND = f"""
