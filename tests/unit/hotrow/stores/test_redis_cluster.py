@@ -223,6 +223,23 @@ def test_slots_move_under_load(own, open_, kind):
     assert store.verify() == []
 
 
+def test_a_node_that_is_new_takes_slots_under_load(own, open_):
+    """Keys are asked for at a node that the topology does not have yet, and then it has it."""
+    cluster = own(spare=1)
+    load = Load(open_(cluster))
+    (new,) = cluster.spare
+    try:
+        load.goes_on()
+        for partition in (3, 60, 120):
+            cluster.move(LAYOUT.slots[partition], new, pause_s=0.02)
+            load.goes_on()
+    finally:
+        load.end()
+    found = load.found()
+    assert all(load.acknowledged[key] <= found[key] <= load.tried[key] for key in KEYS)
+    assert f"node 127.0.0.1:{new.port}" in load.store.info().details
+
+
 def test_a_slot_that_stands_between_two_nodes_is_read_from_both(cluster, open_):
     """Some keys have moved and some have not, and one is nowhere: each is found where it is, however often."""
     store = open_(cluster)
