@@ -32,14 +32,14 @@ def _never(_work: Work) -> bool:
 class Pending(NamedTuple):
     """One batch of a producer that waits for its commit.
 
-    `chosen` are the rows to write, in order; None: all. `created_at_commit`: the created times of its rows are those of
-    the commit, and not what the rows hold. `logged`: what describes the view in the log, to which all rows go that were
-    not refused; None: none do. `done` is called once, on the thread that commits. `timer` is that of a call whose
-    caller asked for one.
+    `keys` are those of the rows to write; None: those of a block, see `EncodedRows.block`. `chosen` are the rows to
+    write, in order; None: all. `created_at_commit`: the created times of its rows are those of the commit, and not what
+    the rows hold. `logged`: what describes the view in the log, to which all rows go that were not refused; None: none
+    do. `done` is called once, on the thread that commits. `timer` is that of a call whose caller asked for one.
     """
 
     view_id: bytes
-    keys: Sequence[bytes]
+    keys: Sequence[bytes] | None
     encoded: EncodedRows
     done: Callable[[Written | HotrowError], None]
     chosen: Sequence[int] | None = None
@@ -52,7 +52,7 @@ class Pending(NamedTuple):
     @property
     def rows(self) -> int:
         """How many count against the bounds of the queue."""
-        return len(self.keys) if self.logged is None else len(self.encoded)
+        return len(self.encoded) if self.keys is None or self.logged is not None else len(self.keys)
 
 
 class Batcher:
@@ -208,6 +208,8 @@ class Batcher:
 
 
 def _write_of(pending: Pending) -> Write:
+    if pending.keys is None:
+        return Write(pending.view_id, (), (), pending.mark, pending.watermark_us, block=pending.encoded.block())
     keys, rows = pending.keys, pending.encoded.rows()
     logged: Sequence[bytes] = ()
     if pending.logged is not None:

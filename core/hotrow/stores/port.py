@@ -8,10 +8,13 @@ event time, then created time, each big-endian with the sign bit flipped, so tha
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from hotrow.codec.lookup import Keys, Rows, Wanted, keys_from_lists, wanted_views
 from hotrow.errors import HotrowError
+
+if TYPE_CHECKING:
+    from hotrow.codec.block import RowBlock  # loads the kernels, which who reads a store's counts does not need
 
 VIEW_ID_BYTES = 8
 MAX_KEY_BYTES = 480
@@ -46,8 +49,8 @@ class Mark:
 class Write(NamedTuple):
     """Rows of one view, written in one transaction; keys are distinct. A row replaces one of a lower version only.
 
-    `outbox` is appended to the outbox in that transaction, unless the mark says that it was before. Its bytes are
-    opaque to a store.
+    A `block` takes the place of keys and rows. `outbox` is appended to the outbox in that transaction, unless the mark
+    says that it was before. Its bytes are opaque to a store.
     """
 
     view_id: bytes
@@ -56,6 +59,12 @@ class Write(NamedTuple):
     mark: Mark | None = None
     watermark_us: int | None = None
     outbox: Sequence[bytes] = ()
+    block: "RowBlock | None" = None
+
+    def listed(self) -> "Write":
+        """The same without a block, for a store that has no use for one."""
+        block = self.block
+        return self if block is None else self._replace(keys=block.listed_keys(), rows=block.listed_rows(), block=None)
 
 
 class Written(NamedTuple):
@@ -191,7 +200,7 @@ class OnlineStore(Protocol):
         """All schemas kept, by fingerprint."""
 
     def watermark_us(self, view_id: bytes) -> int | None:
-        """The last watermark written for the view."""
+        """The greatest watermark written for the view: a write never lowers it."""
 
     def watermarks(self) -> dict[bytes, int]:
         """All of them, by view id."""

@@ -109,16 +109,19 @@ local function newer(row, stored)
 end
 
 local function put_rows(view, rows)
-  local runs, run, writing = {}, 0, true
+  local runs, run, writing, absent = {}, 0, true, false
   for i = 0, rows - 1 do
     local key, row = KEYS[k + i], ARGV[a + i]
-    local stored = redis.call('HGET', key, view)
-    local wins = not stored or newer(row, stored)
-    if wins then
-      redis.call('HSET', key, view, row)
-      changed = true
-      if not stored then fresh = fresh + 1 end
+    -- behind a row that was new the next one is, as a rule, and one command does for it
+    local wins = absent and redis.call('HSETNX', key, view, row) == 1
+    if not wins then
+      local stored = redis.call('HGET', key, view)
+      absent = not stored
+      wins = absent or newer(row, stored)
+      if wins then redis.call('HSET', key, view, row) end
     end
+    if wins then changed = true end
+    if absent then fresh = fresh + 1 end
     if wins ~= writing then
       runs[#runs + 1] = run
       run, writing = 0, wins
@@ -131,7 +134,22 @@ end
 
 """
 
+# Watermarks are compared by their digits where two are one number to Lua, whose numbers are exact up to 2^53.
 MARKS = """
+local function further(one, other)
+  local a, b = tonumber(one), tonumber(other)
+  if a ~= b or one == other then return a > b end
+  if #one ~= #other then return (#one > #other) == (a > 0) end
+  return (one > other) == (a > 0)
+end
+
+local function raise_watermark(view, watermark)
+  local stored = watermark ~= '' and redis.call('HGET', watermarks, view)
+  if watermark == '' or stored and not further(watermark, stored) then return end
+  redis.call('HSET', watermarks, view, watermark)
+  changed = true
+end
+
 local function append(entries, count)
   local number = redis.call('HINCRBY', meta, 'outbox', count) - count
   for i = 1, count do
@@ -175,7 +193,7 @@ local function prune()
 end
 
 """
-"""Functions for the outbox and the marks."""
+"""Functions for watermarks, the outbox and the marks."""
 
 _WRITE = """
 local replies = {0}
@@ -188,10 +206,7 @@ for w = 1, tonumber(ARGV[6]) do
     replies[w + 1] = past
   else
     local runs = put_rows(view, rows)
-    if watermark ~= '' and redis.call('HGET', watermarks, view) ~= watermark then
-      redis.call('HSET', watermarks, view, watermark)
-      changed = true
-    end
+    raise_watermark(view, watermark)
     if entries > 0 then append(a + rows, entries) end
     if name ~= '' then keep(name, digest, note, runs) end
     replies[w + 1] = {'written', runs}
