@@ -33,9 +33,9 @@ class Pending(NamedTuple):
     """One batch of a producer that waits for its commit.
 
     `chosen` are the rows to write, in order; None: all. `created_at_commit`: the created times of its rows are those of
-    the commit, and not what the rows hold. `logged`: what describes the view in the log, to which all rows go that were
-    not refused; None: none do. `done` is called once, on the thread that commits. `timer` is that of a call whose
-    caller asked for one.
+    the commit, and not what the rows hold. `logged`: what describes the view in the log, to which all rows go that
+    were not refused; None: none do. `kept_us` is that of `Write`. `done` is called once, on the thread that
+    commits. `timer` is that of a call whose caller asked for one.
     """
 
     view_id: bytes
@@ -48,6 +48,7 @@ class Pending(NamedTuple):
     watermark_us: int | None = None
     timer: StageTimer | None = None
     logged: bytes | None = None
+    kept_us: int | None = None
 
     @property
     def rows(self) -> int:
@@ -214,4 +215,4 @@ def _write_of(pending: Pending) -> Write:
         logged = encode_entries(pending.view_id, pending.logged, pending.encoded.keys(), rows)
     if pending.chosen is not None:
         rows = [rows[row] for row in pending.chosen]
-    return Write(pending.view_id, keys, rows, pending.mark, pending.watermark_us, logged)
+    return Write(pending.view_id, keys, rows, pending.mark, pending.watermark_us, logged, pending.kept_us)

@@ -12,17 +12,20 @@ from hotrow.redis.address import RedisAddress
 from hotrow.redis.client import RedisClient
 from hotrow.redis.failure import REFUSED, said_by_server
 from hotrow.settings import OnlineStoreSettings, server_password
+from hotrow.stores.answer import Answer
 from hotrow.stores.check import check_writes
 from hotrow.stores.port import Done, StoredRow, StoreInfo, Waiting, Write, Written
 from hotrow.stores.redis_info import describe, doubts, structure_problems
-from hotrow.stores.redis_read import Answer, RowReader
+from hotrow.stores.redis_outbox import BEGIN, CLAIM, HOLD, RELEASE, RESERVE, TRIM
+from hotrow.stores.redis_read import Check, RowReader
 from hotrow.stores.redis_scan import scan_keys, scan_rows
-from hotrow.stores.redis_script import CREATE, FORMAT, GONE, REMOVE, RENEW, RESERVE, TRIM, WRITE, Names
+from hotrow.stores.redis_script import CORRECT, CREATE, FORMAT, GONE, REMOVE, RENEW, WRITE, Names
 from hotrow.stores.redis_write import outcomes_of, write_arguments
 
 _POLL_S = 0.05
 _REMOVED_AT_ONCE = 1000
 _SEQUENCE, _META = wanted_views([b"sequence"], [0]), keys_from_lists([[b"meta"]])  # a field is read as rows are
+_IDENTITY = wanted_views([b"identity"], [0])
 _ENTRIES_READ = 100  # of the outbox, each 256 KiB as a rule
 
 _log = log.logger(__name__)
@@ -55,12 +58,13 @@ class RedisStore:
         self._client = client_of(settings, password)
         try:
             self._identity = self._find(clock.monotonic_s() + wait_s, writable=writable)
+            check = self._check()
             for doubt in doubts(self._client) if writable else ():
                 _log.warning("the online store's server may lose rows", reason=doubt)
         except BaseException:
             self._client.close()
             raise
-        self._reader = RowReader(self._client.address, self._connect, timeout_s=settings.timeout_s)
+        self._reader = RowReader(self._client.address, self._connect, timeout_s=settings.timeout_s, check=check)
 
     @property
     def id(self) -> str:
@@ -124,6 +128,11 @@ class RedisStore:
             removed += int(self._client.run(REMOVE, keys, [*self._identity, *arguments]))
         return removed
 
+    def correct_rows(self, change: int) -> None:
+        """As `hotrow.stores.port.Expiring` says."""
+        if change:
+            self._client.run(CORRECT, [self._names.meta], [*self._identity, change])
+
     def read_outbox(self, after: int) -> list[Waiting]:
         entries = self._client.ask("XRANGE", self._names.outbox, f"{after + 1}-0", "+", "COUNT", _ENTRIES_READ)
         return [Waiting(int(name.partition(b"-")[0]), data[b"d"]) for name, data in entries]
@@ -134,6 +143,24 @@ class RedisStore:
 
     def reserve_outbox(self, through: int) -> None:
         self._client.run(RESERVE, [self._names.meta], [*self._identity, through])
+
+    def hold_outbox(self, holder: str, lease_s: float) -> str:
+        """As `hotrow.stores.port.SharedOutbox` says, as do the next ones."""
+        keys = [self._names.meta, self._names.outbox_holder]
+        return bytes(self._client.run(HOLD, keys, [*self._identity, holder, round(lease_s * 1000)])).decode()
+
+    def release_outbox(self, holder: str) -> None:
+        self._client.run(RELEASE, [self._names.meta, self._names.outbox_holder], [*self._identity, holder])
+
+    def begin_batch(self, first: int, last: int) -> int:
+        return int(self._client.run(BEGIN, [self._names.meta, self._names.outbox], [*self._identity, first, last]))
+
+    def log_id(self) -> str:
+        return bytes(self._client.ask("HGET", self._names.meta, "log") or b"").decode()
+
+    def claim_log(self, log_id: str, *, instead: bool) -> str:
+        arguments = [*self._identity, log_id, "instead" if instead else ""]
+        return bytes(self._client.run(CLAIM, [self._names.meta], arguments)).decode()
 
     def info(self) -> StoreInfo:
         return describe(self._client, self._names, self._settings)
@@ -170,6 +197,14 @@ class RedisStore:
                     "`hotrow materialize` or `hotrow serve` makes it",
                 )
             clock.sleep_s(_POLL_S)
+
+    def _check(self) -> Check | None:
+        """None for a store that an older version made, and which no writer has opened since."""
+        identity = self._client.ask("HGET", self._names.meta, "identity")
+        if identity is None:
+            return None
+        gone = said_by_server(self._client.address, f"{REFUSED} {GONE}")
+        return Check(self._names.prefix, _IDENTITY, _META, b":".join(self._identity), gone)
 
     def _connect(self) -> Any:
         """A connection for reads. Whoever connects anew may have come to a server that has lost the store."""

@@ -13,10 +13,15 @@ _NOT_KEPT, _KEPT = "no append-only file", "append-only file, fsync "
 
 def describe(client: RedisClient, names: Names, settings: OnlineStoreSettings) -> StoreInfo:
     """Identity, counts and the server's memory."""
-    meta, waiting, said = client.ask_all(
-        [("HMGET", names.meta, "id", "epoch", "sequence", "rows"), ("XLEN", names.outbox), ("INFO",)]
+    meta, waiting, holder, said = client.ask_all(
+        [
+            ("HMGET", names.meta, "id", "epoch", "sequence", "rows", "log"),
+            ("XLEN", names.outbox),
+            ("GET", names.outbox_holder),
+            ("INFO",),
+        ]
     )
-    store_id, epoch, sequence, rows = meta
+    store_id, epoch, sequence, rows, log_id = meta
     server: dict[str, Any] = dict(said)
     details = {
         "url": settings.url,
@@ -24,13 +29,16 @@ def describe(client: RedisClient, names: Names, settings: OnlineStoreSettings) -
         "server": _version(server),
         "persistence": _persistence(client, server),
         "maxmemory_policy": str(server.get("maxmemory_policy", "")),
+        "log": (log_id or b"none yet").decode(),
+        "logged_by": (holder or b"nobody now").decode(),
+        "row_count": "keys expire by themselves: at most so many rows; gc and --views count anew",
     }
     return StoreInfo(
         settings.type,
         (store_id or b"").decode(),
         int(epoch or 0),
         int(sequence or 0),
-        int(rows or 0),
+        max(0, int(rows or 0)),
         int(server.get("used_memory", 0)),
         int(server.get("maxmemory", 0)),
         int(waiting),

@@ -12,6 +12,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,6 +37,7 @@ from hotrow.stores.port import Done
 _TICK_MS = 100  # how often what is under way is looked at while nothing arrives
 _FIRST_BYTES = 1 << 18
 _KEPT_BYTES = 8 << 20
+_CHECK_S = 1.0
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 1.0  # before it is tried again to connect
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
@@ -47,25 +49,16 @@ class _UnderWay(NamedTuple):
     done: Done
 
 
-class Answer:
-    """For a thread that waits for a read."""
+class Check(NamedTuple):
+    """What a connection is asked every second, and the value that it has to answer: with another one, its server has
+    lost the store or has another one, and calls get `error`.
+    """
 
-    def __init__(self) -> None:
-        self._event = threading.Event()
-        self._outcome: Rows | HotrowError | None = None
-
-    def done(self, outcome: Rows | HotrowError) -> None:
-        """Take the outcome."""
-        self._outcome = outcome
-        self._event.set()
-
-    def wait(self) -> Rows:
-        """Wait for the rows, for as long as the connection takes to give up; raises the error."""
-        self._event.wait()
-        if isinstance(self._outcome, Rows):
-            return self._outcome
-        assert self._outcome is not None  # noqa: S101 - the event says so
-        raise self._outcome.with_traceback(None)  # one error may be that of many reads
+    prefix: bytes
+    wanted: Wanted
+    keys: Keys
+    expected: bytes
+    error: HotrowError
 
 
 class RowReader:
@@ -76,10 +69,15 @@ class RowReader:
     connection, which is tried again all the time.
     """
 
-    def __init__(self, address: RedisAddress, connect: Callable[[], Any], *, timeout_s: float) -> None:
+    def __init__(
+        self, address: RedisAddress, connect: Callable[[], Any], *, timeout_s: float, check: Check | None = None
+    ) -> None:
         self._address = address
         self._connect = connect
         self._timeout_s = timeout_s
+        self._check = check
+        self._checked_s = 0.0
+        self._lost: HotrowError | None = None
         self._lock = threading.Lock()
         self._under_way: collections.deque[_UnderWay] = collections.deque()
         self._socket: socket.socket | None = None
@@ -179,7 +177,8 @@ class RowReader:
         self._readable = select.poll()
         self._readable.register(opened, select.POLLIN)
         self._begin = self._end = 0
-        self._heard_s = clock.monotonic_s()
+        self._lost = None
+        self._heard_s = self._checked_s = clock.monotonic_s()
         self._socket = opened
         return connection
 
@@ -190,6 +189,7 @@ class RowReader:
             while not self._closed.is_set():
                 self._receive(opened)
                 self._settle()
+                self._check_store()
         except HotrowError as error:
             self._fail(connection, error)
         except (OSError, ValueError) as error:
@@ -199,6 +199,17 @@ class RowReader:
             self._fail(connection, HotrowError(Code.INTERNAL, "internal error while rows were read"))
         else:
             self._fail(connection, self._down)
+
+    def _check_store(self) -> None:
+        """A server that was emptied answers as if nothing had ever been there; by this it is found out."""
+        check, now_s = self._check, clock.monotonic_s()
+        if check is not None and now_s - self._checked_s > _CHECK_S:
+            self._checked_s = now_s
+            self.read(check.prefix, check.wanted, check.keys, partial(self._checked, check))
+
+    def _checked(self, check: Check, outcome: Rows | HotrowError) -> None:
+        if isinstance(outcome, Rows) and outcome.one(0) != check.expected:
+            self._lost = check.error
 
     def _receive(self, opened: socket.socket) -> None:
         """Take what has arrived, or wait a tick; raises OSError where the connection is at its end."""
@@ -258,6 +269,8 @@ class RowReader:
             self._begin = at
             self._under_way.popleft()
             self._tell(one, Rows(rows, starts))
+            if self._lost is not None:
+                raise self._lost
 
     def _unexpected(self) -> HotrowError:
         """What stands in place of the replies, which is an error of Redis as a rule."""

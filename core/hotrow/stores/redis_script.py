@@ -2,13 +2,13 @@
 
 Behind the store's prefix:
 
-    meta        hash: format, id, epoch, sequence, rows, marks (the last ordinal), outbox (the last number)
+    meta        hash: format, id, epoch, identity (both), sequence, rows, marks (the last ordinal), and of the outbox
     r:<key>     hash, one an entity key: a field a view (its id, 8 bytes) holds the row
     watermarks  hash: view id to microseconds
     schemas     hash: fingerprint to schema
     marks       hash: SHA-256 of a mark's key to `time sequence digest-bytes note-bytes `, digest, note, runs
     mark_order  sorted set: the same names by ordinal, to forget the oldest
-    outbox      stream: `<number>-0`, its field `d` the entry
+    outbox      and outbox_holder: see `hotrow.stores.redis_outbox`
 
 Outcomes are told, and kept, as runs: how many rows were written, then how many were stale, and so on in turn, with
 commas between. A script is all or nothing: Redis runs it alone, and for lack of memory refuses its first write or none.
@@ -61,8 +61,12 @@ class Names:
     def outbox(self) -> bytes:
         return self.prefix + b"outbox"
 
+    @property
+    def outbox_holder(self) -> bytes:
+        return self.prefix + b"outbox_holder"
 
-_SAME_STORE = f"""
+
+SAME_STORE = f"""
 local meta = KEYS[1]
 local known = redis.call('HMGET', meta, 'id', 'epoch', 'sequence')
 if known[1] ~= ARGV[1] or known[2] ~= ARGV[2] then
@@ -74,24 +78,33 @@ CREATE = script("""
 if redis.call('EXISTS', KEYS[1]) == 0 then
   redis.call('HSET', KEYS[1], 'format', ARGV[1], 'id', ARGV[2], 'epoch', 1, 'sequence', 0, 'rows', 0)
 end
+local id, epoch = unpack(redis.call('HMGET', KEYS[1], 'id', 'epoch'))
+if id and epoch then redis.call('HSETNX', KEYS[1], 'identity', id .. ':' .. epoch) end
 return 1
 """)
-"""KEYS: meta. ARGV: format, id."""
+"""KEYS: meta. ARGV: format, id. The identity is a field that is read as rows are, by a name of 8 bytes."""
 
 RENEW = script("""
 redis.call('HSET', KEYS[1], 'rows', 0)
-redis.call('HINCRBY', KEYS[1], 'epoch', 1)
-redis.call('HDEL', KEYS[1], 'marks', 'outbox')
+local epoch = redis.call('HINCRBY', KEYS[1], 'epoch', 1)
+redis.call('HSET', KEYS[1], 'identity', redis.call('HGET', KEYS[1], 'id') .. ':' .. epoch)
+redis.call('HDEL', KEYS[1], 'marks')
 redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6])
 return 1
 """)
-"""The next epoch, without anything but rows. KEYS: meta, watermarks, schemas, marks, mark order, outbox."""
+"""The next epoch, without anything but rows; no number of the outbox is given out again. KEYS: meta, watermarks,
+schemas, marks, mark order, outbox.
+"""
 
+# A key whose expiry would move by less than a minute keeps it: a day of grace is in it, and an entity that is pushed to
+# all the time costs a command less. It is set as what is left, for the server's clock may differ from the worker's.
+# HSET goes first: a server that is full refuses it, but not a command that needs no memory, and nothing after that.
 # A version is compared as four numbers: Lua's comparison of strings goes by the locale of the server.
 _WRITE = """
 local marks, order, watermarks, outbox = KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local before = tonumber(known[3])
 local now_us, kept_us, most_marks = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local now_high, now_low = math.floor(now_us / 4294967296) + 2147483648, now_us % 4294967296
 local changed, fresh, a, k = false, 0, 7, 6
 
 local function newer(row, stored)
@@ -103,14 +116,33 @@ local function newer(row, stored)
   return a4 > b4
 end
 
-local function put_rows(view, rows)
+-- In how long a key that gets the row is to go, if that changes: one that stays for ever, or for longer, stays so.
+local function expiry(key, row, kept_ms)
+  local left_ms = redis.call('PTTL', key)
+  if left_ms == -1 then return nil end
+  local wanted_ms = kept_ms
+  local high, low = struct.unpack('>I4I4', row, 17)
+  if high > now_high or high == now_high and low > now_low then
+    local ahead_us = (high - now_high) * 4294967296 + low - now_low
+    wanted_ms = string.format('%.0f', kept_ms + math.ceil(ahead_us / 1000))
+  end
+  if left_ms < 0 or left_ms + 60000 < tonumber(wanted_ms) then return wanted_ms end
+end
+
+local function put_rows(view, rows, kept_ms)
   local runs, run, writing = {}, 0, true
   for i = 0, rows - 1 do
     local key, row = KEYS[k + i], ARGV[a + i]
     local stored = redis.call('HGET', key, view)
     local wins = not stored or newer(row, stored)
     if wins then
+      local expiry_ms = kept_ms ~= '' and expiry(key, row, kept_ms)
       redis.call('HSET', key, view, row)
+      if kept_ms == '' then
+        redis.call('PERSIST', key)
+      elseif expiry_ms then
+        redis.call('PEXPIRE', key, expiry_ms)
+      end
       changed = true
       if not stored then fresh = fresh + 1 end
     end
@@ -125,10 +157,11 @@ local function put_rows(view, rows)
 end
 
 local function append(entries, count)
-  local number = redis.call('HINCRBY', meta, 'outbox', count) - count
+  local number = math.max(tonumber(redis.call('HGET', meta, 'outbox') or '0'), now_us)
   for i = 1, count do
     redis.call('XADD', outbox, string.format('%.0f-0', number + i), 'd', ARGV[entries + i - 1])
   end
+  redis.call('HSET', meta, 'outbox', string.format('%.0f', number + count))
   changed = true
 end
 
@@ -169,13 +202,13 @@ end
 local replies = {0}
 for w = 1, tonumber(ARGV[6]) do
   local view, watermark, name, digest, note = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
-  local rows, entries = tonumber(ARGV[a + 5]), tonumber(ARGV[a + 6])
-  a = a + 7
+  local kept_ms, rows, entries = ARGV[a + 5], tonumber(ARGV[a + 6]), tonumber(ARGV[a + 7])
+  a = a + 8
   local past = name ~= '' and find(name, digest)
   if past then
     replies[w + 1] = past
   else
-    local runs = put_rows(view, rows)
+    local runs = put_rows(view, rows, kept_ms)
     if watermark ~= '' and redis.call('HGET', watermarks, view) ~= watermark then
       redis.call('HSET', watermarks, view, watermark)
       changed = true
@@ -192,15 +225,16 @@ replies[1] = changed and redis.call('HINCRBY', meta, 'sequence', 1) or before
 return replies
 """
 
-WRITE = script(_SAME_STORE + _WRITE)
+WRITE = script(SAME_STORE + _WRITE)
 """KEYS: meta, marks, mark order, watermarks, outbox, then the hash of each row. ARGV: id, epoch, now, how long and how
 many marks are kept, the number of writes; then of each write view id, watermark or empty, mark's name or empty, its
-digest, its note, the numbers of rows and of entries, the rows, the entries. Returns the sequence, then for each write
-'written' and the runs, 'replayed' with runs, sequence and note, or 'conflict'.
+digest, its note, for how many ms rows are kept or empty, the numbers of rows and of entries, the rows, the entries.
+Returns the sequence, then for each write 'written' and the runs, 'replayed' with runs, sequence and note, or
+'conflict'.
 """
 
 REMOVE = script(
-    _SAME_STORE
+    SAME_STORE
     + """
 local removed = 0
 for i = 2, #KEYS do
@@ -218,18 +252,5 @@ return removed
 )
 """KEYS: meta, then the hash of each row. ARGV: id, epoch, then view id and row of each."""
 
-RESERVE = script(
-    _SAME_STORE
-    + """
-if tonumber(redis.call('HGET', meta, 'outbox') or '0') < tonumber(ARGV[3]) then
-  redis.call('HSET', meta, 'outbox', ARGV[3])
-end
-return 1
-"""
-)
-"""KEYS: meta. ARGV: id, epoch, number."""
-
-TRIM = script(_SAME_STORE + "return redis.call('XTRIM', KEYS[2], 'MINID', '=', ARGV[3])")
-"""Whoever took entries from an older store must not remove those of a newer one. KEYS: meta, outbox. ARGV: id, epoch,
-the first entry to stay. Returns how many went.
-"""
+CORRECT = script(SAME_STORE + "return redis.call('HINCRBY', meta, 'rows', ARGV[3])")
+"""KEYS: meta. ARGV: id, epoch, by how much the number of rows changes."""

@@ -105,7 +105,7 @@ def test_a_killed_server_comes_back_with_what_was_acknowledged(start, open_):
     server.start()
     assert eventually(lambda: read_rows(store, [VIEW], [[b"a", b"b"]])) == [row(1, b"a"), ABSENT]
     assert eventually(lambda: put(store, [b"a"], mark=Mark(b"m", b"d"))) == first._replace(replayed=True)
-    assert (store.watermark_us(VIEW), store.read_outbox(0)) == (7, [(1, b"entry")])
+    assert (store.watermark_us(VIEW), [entry.data for entry in store.read_outbox(0)]) == (7, [b"entry"])
     assert put(store, [b"b"]).outcomes == bytes([WRITTEN])
 
 
@@ -411,13 +411,16 @@ def test_a_user_with_the_rights_that_the_page_lists(start):
     server.ask("ACL", "SETUSER", "less", "on", ">secret", *rights.replace("+@write", "").split())
     server.ask("ACL", "SETUSER", "default", "off")
     store = RedisStore(settings_of(server, username="hotrow"), password="secret", writable=True)
-    put(store, [b"a", b"b"], watermark_us=1, mark=Mark(b"m", b"d"), outbox=[b"e"])
-    assert read_rows(store, [VIEW], [[b"a", b"b"]]) == [row(1, b"a"), row(1, b"b")]
+    put(store, [b"b"], kept_us=10**12)
+    put(store, [b"a", b"b"], 2, watermark_us=1, mark=Mark(b"m", b"d"), outbox=[b"e"])
+    assert read_rows(store, [VIEW], [[b"a", b"b"]]) == [row(2, b"a"), row(2, b"b")]
     store.put_schemas({b"schema_1": b"x"})
     assert (store.schemas(), store.watermark_us(VIEW), store.verify()) == ({b"schema_1": b"x"}, 1, [])
     assert store.remove(list(store.scan())) == 2
-    store.reserve_outbox(9)
-    assert (store.remove_outbox(9), store.info().details["persistence"]) == (1, "append-only file, fsync as configured")
+    (entry,) = store.read_outbox(0)
+    store.reserve_outbox(entry.number + 9)
+    assert store.remove_outbox(entry.number) == 1
+    assert store.info().details["persistence"] == "append-only file, fsync as configured"
     store.close()
     assert create_fresh(settings_of(server, username="hotrow"), "secret")
     less = RedisStore(settings_of(server, username="less"), password="secret")
