@@ -25,6 +25,7 @@ from hotrow.supervisor.control import Ready, Refs, Serving, Start
 from hotrow.supervisor.serving import serve_first, serve_next
 
 from hotrow_server.plan import CompiledSnapshot, compile_snapshot
+from hotrow_server.rehearsal import rehearse
 from hotrow_server.service import About, ReadService
 
 SERVICE = "/hotrow.v1.FeatureServer/"
@@ -82,6 +83,8 @@ def build_worker(start: Start) -> ServerWorker:
     ingest = _ingest_client(start.socket, settings, insecure=start.insecure)
     listener = _listen(settings, methods(service, ingest), insecure=start.insecure)
     service.set_lane(listener.lane)
+    for compiled in served.compiled()[:1]:
+        rehearse(service, compiled.snapshot.views.values())
     message = Ready(serving, address=settings.server.address, lane=listener.lane)
     return ServerWorker(store, served, registry, ingest, listener, message)
 

@@ -95,7 +95,8 @@ class ReadService:
             wanted = decode_token(token, store_id=self._store.id, epoch=self._store.epoch)
             if self._late is not None:
                 self._late.sequence_later(
-                    lambda found: answer_late(call, lambda: self._answer_at(read, call, wanted.sequence, found))
+                    lambda found: answer_late(call, lambda: self._answer_at(read, call, wanted.sequence, found)),
+                    call.put_off,
                 )
                 return
             self._answer_at(read, call, wanted.sequence, self._store.sequence())
@@ -184,10 +185,11 @@ class ReadService:
                 read.plan.wanted,
                 read.keys,
                 lambda outcome: answer_late(call, lambda: self._answer_outcome(read, call, outcome)),
+                call.put_off,
             )
 
     def _answer_outcome(self, read: Read, call: Call, outcome: Rows | HotrowError) -> None:
-        """On the store's thread."""
+        """On the store's thread, or on that of the calls."""
         if isinstance(outcome, HotrowError):
             call.fail(outcome)
         elif not call.cancelled():

@@ -15,11 +15,12 @@ from tests.bench.kernel import measure_kernels
 from tests.bench.load import LoadGenerator
 from tests.bench.measure import PAIRS
 from tests.bench.record import Record, Section, machine, merged, read_record, write_record
+from tests.bench.redis_cost import measure_redis
 from tests.bench.section import CALLERS, Bench, say
 from tests.bench.startup import measure_start
 from tests.bench.table import screen_text
 from tests.bench.transforms import measure_transforms
-from tests.bench.workload import WORKLOADS, measure_fallback, measure_redis, requests_table
+from tests.bench.workload import WORKLOADS, measure_fallback, requests_table
 
 SECTIONS: dict[str, Callable[[Bench], Section]] = {
     **WORKLOADS,

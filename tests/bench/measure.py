@@ -36,6 +36,12 @@ class Sample:
     cpu_s: float
     generator_cpu_s: float
     latencies_us: npt.NDArray[np.float32]
+    beside_cpu_s: float = 0.0
+
+    @property
+    def beside_us(self) -> float:
+        """CPU time of the process beside the target, a request."""
+        return self.beside_cpu_s / self.calls * 1e6
 
     @property
     def cpu_us(self) -> float:
@@ -89,12 +95,14 @@ class Summary:
 
 def run_once(load: LoadGenerator, contender: Contender, *, callers: int, seconds: float, number: int = 0) -> Sample:
     """One run; raises RuntimeError when calls failed, whose cost would be another."""
-    before, generator_before = contender.target.cpu_s(), load.cpu_s()
+    target = contender.target
+    before, generator_before, beside_before = target.cpu_s(), load.cpu_s(), target.beside_cpu_s()
     requests = contender.rounds[number % len(contender.rounds)]
     outcome = load.run(Burst(contender.address, contender.method, requests, callers, seconds))
-    used, generator_used = contender.target.cpu_s() - before, load.cpu_s() - generator_before
+    used, generator_used = target.cpu_s() - before, load.cpu_s() - generator_before
+    beside = target.beside_cpu_s() - beside_before
     outcome.raise_failed(contender.method)
-    return Sample(len(outcome.latencies_us), outcome.seconds, used, generator_used, outcome.latencies_us)
+    return Sample(len(outcome.latencies_us), outcome.seconds, used, generator_used, outcome.latencies_us, beside)
 
 
 def interleaved(

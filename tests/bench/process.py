@@ -41,16 +41,24 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A server under load: its address, the process at its root and, of hotrow, the ingest worker's address."""
+    """A server under load: its address, the process at its root and, of hotrow, the ingest worker's address.
+
+    `beside` is a process that works for it and whose CPU time is told apart, such as a store's server.
+    """
 
     address: str
     pid: int
     ingest: str = ""
     repo: Path = Path()
+    beside: int = 0
 
     def cpu_s(self) -> float:
         """CPU time of the process and all below it."""
         return sum(cpu_ns(pid) for pid in family(self.pid)) / 1e9
+
+    def beside_cpu_s(self) -> float:
+        """CPU time of the process beside it, 0 where there is none."""
+        return cpu_ns(self.beside) / 1e9 if self.beside else 0.0
 
     def workers(self, role: str) -> list[WorkerState]:
         """The workers of a role, "server" or "ingest", of hotrow."""

@@ -1,4 +1,4 @@
-"""Sections `R1` to `W1000`, `fallback` and `redis`: what a request costs, beside the yardsticks of the same run."""
+"""Sections `R1` to `W1000` and `fallback`: what a request costs, beside the yardsticks of the same run."""
 
 import contextlib
 import functools
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from tests.bench.check import check_yardsticks, checked_reply
 from tests.bench.dataset import PUSHES, READS, workload_requests
 from tests.bench.measure import Contender, Ratio, Sample, interleaved, ratio, summary
-from tests.bench.peer_process import redis
 from tests.bench.process import INGEST_PUSH, PUSH, READ, Setup, Target, hotrow, yardstick
 from tests.bench.record import Figures, Section, Table, Value, rounded
 from tests.bench.section import COMPARED_CALLERS, Bench, say
@@ -34,7 +33,6 @@ REQUEST_COLUMNS = (
     "load cores",
 )
 FALLBACK = ("R1", "R2", "R3")
-REDIS = (*FALLBACK, "W1", "W1000")
 _BUSY = 0.9  # of a core, which is all that an interpreter has
 _WAYS = {"hotrow": "", "through": " through the server"}
 
@@ -56,42 +54,26 @@ class Cell:
 def measure_workload(name: str, bench: Bench) -> Section:
     """One workload at every number of callers."""
     asked = {name: workload_requests(name)}
-    with hotrow(bench.folder / name, Setup()) as served, _yardsticks(served, asked, YARDSTICKS) as yardsticks:
-        contenders = _contenders(name, served, yardsticks, asked[name])
-        cells = [_cell(bench, contenders, name, callers) for callers in bench.callers]
+    with hotrow(bench.folder / name, Setup()) as served, yardsticks_of(served, asked, YARDSTICKS) as yardsticks:
+        contenders = contenders_of(name, served, yardsticks, asked[name])
+        cells = [measure_cell(bench, contenders, name, callers) for callers in bench.callers]
     figures = {figure: value for cell in cells for figure, value in _figures(cell).items()}
-    return Section([_table(f"Requests of {name}", cells)], figures, _limits(cells))
+    return Section([cells_table(f"Requests of {name}", cells)], figures, _limits(cells))
 
 
 def measure_fallback(bench: Bench) -> Section:
     """Reads with the lane off."""
     requests = {name: workload_requests(name) for name in FALLBACK}
     setup = Setup(lane="off")
-    with hotrow(bench.folder / "fallback", setup) as served, _yardsticks(served, requests, ("echo",)) as yardsticks:
-        contenders = {name: _contenders(name, served, yardsticks, asked) for name, asked in requests.items()}
-        cells = [_cell(bench, contenders[name], name, COMPARED_CALLERS) for name in requests]
-    figures: Figures = {f"{cell.workload} x echo, lane off": _to_echo(cell, "hotrow") for cell in cells}
-    return Section([_table("Requests with the lane off", cells)], figures)
-
-
-def measure_redis(bench: Bench) -> Section:
-    """Reads and pushes with the rows in Redis, in memory alone; what Redis itself spends is not in the CPU time."""
-    requests = {name: workload_requests(name) for name in REDIS}
-    with contextlib.ExitStack() as stack:
-        server = stack.enter_context(redis(bench.folder))
-        setup = Setup(redis=f"redis://{server.address}/0")
-        served = stack.enter_context(hotrow(bench.folder / "redis", setup))
-        yardsticks = stack.enter_context(_yardsticks(served, requests, ("echo",)))
-        contenders = {name: _contenders(name, served, yardsticks, asked) for name, asked in requests.items()}
-        cells = [_cell(bench, contenders[name], name, callers) for name in requests for callers in bench.callers]
-    figures: Figures = {
-        f"{cell.workload} x echo, Redis": _to_echo(cell, "hotrow") for cell in cells if cell.callers == COMPARED_CALLERS
-    }
-    return Section([_table("Requests with the rows in Redis", cells)], figures)
+    with hotrow(bench.folder / "fallback", setup) as served, yardsticks_of(served, requests, ("echo",)) as yardsticks:
+        contenders = {name: contenders_of(name, served, yardsticks, asked) for name, asked in requests.items()}
+        cells = [measure_cell(bench, contenders[name], name, COMPARED_CALLERS) for name in requests]
+    figures: Figures = {f"{cell.workload} x echo, lane off": to_echo(cell, "hotrow") for cell in cells}
+    return Section([cells_table("Requests with the lane off", cells)], figures)
 
 
 @contextlib.contextmanager
-def _yardsticks(
+def yardsticks_of(
     served: Target, requests: Mapping[str, tuple[bytes, ...]], kinds: tuple[str, ...]
 ) -> Iterator[dict[str, Target]]:
     """The yardsticks, once a reply of each workload has been found right, and theirs as large."""
@@ -104,9 +86,10 @@ def _yardsticks(
         yield targets
 
 
-def _contenders(
+def contenders_of(
     name: str, served: Target, yardsticks: Mapping[str, Target], asked: tuple[bytes, ...]
 ) -> dict[str, Contender]:
+    """Who is measured at a workload, by name: hotrow, and the yardsticks."""
     if name in READS:
         contenders = {"hotrow": Contender(served, served.address, READ, (asked,))}
     else:
@@ -120,22 +103,25 @@ def _contenders(
     return contenders
 
 
-def _cell(bench: Bench, contenders: Mapping[str, Contender], name: str, callers: int) -> Cell:
+def measure_cell(bench: Bench, contenders: Mapping[str, Contender], name: str, callers: int) -> Cell:
+    """One workload at some callers."""
     samples = interleaved(bench.load, contenders, callers=callers, seconds=bench.seconds, pairs=bench.pairs)
     served = contenders["hotrow"].target
     roles = {"hotrow": "server" if name in READS else "ingest", "through": "server"}
     memory = {way: served.anonymous_mib(role) for way, role in roles.items() if way in contenders}
     cell = Cell(name, callers, samples, memory)
     costs = ", ".join(f"{kind} {summary(runs).cpu_us:.0f}" for kind, runs in samples.items())
-    say(f"  {name}, {callers} callers: x echo {_to_echo(cell, 'hotrow')}; CPU us a request: {costs}")
+    say(f"  {name}, {callers} callers: x echo {to_echo(cell, 'hotrow')}; CPU us a request: {costs}")
     return cell
 
 
-def _to_echo(cell: Cell, contender: str) -> Ratio:
+def to_echo(cell: Cell, contender: str) -> Ratio:
+    """What a contender costs beside echo."""
     return ratio(cell.samples[contender], cell.samples["echo"])
 
 
-def _table(title: str, cells: list[Cell]) -> Table:
+def cells_table(title: str, cells: list[Cell]) -> Table:
+    """A row for each cell and way."""
     return Table(title, REQUEST_COLUMNS, [_row(cell, way) for cell in cells for way in cell.ways])
 
 
@@ -148,7 +134,7 @@ def _row(cell: Cell, way: str) -> tuple[Value, ...]:
         cell.workload + _WAYS[way],
         cell.callers,
         rounded(ours.cpu_us),
-        _to_echo(cell, way),
+        to_echo(cell, way),
         rounded(ours.rate),
         rounded(ours.p50_us),
         rounded(ours.p99_us),
@@ -156,7 +142,7 @@ def _row(cell: Cell, way: str) -> tuple[Value, ...]:
         rounded(cell.memory_mib[way]),
         costs["echo"],
         costs.get("lane"),
-        _to_echo(cell, "lane") if "lane" in theirs else None,
+        to_echo(cell, "lane") if "lane" in theirs else None,
         costs.get("objects"),
         objects,
         rounded(ours.cores),
@@ -166,12 +152,12 @@ def _row(cell: Cell, way: str) -> tuple[Value, ...]:
 
 def _figures(cell: Cell) -> Figures:
     at = f"{cell.callers} callers"
-    figures: Figures = {f"{cell.workload} lane x echo, {at}": _to_echo(cell, "lane")}
+    figures: Figures = {f"{cell.workload} lane x echo, {at}": to_echo(cell, "lane")}
     if "objects" in cell.samples:
         figures[f"{cell.workload} x objects, {at}"] = ratio(cell.samples["hotrow"], cell.samples["objects"])
     for way in cell.ways:
         name, cpu_us = cell.workload + _WAYS[way], summary(cell.samples[way]).cpu_us
-        figures[f"{name} x echo, {at}"] = _to_echo(cell, way)
+        figures[f"{name} x echo, {at}"] = to_echo(cell, way)
         figures[f"{name} CPU us, {at}"] = rounded(cpu_us)
         if (rows := PUSHES.get(cell.workload, 1)) > 1:
             figures[f"{name} CPU us a row, {at}"] = rounded(cpu_us / rows)

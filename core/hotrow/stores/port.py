@@ -125,14 +125,26 @@ Done = Callable[[Rows | HotrowError], None]
 """Gets the outcome of a read, once. It must not wait for another read of the same store."""
 
 
+PutOff = Callable[[Callable[[], None]], bool]
+"""Has a work done a little later, on the same thread, together with others; or returns False, and it is not."""
+
+
+def at_once(_work: Callable[[], None]) -> bool:
+    """A `PutOff` of those who do not."""
+    return False
+
+
 @runtime_checkable
 class LateReads(Protocol):
     """Of a store whose reads take a round trip: nobody has to wait for it."""
 
-    def read_later(self, wanted: Wanted, keys: Keys, done: Done) -> None:
-        """As `OnlineStore.read`, with the rows or the error given to `done`, from any thread. Raises nothing."""
+    def read_later(self, wanted: Wanted, keys: Keys, done: Done, put_off: PutOff = at_once) -> None:
+        """As `OnlineStore.read`, with the rows or the error given to `done`, from any thread. Raises nothing.
 
-    def sequence_later(self, done: Callable[[int | HotrowError], None]) -> None:
+        With `put_off` reads of one burst of calls share their round trip, and may end on the thread of the burst.
+        """
+
+    def sequence_later(self, done: Callable[[int | HotrowError], None], put_off: PutOff = at_once) -> None:
         """As `OnlineStore.sequence`, likewise."""
 
 

@@ -14,10 +14,11 @@ from hotrow.redis.failure import REFUSED, said_by_server
 from hotrow.settings import OnlineStoreSettings, server_password
 from hotrow.stores.answer import Answer
 from hotrow.stores.check import check_writes
-from hotrow.stores.port import Done, StoredRow, StoreInfo, Waiting, Write, Written
+from hotrow.stores.port import Done, PutOff, StoredRow, StoreInfo, Waiting, Write, Written, at_once
+from hotrow.stores.redis_check import StoreCheck
 from hotrow.stores.redis_info import describe, doubts, structure_problems
 from hotrow.stores.redis_outbox import BEGIN, CLAIM, HOLD, RELEASE, RESERVE, TRIM
-from hotrow.stores.redis_read import Check, RowReader
+from hotrow.stores.redis_read import RowReader
 from hotrow.stores.redis_scan import scan_keys, scan_rows
 from hotrow.stores.redis_script import CORRECT, CREATE, FORMAT, GONE, REMOVE, RENEW, WRITE, Names
 from hotrow.stores.redis_write import outcomes_of, write_arguments
@@ -25,7 +26,6 @@ from hotrow.stores.redis_write import outcomes_of, write_arguments
 _POLL_S = 0.05
 _REMOVED_AT_ONCE = 1000
 _SEQUENCE, _META = wanted_views([b"sequence"], [0]), keys_from_lists([[b"meta"]])  # a field is read as rows are
-_IDENTITY = wanted_views([b"identity"], [0])
 _ENTRIES_READ = 100  # of the outbox, each 256 KiB as a rule
 
 _log = log.logger(__name__)
@@ -74,9 +74,9 @@ class RedisStore:
     def epoch(self) -> int:
         return int(self._identity[1])
 
-    def read_later(self, wanted: Wanted, keys: Keys, done: Done) -> None:
+    def read_later(self, wanted: Wanted, keys: Keys, done: Done, put_off: PutOff = at_once) -> None:
         """As `read`, with the rows or the error given to `done`, once, from any thread."""
-        self._reader.read(self._row_prefix, wanted, keys, done)
+        self._reader.read(self._row_prefix, wanted, keys, done, put_off)
 
     def read(self, wanted: Wanted, keys: Keys) -> Rows:
         answer = Answer()
@@ -92,13 +92,13 @@ class RedisStore:
         self._reached("after_write")
         return outcomes_of(writes, replies)
 
-    def sequence_later(self, done: Callable[[int | HotrowError], None]) -> None:
+    def sequence_later(self, done: Callable[[int | HotrowError], None], put_off: PutOff = at_once) -> None:
         """As `sequence`, with the number or the error given to `done`, once, from any thread."""
 
         def found(outcome: Rows | HotrowError) -> None:
             done(int(outcome.one(0) or 0) if isinstance(outcome, Rows) else outcome)
 
-        self._reader.read(self._names.prefix, _SEQUENCE, _META, found)
+        self._reader.read(self._names.prefix, _SEQUENCE, _META, found, put_off)
 
     def sequence(self) -> int:
         answer = Answer()  # by the connection of the reads, which a server that stands still holds up but once
@@ -198,13 +198,10 @@ class RedisStore:
                 )
             clock.sleep_s(_POLL_S)
 
-    def _check(self) -> Check | None:
-        """None for a store that an older version made, and which no writer has opened since."""
-        identity = self._client.ask("HGET", self._names.meta, "identity")
-        if identity is None:
-            return None
+    def _check(self) -> StoreCheck:
         gone = said_by_server(self._client.address, f"{REFUSED} {GONE}")
-        return Check(self._names.prefix, _IDENTITY, _META, b":".join(self._identity), gone)
+        known = self._client.ask("HEXISTS", self._names.meta, "identity")
+        return StoreCheck(self._names.prefix, b":".join(self._identity) if known else None, gone)
 
     def _connect(self) -> Any:
         """A connection for reads. Whoever connects anew may have come to a server that has lost the store."""

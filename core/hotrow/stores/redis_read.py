@@ -1,8 +1,12 @@
-"""Reads rows from Redis: requests of all threads on one connection, and one thread that ends them as replies arrive.
+"""Reads rows from Redis: requests of all threads on one connection.
 
 Redis answers in the order of the requests, so the oldest that is under way is the one whose replies come next. A
 request is never taken back: whose caller is gone, its replies are read all the same, and nobody gets another's. A
 connection on which anything unforeseen happens is closed, and all that was under way on it fails.
+
+One thread at a time receives. A thread that serves calls puts reads off, sends those of a burst together, and receives
+their replies itself: a server that is near has them within the time that it takes to wake another thread, and to fight
+with it for the interpreter. Where they take longer a thread of the reader's own receives, and nobody waits for them.
 """
 
 import collections
@@ -12,32 +16,24 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from hotrow import clock, log
-from hotrow.codec.kernel_resp import (
-    AROUND_BYTES,
-    COMMAND_BYTES,
-    FIELD_BYTES,
-    INCOMPLETE,
-    find_values,
-    take_values,
-    write_read,
-)
+from hotrow.codec.kernel_resp import AROUND_BYTES, COMMAND_BYTES, FIELD_BYTES, write_read
 from hotrow.codec.lookup import Keys, Rows, Wanted
-from hotrow.codec.wire import Octets, Table
+from hotrow.codec.wire import Octets
 from hotrow.errors import Code, HotrowError
 from hotrow.redis.address import RedisAddress
-from hotrow.redis.failure import away, said_by_server
-from hotrow.stores.port import Done
+from hotrow.redis.failure import away
+from hotrow.stores.port import Done, PutOff, at_once
+from hotrow.stores.redis_check import StoreCheck
+from hotrow.stores.redis_replies import Replies
 
 _TICK_MS = 100  # how often what is under way is looked at while nothing arrives
-_FIRST_BYTES = 1 << 18
-_KEPT_BYTES = 8 << 20
-_CHECK_S = 1.0
+_NEAR_S = 0.0005  # what replies may take for the thread of the calls to wait for them
+_FAR_S = 1.0  # for so long it does not, after they took longer
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 1.0  # before it is tried again to connect
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
@@ -49,18 +45,6 @@ class _UnderWay(NamedTuple):
     done: Done
 
 
-class Check(NamedTuple):
-    """What a connection is asked every second, and the value that it has to answer: with another one, its server has
-    lost the store or has another one, and calls get `error`.
-    """
-
-    prefix: bytes
-    wanted: Wanted
-    keys: Keys
-    expected: bytes
-    error: HotrowError
-
-
 class RowReader:
     """One connection and its thread, which begin with the first read.
 
@@ -70,29 +54,31 @@ class RowReader:
     """
 
     def __init__(
-        self, address: RedisAddress, connect: Callable[[], Any], *, timeout_s: float, check: Check | None = None
+        self, address: RedisAddress, connect: Callable[[], Any], *, timeout_s: float, check: StoreCheck
     ) -> None:
         self._address = address
         self._connect = connect
         self._timeout_s = timeout_s
         self._check = check
-        self._checked_s = 0.0
-        self._lost: HotrowError | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of what is sent and of what is under way
+        self._unsent: list[memoryview] = []
         self._under_way: collections.deque[_UnderWay] = collections.deque()
+        self._connection: Any = None
         self._socket: socket.socket | None = None
         self._down = away(address, "not connected yet")
         self._thread: threading.Thread | None = None
-        self._closed = threading.Event()
-        self._received: Octets = np.empty(_FIRST_BYTES, np.uint8)
-        self._begin = self._end = 0
+        self._closed = False
+        self._receiving = threading.Lock()  # held by the thread that receives
+        self._needed = threading.Event()  # that the reader's own thread receives
+        self._far_until_s = 0.0
+        self._replies = Replies(address)
         self._heard_s = 0.0
         self._readable = select.poll()
         self._log = log.logger(__name__)
 
-    def read(self, prefix: bytes, wanted: Wanted, keys: Keys, done: Done) -> None:
+    def read(self, prefix: bytes, wanted: Wanted, keys: Keys, done: Done, put_off: PutOff = at_once) -> None:
         """Ask for rows, with `prefix` before each key; `done` gets them, or the error, at once where there is no
-        connection.
+        connection. Where it is put off nothing is sent before `flush`.
         """
         count = len(wanted.view_ids) * keys.n
         if not count:
@@ -106,29 +92,53 @@ class RowReader:
         if self._thread is None:
             self._start()
         with self._lock:
-            opened = self._socket
-            if opened is not None:
+            connected = self._socket is not None
+            if connected:
                 self._under_way.append(under_way)
-                try:
-                    self._send(opened, out.data[:used])
-                except OSError:
-                    with contextlib.suppress(OSError):  # the thread sees it, and fails all that is under way
-                        opened.shutdown(socket.SHUT_RDWR)
-        if opened is None:
+                self._unsent.append(out.data[:used])
+        if not connected:
             done(self._down)
+        elif not put_off(self.flush):
+            self._send()
+            self._needed.set()
+
+    def flush(self) -> None:
+        """Send what was put off, and receive the replies on this thread if that is a matter of a moment."""
+        self._send()
+        if clock.monotonic_s() >= self._far_until_s and self._receiving.acquire(blocking=False):
+            began_s = clock.monotonic_s()
+            try:
+                self._receive_while(lambda: bool(self._under_way) and clock.monotonic_s() < began_s + _NEAR_S, 1)
+            finally:
+                self._receiving.release()
+            if self._under_way or clock.monotonic_s() > began_s + _NEAR_S:
+                self._far_until_s = clock.monotonic_s() + _FAR_S
+        if self._under_way:
+            self._needed.set()
 
     def close(self) -> None:
         """End the thread; what is under way fails."""
-        self._closed.set()
         with self._lock:
             thread, self._down = self._thread, away(self._address, "the store is closed")
-            if self._socket is not None:
-                with contextlib.suppress(OSError):
-                    self._socket.shutdown(socket.SHUT_RDWR)
+            self._closed = True
+            self._shut()
+        self._needed.set()
         if thread is not None and thread is not threading.current_thread():
             thread.join(self._timeout_s + 1)
 
-    def _send(self, to: socket.socket, data: memoryview) -> None:
+    def _send(self) -> None:
+        """Send what is unsent, in the order of what is under way."""
+        with self._lock:
+            opened, unsent = self._socket, self._unsent
+            if opened is None or not unsent:
+                return
+            self._unsent = []
+            try:
+                self._send_all(opened, unsent[0] if len(unsent) == 1 else memoryview(b"".join(unsent)))
+            except OSError:
+                self._shut()  # whoever receives sees it, and fails all that is under way
+
+    def _send_all(self, to: socket.socket, data: memoryview) -> None:
         until_s = clock.monotonic_s() + self._timeout_s
         while data:
             try:
@@ -140,84 +150,86 @@ class RowReader:
                 if left_ms <= 0 or not writable.poll(left_ms):
                     raise TimeoutError from None
 
+    def _shut(self) -> None:
+        """Break the connection, which its receiver sees. With the lock."""
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
     def _start(self) -> None:
         """Connect on the thread of the first read, so that it need not fail."""
         with self._lock:
-            if self._thread is None and not self._closed.is_set():
-                connection = self._connected()
-                self._thread = threading.Thread(target=self._run, args=(connection,), name="hotrow-redis", daemon=True)
+            if self._thread is None and not self._closed:
+                self._open()
+                self._thread = threading.Thread(target=self._run, name="hotrow-redis", daemon=True)
                 self._thread.start()
 
-    def _run(self, connection: Any) -> None:
+    def _run(self) -> None:
+        """Connect, and receive what no other thread does; look at the connection now and then while nothing comes."""
         wait_s = _FIRST_WAIT_S
-        while not self._closed.is_set():
-            if connection is None:
-                self._closed.wait(wait_s)
-                wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
-            else:
-                wait_s = _FIRST_WAIT_S
-                self._serve(connection)
-            connection = None if self._closed.is_set() else self._connected()
-        if connection is not None:
-            self._fail(connection, self._down)
+        while not self._closed:
+            if self._socket is None:
+                if not self._open():
+                    self._needed.wait(wait_s)
+                    self._needed.clear()
+                    wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+                continue
+            wait_s = _FIRST_WAIT_S
+            self._needed.wait(_TICK_MS / 1000)
+            self._needed.clear()
+            with self._receiving:
+                self._receive_while(self._is_busy, _TICK_MS)
+        with self._receiving:
+            self._fail(self._down)
 
-    def _connected(self) -> Any:
-        """A connection that is ready for requests, or None and why in `_down`."""
+    def _is_busy(self) -> bool:
+        return not self._closed and (bool(self._under_way) or clock.monotonic_s() < self._far_until_s)
+
+    def _open(self) -> bool:
+        """Whether there is a connection now that is ready for requests; else why is in `_down`."""
         try:
             connection = self._connect()
         except HotrowError as error:
             self._down = error
-            return None
+            return False
         except Exception as error:  # noqa: BLE001 - whatever it is, the thread goes on
             self._log.exception("connecting failed")
             self._down = away(self._address, type(error).__name__)
-            return None
+            return False
         opened = connection._sock  # noqa: SLF001 - redis-py connects and authenticates; the bytes are read here
         opened.setblocking(False)
         self._readable = select.poll()
         self._readable.register(opened, select.POLLIN)
-        self._begin = self._end = 0
-        self._lost = None
-        self._heard_s = self._checked_s = clock.monotonic_s()
-        self._socket = opened
-        return connection
+        self._replies.clear()
+        self._check.begin()
+        self._heard_s = clock.monotonic_s()
+        self._connection, self._socket = connection, opened
+        return True
 
-    def _serve(self, connection: Any) -> None:
-        """Until the connection fails."""
-        opened = connection._sock  # noqa: SLF001 - as above
+    def _receive_while(self, wanted: Callable[[], bool], wait_ms: int) -> None:
+        """Receive, and end the requests whose replies are there, once at least; for who holds `_receiving`."""
+        opened = self._socket
+        if opened is None:
+            return
         try:
-            while not self._closed.is_set():
-                self._receive(opened)
-                self._settle()
-                self._check_store()
+            self._receive(opened, wait_ms if wanted() else 0)
+            while wanted():
+                self._receive(opened, wait_ms)
         except HotrowError as error:
-            self._fail(connection, error)
+            self._fail(error)
         except (OSError, ValueError) as error:
-            self._fail(connection, away(self._address, str(error) or "it did not answer in time"))
+            self._fail(away(self._address, str(error) or "it did not answer in time"))
         except Exception:  # noqa: BLE001 - whatever it is, callers get an answer and the thread goes on
             self._log.exception("reading from Redis failed")
-            self._fail(connection, HotrowError(Code.INTERNAL, "internal error while rows were read"))
-        else:
-            self._fail(connection, self._down)
+            self._fail(HotrowError(Code.INTERNAL, "internal error while rows were read"))
 
-    def _check_store(self) -> None:
-        """A server that was emptied answers as if nothing had ever been there; by this it is found out."""
-        check, now_s = self._check, clock.monotonic_s()
-        if check is not None and now_s - self._checked_s > _CHECK_S:
-            self._checked_s = now_s
-            self.read(check.prefix, check.wanted, check.keys, partial(self._checked, check))
-
-    def _checked(self, check: Check, outcome: Rows | HotrowError) -> None:
-        if isinstance(outcome, Rows) and outcome.one(0) != check.expected:
-            self._lost = check.error
-
-    def _receive(self, opened: socket.socket) -> None:
-        """Take what has arrived, or wait a tick; raises OSError where the connection is at its end."""
-        self._make_room()
-        room = self._received.data[self._end :]
+    def _receive(self, opened: socket.socket, wait_ms: int) -> None:
+        """Take what has arrived, or wait a moment; raises OSError where the connection is at its end."""
+        self._check.ask(self.read)
+        room = self._replies.room()
         try:
             if not isinstance(opened, ssl.SSLSocket):
-                if not self._readable.poll(_TICK_MS):
+                if not self._readable.poll(wait_ms):
                     self._check_progress()
                     return
                 count = opened.recv_into(room)
@@ -225,13 +237,14 @@ class RowReader:
                 with self._lock:  # a TLS connection cannot be read and written at once
                     count = opened.recv_into(room)
         except _WOULD_BLOCK:
-            if not self._readable.poll(_TICK_MS):
+            if not self._readable.poll(wait_ms):
                 self._check_progress()
             return
         if not count:
             raise OSError("it closed the connection")
-        self._end += count
+        self._replies.filled(count)
         self._heard_s = clock.monotonic_s()
+        self._settle()
 
     def _check_progress(self) -> None:
         if self._under_way:
@@ -239,54 +252,31 @@ class RowReader:
             if clock.monotonic_s() - since_s > self._timeout_s:
                 raise TimeoutError
 
-    def _make_room(self) -> None:
-        waiting, size = self._end - self._begin, len(self._received)
-        if not waiting:
-            self._begin = self._end = 0
-            if size > _KEPT_BYTES:
-                self._received = np.empty(_FIRST_BYTES, np.uint8)
-        elif size - self._end < size // 4:
-            larger: Octets = np.empty(max(_FIRST_BYTES, 2 * waiting), np.uint8)
-            larger[:waiting] = self._received[self._begin : self._end]
-            self._received, self._begin, self._end = larger, 0, waiting
-
     def _settle(self) -> None:
         """End the requests whose replies are there."""
-        while self._begin < self._end:
+        while self._replies.waiting:
             if not self._under_way:
                 raise OSError("it sent what nobody asked for")
             one = self._under_way[0]
-            count = len(one.wanted.view_ids) * one.n
-            found: Table = np.empty(count, np.int64)
-            starts: Table = np.empty(count + 1, np.int64)
-            at = find_values(self._received, self._begin, self._end, one.wanted.table, one.n, found, starts)
-            if at == INCOMPLETE:
+            rows = self._replies.take(one.wanted, one.n)
+            if rows is None:
                 return
-            if at < 0:
-                raise self._unexpected()
-            rows: Octets = np.empty(max(1, int(starts[count])), np.uint8)
-            take_values(found, starts, rows)
-            self._begin = at
             self._under_way.popleft()
-            self._tell(one, Rows(rows, starts))
-            if self._lost is not None:
-                raise self._lost
+            self._tell(one, rows)
+            if self._check.lost is not None:
+                raise self._check.lost
 
-    def _unexpected(self) -> HotrowError:
-        """What stands in place of the replies, which is an error of Redis as a rule."""
-        said = self._received[self._begin : min(self._end, self._begin + 4096)].tobytes()
-        errors = [line[1:] for line in said.split(b"\r\n") if line.startswith(b"-")]
-        if errors:
-            return said_by_server(self._address, errors[0].decode(errors="replace"))
-        return away(self._address, "its reply is not one to a read")
-
-    def _fail(self, connection: Any, error: HotrowError) -> None:
+    def _fail(self, error: HotrowError) -> None:
+        """Give the connection up; for who holds `_receiving`."""
         with self._lock:
-            self._socket, self._down = None, error
+            connection, self._connection, self._socket, self._down = self._connection, None, None, error
             under_way, self._under_way = self._under_way, collections.deque()
-        connection.disconnect()
+            self._unsent = []
+        if connection is not None:
+            connection.disconnect()
         for one in under_way:
             self._tell(one, error)
+        self._needed.set()
 
     def _tell(self, one: _UnderWay, outcome: Rows | HotrowError) -> None:
         try:

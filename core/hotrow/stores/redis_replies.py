@@ -1,0 +1,72 @@
+"""What a Redis server sends, and the rows in it, which a kernel finds where they were received."""
+
+import numpy as np
+
+from hotrow.codec.kernel_resp import INCOMPLETE, find_values, take_values
+from hotrow.codec.lookup import Rows, Wanted
+from hotrow.codec.wire import Octets, Table
+from hotrow.errors import HotrowError
+from hotrow.redis.address import RedisAddress
+from hotrow.redis.failure import away, said_by_server
+
+_FIRST_BYTES = 1 << 18
+_KEPT_BYTES = 8 << 20
+_TOLD_BYTES = 4096  # of what nobody expected
+
+
+class Replies:
+    """The bytes of one connection, from the first that belongs to no request yet on."""
+
+    def __init__(self, address: RedisAddress) -> None:
+        self._address = address
+        self._received: Octets = np.empty(_FIRST_BYTES, np.uint8)
+        self._begin = self._end = 0
+
+    def clear(self) -> None:
+        """Begin with another connection."""
+        self._begin = self._end = 0
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that were received and not taken."""
+        return self._end - self._begin
+
+    def room(self) -> memoryview:
+        """Where to receive to."""
+        waiting, size = self.waiting, len(self._received)
+        if not waiting:
+            self._begin = self._end = 0
+            if size > _KEPT_BYTES:
+                self._received = np.empty(_FIRST_BYTES, np.uint8)
+        elif size - self._end < size // 4:
+            larger: Octets = np.empty(max(_FIRST_BYTES, 2 * waiting), np.uint8)
+            larger[:waiting] = self._received[self._begin : self._end]
+            self._received, self._begin, self._end = larger, 0, waiting
+        return self._received.data[self._end :]
+
+    def filled(self, count: int) -> None:
+        """So many bytes have come."""
+        self._end += count
+
+    def take(self, wanted: Wanted, n: int) -> Rows | None:
+        """The rows of the request that is answered first, None while they are not all there; raises HotrowError."""
+        count = len(wanted.view_ids) * n
+        found: Table = np.empty(count, np.int64)
+        starts: Table = np.empty(count + 1, np.int64)
+        at = find_values(self._received, self._begin, self._end, wanted.table, n, found, starts)
+        if at == INCOMPLETE:
+            return None
+        if at < 0:
+            raise self._unexpected()
+        rows: Octets = np.empty(max(1, int(starts[count])), np.uint8)
+        take_values(found, starts, rows)
+        self._begin = at
+        return Rows(rows, starts)
+
+    def _unexpected(self) -> HotrowError:
+        """What stands in place of the replies, which is an error of Redis as a rule."""
+        said = self._received[self._begin : min(self._end, self._begin + _TOLD_BYTES)].tobytes()
+        errors = [line[1:] for line in said.split(b"\r\n") if line.startswith(b"-")]
+        if errors:
+            return said_by_server(self._address, errors[0].decode(errors="replace"))
+        return away(self._address, "its reply is not one to a read")
