@@ -7,6 +7,7 @@ import re
 import signal
 import threading
 import time
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -326,6 +327,40 @@ def test_tls(start, open_, tmp_path):
             open_(server, url=refused)
         assert refusal.value.code is Code.UNAVAILABLE
     check_own_rows(open_(server, url=url + certificate, timeout_s=20.0))
+
+
+def test_an_expired_certificate_is_named(start, open_, tmp_path):
+    """UNAVAILABLE, and the message says that it has expired."""
+    pki = make_pki(tmp_path, valid=timedelta(minutes=-1))
+    (port,) = free_ports(1)
+    files = ("--tls-cert-file", str(pki.server_cert), "--tls-key-file", str(pki.server_key))
+    server = start("--tls-port", str(port), *files, "--tls-ca-cert-file", str(pki.ca), "--tls-auth-clients", "no")
+    with pytest.raises(HotrowError, match="certificate has expired") as refusal:
+        open_(server, url=f"rediss://localhost:{port}/0?ssl_ca_certs={pki.ca}")
+    assert refusal.value.code is Code.UNAVAILABLE
+
+
+def test_a_server_that_was_emptied_is_noticed_on_an_open_connection(start, open_):
+    """Within a second: FAILED_PRECONDITION, also where another process has made a new store there meanwhile."""
+    server = start()
+    store = open_(server)
+    put(store, [b"a"])
+    for _ in range(2):
+        assert read_rows(store, [VIEW], [[b"a"]]) == [row(1, b"a")]
+        server.ask("FLUSHALL")
+        other = open_(server)
+        with pytest.raises(HotrowError, match="not the one that was opened") as refusal:
+            until_refused(lambda store=store: read_rows(store, [VIEW], [[b"a"]]))
+        assert refusal.value.code is Code.FAILED_PRECONDITION
+        store = other
+        put(store, [b"a"])
+
+
+def until_refused(act):
+    until_s = time.monotonic() + 30
+    while time.monotonic() < until_s:
+        eventually(act)
+        time.sleep(0.02)
 
 
 def test_a_closed_store_fails_reads(start, open_):
