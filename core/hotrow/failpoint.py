@@ -3,7 +3,8 @@
 `HOTROW_FAILPOINT="after_write:3"` (read by `hotrow.settings`) kills the ingest worker with SIGKILL when it comes to
 the place `after_write` for the third time. The places:
 
-    after_write   rows are written in a transaction that is not committed yet
+    after_write   rows are written in a transaction that is not committed yet; on a cluster, in their partitions
+    after_claim   on a cluster: the request ids are claimed, and the outbox has its entries, but no row is written
     after_commit  the transaction is committed, and no caller has been answered yet
     log_written   a file of the log of pushed rows is on the disk, and does not have its name yet
     log_renamed   it has its name, and the entries in it are still in the outbox
@@ -18,7 +19,15 @@ from collections.abc import Callable
 
 from hotrow.errors import invalid
 
-PLACES = ("after_write", "after_commit", "log_written", "log_renamed", "merge_written", "merge_renamed")
+PLACES = (
+    "after_write",
+    "after_claim",
+    "after_commit",
+    "log_written",
+    "log_renamed",
+    "merge_written",
+    "merge_renamed",
+)
 
 Reached = Callable[[str], None]
 """Called with the name of a place when execution comes to it."""

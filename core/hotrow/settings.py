@@ -20,12 +20,22 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 from urllib.parse import urlsplit
 
 import msgspec
 
 from hotrow.errors import Code, HotrowError, invalid, nearest
+from hotrow.section import (
+    CallerTlsSettings,
+    IngestSettings,
+    LogSettings,
+    OfflineStoreSettings,
+    OnlineStoreSettings,
+    Section,
+    ServerSettings,
+    TlsSettings,
+)
 
 FILE = "hotrow.toml"
 
@@ -46,118 +56,8 @@ _NOT_IN_FILE = ("repo", "failpoint")
 _PROJECT = re.compile(r"(?!.*__)[a-z][a-z0-9_]{0,62}")
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\s:/\[\]]+):(\d{1,5})")
 
-Count = Annotated[int, msgspec.Meta(ge=1)]
 
-
-class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table of the file: immutable, and a key it does not know is an error."""
-
-
-class TlsSettings(_Section, frozen=True):
-    """Certificate and key, PEM files; with `client_ca`, callers must show a certificate signed by it (mutual TLS)."""
-
-    cert: Path
-    key: Path
-    client_ca: Path | None = None
-
-
-class CallerTlsSettings(_Section, frozen=True):
-    """How processes of ours that call a listener trust it: `ca` signed its certificate (unset: an authority of the
-    system), `cert` and `key` are their own, for mutual TLS, `server_name` stands on its certificate where that is
-    not the host of the address.
-    """
-
-    ca: Path | None = None
-    cert: Path | None = None
-    key: Path | None = None
-    server_name: str = ""
-
-
-class OnlineStoreSettings(_Section, frozen=True):
-    """Where the online store is.
-
-    Of "lmdb": `path` is its folder; `size_gib` bounds it: the map is sparse, and takes disk only as rows come.
-
-    Of "redis" and "valkey": `url` is the server's, without a password, which is in the environment or in
-    `password_file`; `prefix` stands before all keys. With `mode` "sentinel" it names the Sentinels, commas between, and
-    they name the server that is `primary`. A read fails when for `timeout_s` nothing comes, a write or a command after
-    `write_timeout_s`. `path` then only names the folder `<path>.run`, of what runs on this machine.
-    """
-
-    type: Literal["lmdb", "redis", "valkey"] = "lmdb"
-    path: Path = Path("data/online")
-    size_gib: Annotated[float, msgspec.Meta(gt=0, le=16384)] = 64.0
-    url: str = ""
-    mode: Literal["single", "sentinel"] = "single"
-    primary: str = "mymaster"
-    username: str = ""
-    password_file: Path | None = None
-    prefix: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] = "hotrow:"
-    timeout_s: Annotated[float, msgspec.Meta(ge=0.01, le=60)] = 1.0
-    write_timeout_s: Annotated[float, msgspec.Meta(ge=0.01, le=600)] = 10.0
-
-    @property
-    def embedded(self) -> bool:
-        """Whether the store is in files of this machine, which one process writes; else it is a server's."""
-        return self.type == "lmdb"
-
-
-class OfflineStoreSettings(_Section, frozen=True):
-    """Where the log of pushed rows is. Rows are in a file of it after `flush_interval_s`; until then, in the store."""
-
-    path: Path = Path("data/log")
-    flush_interval_s: Annotated[float, msgspec.Meta(ge=0.01, le=86400)] = 10.0
-
-
-class ServerSettings(_Section, frozen=True):
-    """The server workers, which share one address.
-
-    `lane`: "auto" drives the gRPC core directly for the hot methods where that passes its self-test, "off" never; it
-    holds for the ingest worker's listener too.
-    `max_connection_age_s`: connections are asked to reconnect after it, so that they spread over the workers.
-    """
-
-    address: str = "127.0.0.1:6565"
-    workers: Annotated[int, msgspec.Meta(ge=1, le=256)] = 2
-    lane: Literal["auto", "off"] = "auto"
-    max_message_mib: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 64
-    max_connection_age_s: Annotated[float, msgspec.Meta(ge=1)] = 300.0
-    drain_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 20.0
-    tls: TlsSettings | None = None
-    caller_tls: CallerTlsSettings | None = None
-
-
-class IngestSettings(_Section, frozen=True):
-    """The ingest worker, the only writer of the store.
-
-    `durability`: "fsync", on disk before the reply; "os", survives the process but not the power. `max_future_s`
-    bounds how far ahead of the clock an event time may lie. `queue_rows` and `queue_mib` bound what waits for a commit,
-    above which a push is refused; `max_batch_rows`, those that share one transaction. Every `gc_interval_s` (0: never)
-    rows that are a day past their view's ttl are removed.
-    """
-
-    address: str = "127.0.0.1:6566"
-    durability: Literal["fsync", "os"] = "fsync"
-    max_future_s: Annotated[float, msgspec.Meta(ge=0)] = 300.0
-    queue_rows: Count = 500_000
-    queue_mib: Count = 256
-    max_batch_rows: Count = 100_000
-    gc_interval_s: Annotated[float, msgspec.Meta(ge=0, le=366 * 86400)] = 3600.0
-    max_message_mib: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 64
-    max_connection_age_s: Annotated[float, msgspec.Meta(ge=1)] = 300.0
-    drain_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 20.0
-    tls: TlsSettings | None = None
-    caller_tls: CallerTlsSettings | None = None
-
-
-class LogSettings(_Section, frozen=True):
-    """`json` unset: JSON, but readable on a terminal."""
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    json: bool | None = None
-
-
-class Settings(_Section, frozen=True):
+class Settings(Section, frozen=True):
     """All of them, every path absolute. `repo` is the folder of the file; `failpoint` is never in a file."""
 
     project: str
@@ -190,19 +90,19 @@ def load_settings(repo: Path) -> Settings:
 
 
 def settings_from_file(repo: Path, environ: Mapping[str, str]) -> Settings:
-    """As `load_settings`, with the environment given."""
-    repo = repo.absolute()
-    tree = _read_file(repo / FILE)
+    """As `load_settings`, with the environment given; `repo` may also be the file, whatever its name."""
+    file = repo.absolute() if repo.is_file() else repo.absolute() / FILE
+    tree = _read_file(file)
     origins = _override(tree, environ)
     for key in _NOT_IN_FILE:
         if key in tree:
-            raise invalid(f"{repo / FILE}: unknown key {key!r}; remove it", field=key)
-    tree |= {"repo": str(repo), "failpoint": environ.get(_FAILPOINT, "")}
+            raise invalid(f"{file}: unknown key {key!r}; remove it", field=key)
+    tree |= {"repo": str(file.parent), "failpoint": environ.get(_FAILPOINT, "")}
     try:
         settings = msgspec.convert(tree, Settings, strict=True, dec_hook=_path_from_str)
     except msgspec.ValidationError as error:
-        raise _explained(error, repo / FILE, origins) from None
-    _check(settings, repo / FILE, origins)
+        raise _explained(error, file, origins) from None
+    _check(settings, file, origins)
     return _absolute(settings)
 
 
@@ -323,6 +223,11 @@ def _check_store(store: OnlineStoreSettings, file: Path, origins: Mapping[str, s
     if url.scheme not in ("redis", "rediss", "unix"):
         example = "write redis://host:6379/0, rediss:// for TLS, or unix:///path/to/socket"
         raise invalid(f"{place}: {key!r}: {store.url!r} is not the address of a server; {example}", field=key)
+    if store.mode == "cluster" and url.scheme == "unix":
+        raise invalid(f"{place}: {key!r}: a cluster is not on a socket; name its nodes by host:port", field=key)
+    if store.mode == "cluster" and set(store.prefix) & set("{}"):
+        reason = "a cluster finds the slot of a key by what stands in braces; leave them out"
+        raise invalid(f"{file}: 'online_store.prefix' is {store.prefix!r}, and {reason}", field="online_store.prefix")
     if url.password or "password=" in url.query:
         remedy = "put it in HOTROW_STORE_PASSWORD, or in a file that online_store.password_file names"
         raise invalid(f"{place}: {key!r} holds a password, and is shown in messages; {remedy}", field=key)

@@ -187,7 +187,7 @@ class Batcher:
             self._reached("after_commit")
             self._answer(batch, written)
 
-    def _write(self, batch: list[Pending]) -> Sequence[Written]:
+    def _write(self, batch: list[Pending]) -> Sequence[Written | HotrowError]:
         created_us = max(self._created_us, clock.now_us())
         writes = []
         for pending in batch:

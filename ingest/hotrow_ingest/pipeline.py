@@ -91,7 +91,7 @@ class Pipeline:
         now_us = clock.now_us()
         encoded = rows_from_request(target.rows, scanned, Times(now_us, now_us + self._max_future_us))
         keys = encoded.keys()
-        drafted = _draft(target, encoded, keys)
+        drafted = self._draft(target, encoded, keys)
         mark = self._mark(scanned, payload, target, drafted, call)
         if timer is not None:
             timer.ended("encode")
@@ -153,6 +153,20 @@ class Pipeline:
                 kept_us=target.kept_us,
             )
         )
+
+    def _draft(self, target: Target, encoded: EncodedRows, keys: list[bytes]) -> Draft:
+        drafted = draft(encoded, keys, target.rows.expected)
+        if target.atomic and drafted.rejections:
+            first = drafted.rejections[0]
+            reason = f"row {first.row}: {first.field}: {first.reason} (atomic: no row was written)"
+            raise invalid(reason, field=first.field)
+        if target.atomic and not self._store.atomic_across_entities and len(set(keys)) > 1:
+            raise invalid(
+                f"atomic: rows of {len(set(keys))} entities cannot be written all or none, for the online store is "
+                "spread over several servers; push each entity by itself, or leave atomic out",
+                field="atomic",
+            )
+        return drafted if target.online else drafted.offline()
 
     def _answer(self, outcome: Written | HotrowError, target: Target, drafted: Draft, call: Call) -> None:
         if call.timer is not None:
@@ -267,14 +281,6 @@ def _fail(call: Call, error: HotrowError) -> None:
         _log.error("a push was not committed", method=call.method, request_id=call.request_id)
         error = HotrowError(Code.INTERNAL, f"{error.message}; request id {call.request_id}")
     call.fail(error)
-
-
-def _draft(target: Target, encoded: EncodedRows, keys: list[bytes]) -> Draft:
-    drafted = draft(encoded, keys, target.rows.expected)
-    if target.atomic and drafted.rejections:
-        first = drafted.rejections[0]
-        raise invalid(f"row {first.row}: {first.field}: {first.reason} (atomic: no row was written)", field=first.field)
-    return drafted if target.online else drafted.offline()
 
 
 def _chosen(keys: list[bytes], drafted: Draft) -> list[bytes]:

@@ -15,6 +15,7 @@ from tests.bench.kernel import measure_kernels
 from tests.bench.load import LoadGenerator
 from tests.bench.measure import PAIRS
 from tests.bench.record import Record, Section, machine, merged, read_record, write_record
+from tests.bench.redis_cluster_cost import measure_cluster
 from tests.bench.redis_cost import measure_redis
 from tests.bench.section import CALLERS, Bench, say
 from tests.bench.startup import measure_start
@@ -26,6 +27,7 @@ SECTIONS: dict[str, Callable[[Bench], Section]] = {
     **WORKLOADS,
     "fallback": measure_fallback,
     "redis": measure_redis,
+    "cluster": measure_cluster,
     "fsync": measure_fsync,
     "beside": measure_beside,
     "start": measure_start,
@@ -36,8 +38,8 @@ SECTIONS: dict[str, Callable[[Bench], Section]] = {
     "rows": measure_rows,
     "memory": measure_memory,
 }
-LONG = ("redis", "encoders", "rows", "memory")
-"""Sections that must be asked for: `redis` needs redis-server, `rows` takes 7 GB of disk, all take some minutes."""
+LONG = ("redis", "cluster", "encoders", "rows", "memory")
+"""Sections that must be asked for, for they take minutes: `redis`, `cluster` need redis-server, `rows` 7 GB of disk."""
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ _CLI = (sys.executable, "-m", "hotrow.cli.main")
 class Setup:
     """What a `hotrow serve` under measurement is set to, and how many drivers have rows in its store.
 
-    `redis` is the URL of a server that keeps the rows in place of LMDB.
+    `redis` is the URL of a server that keeps the rows in place of LMDB, `redis_mode` the mode of the store there.
     """
 
     durability: str = "os"
@@ -37,6 +37,7 @@ class Setup:
     workers: int = 1
     drivers: int = DRIVERS
     redis: str = ""
+    redis_mode: str = "single"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,8 @@ def prepare(folder: Path, setup: Setup, definitions: str = "") -> None:
     make_repository(folder, definitions, **settings, lane=setup.lane, durability=setup.durability)
     if setup.redis:
         file = folder / "hotrow.toml"
-        file.write_text(file.read_text().replace('type = "lmdb"', f'type = "redis"\nurl = "{setup.redis}"'))
+        store = f'type = "redis"\nmode = "{setup.redis_mode}"\nurl = "{setup.redis}"'
+        file.write_text(file.read_text().replace('type = "lmdb"', store))
     subprocess.run([*_CLI, "apply"], cwd=folder, check=True, capture_output=True)
 
 

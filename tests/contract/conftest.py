@@ -3,12 +3,15 @@
 import struct
 
 import pytest
-from hotrow.settings import OnlineStoreSettings
+from hotrow.section import OnlineStoreSettings
 from hotrow.stores.lmdb import LmdbStore
 from hotrow.stores.memory import MemoryStore
 from hotrow.stores.redis import RedisStore
+from hotrow.stores.redis_cluster import ClusterStore
 
 SIGN = 1 << 63
+SERVERS = {"redis": "redis_server", "valkey": "valkey_server", "cluster": "redis_cluster"}
+"""Kinds of store that are on servers, and the fixtures of these."""
 
 
 @pytest.fixture(scope="session")
@@ -24,11 +27,12 @@ def make_row():
 
 @pytest.fixture(scope="session")
 def redis_settings(request):
-    """Settings of a store on the tests' Redis, a store a folder; the server is started when it is first asked for."""
+    """Settings of a store on the tests' servers, a store a folder; these are started when they are first asked for."""
 
-    def make(folder):
-        server = request.getfixturevalue("redis_server")
-        return OnlineStoreSettings(type="redis", url=server.url, prefix=f"{folder}:"[-100:], timeout_s=30)
+    def make(folder, kind="redis"):
+        server = request.getfixturevalue(SERVERS[kind])
+        how = {"type": "redis", "mode": "cluster"} if kind == "cluster" else {"type": kind}
+        return OnlineStoreSettings(**how, url=server.url, prefix=f"{folder}:"[-100:], timeout_s=30)
 
     return make
 
@@ -40,19 +44,20 @@ def open_store(redis_settings):
     def open_(kind, folder):
         if kind == "memory":
             return MemoryStore()
-        if kind == "redis":
-            return RedisStore(redis_settings(folder), writable=True)
+        if kind in SERVERS:
+            store = ClusterStore if kind == "cluster" else RedisStore
+            return store(redis_settings(folder, kind), writable=True)
         durability = "os" if kind == "lmdb-os" else "fsync"
         return LmdbStore(folder / "online", size_gib=0.25, writable=True, durability=durability)
 
     return open_
 
 
-@pytest.fixture(params=["memory", "lmdb", "lmdb-os", "redis"])
+@pytest.fixture(params=["memory", "lmdb", "lmdb-os", *SERVERS])
 def store(request, tmp_path, open_store):
     """Every kind of store, empty."""
-    if request.param == "redis":  # else every scan would go through the rows of the tests before
-        request.getfixturevalue("redis_server").ask("FLUSHALL")
+    if request.param in SERVERS:  # else every scan would go through the rows of the tests before
+        request.getfixturevalue(SERVERS[request.param]).flush()
     opened = open_store(request.param, tmp_path)
     yield opened
     opened.close()

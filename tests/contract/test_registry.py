@@ -15,6 +15,7 @@ from hotrow.schema.definitions import Found, collect_definitions
 BACKENDS = {
     "folder": lambda folder, _: FolderBackend(folder / "registry"),
     "redis": lambda _, server: RedisBackend(server.url),
+    "cluster": lambda _, cluster: RedisBackend(f"{cluster.url}?cluster=true"),
 }
 DRIVER = Entity("driver", join_keys={"driver_id": Int64})
 PROJECT = "rides"
@@ -23,9 +24,13 @@ PROJECT = "rides"
 @pytest.fixture(params=sorted(BACKENDS))
 def backends(request, tmp_path):
     """Opens the same, at first empty, registry again and again."""
-    server = request.getfixturevalue("redis_server") if request.param == "redis" else None
-    if server is not None:
+    server = None
+    if request.param == "redis":
+        server = request.getfixturevalue("redis_server")
         server.ask("FLUSHALL")
+    if request.param == "cluster":
+        server = request.getfixturevalue("redis_cluster")
+        server.flush()
     return lambda: BACKENDS[request.param](tmp_path, server)
 
 

@@ -9,6 +9,8 @@ from hotrow.stores.lmdb import LmdbStore, create_fresh
 from hotrow.stores.port import ABSENT, SKIPPED_STALE, WRITTEN, Mark, StoredRow, Write, Written, read_rows
 from hotrow.stores.redis import RedisStore
 from hotrow.stores.redis import create_fresh as create_fresh_redis
+from hotrow.stores.redis_cluster import ClusterStore
+from hotrow.stores.redis_cluster import create_fresh as create_fresh_cluster
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -39,7 +41,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     def teardown(self):
         self.store.close()
-        if self.kind == "redis":
+        if self.kind in ("redis", "cluster"):
             self.renew_store(self.kind, self.folder)  # or every scan would go through the rows of the runs before
         shutil.rmtree(self.folder)
 
@@ -65,12 +67,12 @@ class StoreMachine(RuleBasedStateMachine):
         assert self.store.sequence() == after
 
     def _append(self, entries):
-        """Numbers follow on one another, but for Redis, where they are times."""
+        """Numbers follow on one another, but on Redis, where they are times."""
         found = self.store.read_outbox(self.number)
         numbers = [entry.number for entry in found]
         assert [entry.data for entry in found] == entries
         assert numbers == sorted(set(numbers))
-        if self.kind != "redis":
+        if self.kind not in ("redis", "cluster"):
             assert numbers == [self.number + place for place in range(1, len(entries) + 1)]
         self.outbox += found
         self.number = numbers[-1] if numbers else self.number
@@ -146,7 +148,7 @@ class StoreMachine(RuleBasedStateMachine):
             self.store = self.open_store(self.kind, self.folder)
             assert (self.store.id, self.store.epoch) == before
             self.rows, self.marks, self.watermarks, self.schemas = {}, {}, {}, {}
-            self.outbox, self.number = [], self.number if self.kind == "redis" else 0
+            self.outbox, self.number = [], self.number if self.kind in ("redis", "cluster") else 0
 
     @rule()
     def verify(self):
@@ -173,6 +175,9 @@ def run(make_row, open_store, redis_settings):
         if kind == "redis":
             assert create_fresh_redis(redis_settings(folder), "")
             return
+        if kind == "cluster":
+            assert create_fresh_cluster(redis_settings(folder, kind), "")
+            return
         aside = create_fresh(folder / "online")
         assert aside is not None
         shutil.rmtree(aside)
@@ -190,21 +195,21 @@ def _run(machine, examples):
     run_state_machine_as_test(machine, settings=limits)
 
 
-@pytest.mark.parametrize("kind", ["memory", "lmdb", "redis"])
+@pytest.mark.parametrize("kind", ["memory", "lmdb", "redis", "cluster"])
 def test_a_store_is_a_dict(kind, run):
     """No sequence of calls, reopening and rebuilding tells a store from the model."""
-    run(kind, 25)
+    run(kind, 10 if kind == "cluster" else 25)  # there each step goes to 129 slots
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("kind", ["memory", "lmdb", "lmdb-os", "redis"])
+@pytest.mark.parametrize("kind", ["memory", "lmdb", "lmdb-os", "redis", "cluster"])
 def test_a_store_is_a_dict_at_length(kind, run):
     """The same, for longer."""
     run(kind, 500)
 
 
-@pytest.mark.parametrize(("kind", "expected"), [("lmdb", LmdbStore), ("redis", RedisStore)])
+@pytest.mark.parametrize(("kind", "expected"), [("lmdb", LmdbStore), ("redis", RedisStore), ("cluster", ClusterStore)])
 def test_the_store_is_of_its_kind(tmp_path, open_store, kind, expected):
     """The machine does run on LMDB, or Redis, where it says so."""
     store = open_store(kind, tmp_path)

@@ -172,8 +172,12 @@ class Caller:
     def __exit__(self, *_: object) -> None:
         self.channel.close()
 
-    def push(self, values: dict[int, float], *, request_id: str = "", timeout_s: float = 10.0) -> PushFeaturesReply:
-        return self.server.PushFeatures(push_request(values, request_id), timeout=timeout_s)
+    def push(
+        self, values: dict[int, float], *, request_id: str = "", atomic: bool = False, timeout_s: float = 10.0
+    ) -> PushFeaturesReply:
+        request = push_request(values, request_id)
+        request.atomic = atomic
+        return self.server.PushFeatures(request, timeout=timeout_s)
 
     def read(self, *driver_ids: int, min_token: bytes = b"") -> list[float]:
         reply: GetOnlineFeaturesReply = self.server.GetOnlineFeatures(

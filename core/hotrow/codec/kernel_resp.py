@@ -55,7 +55,7 @@ def _end_line(out, at):
 
 
 @part
-def _views_of(views, n_views, key_set):
+def views_of(views, n_views, key_set):
     """How many views are read with a key set."""
     count = np.int64(0)
     for v in range(n_views):
@@ -65,7 +65,7 @@ def _views_of(views, n_views, key_set):
 
 
 @part
-def _sets(views, n_views):
+def key_sets(views, n_views):
     last = np.int64(-1)
     for v in range(n_views):
         last = max(last, word(views, 2 * v + 1))
@@ -76,15 +76,15 @@ def _sets(views, n_views):
 def _commands(views, n_views, n):
     """How many HMGETs a read takes."""
     used = np.int64(0)
-    for key_set in range(_sets(views, n_views)):
-        if _views_of(views, n_views, key_set) > 0:
+    for key_set in range(key_sets(views, n_views)):
+        if views_of(views, n_views, key_set) > 0:
             used += 1
     return used * n
 
 
 @part
-def _write_command(out, at, prefix, prefix_bytes, key, key_bytes, views, n_views, key_set):
-    at = _write_count(out, at, _STAR, 2 + _views_of(views, n_views, key_set))
+def write_command(out, at, prefix, prefix_bytes, key, key_bytes, views, n_views, key_set):
+    at = _write_count(out, at, _STAR, 2 + views_of(views, n_views, key_set))
     at = _write_text(out, at, _HMGET)
     at = _end_line(out, _write_count(out, at, _DOLLAR, prefix_bytes + key_bytes))
     copy(out, at, prefix, 0, prefix_bytes)
@@ -109,18 +109,18 @@ def write_read(prefix, views, keys, offsets, n, out):
     n_views = len(views) // 16
     several = _commands(table, n_views, n) > 1
     at = _write_text(to, np.int64(0), _MULTI) if several else np.int64(0)
-    for key_set in range(_sets(table, n_views)):
-        if _views_of(table, n_views, key_set) == 0:
+    for key_set in range(key_sets(table, n_views)):
+        if views_of(table, n_views, key_set) == 0:
             continue
         for r in range(n):
             start = word(places, key_set * n + r)
             size = word(places, key_set * n + r + 1) - start
-            at = _write_command(to, at, before, len(prefix), ids + start, size, table, n_views, key_set)
+            at = write_command(to, at, before, len(prefix), ids + start, size, table, n_views, key_set)
     return _write_text(to, at, _EXEC) if several else at
 
 
 @part
-def _line(buffer, at, end):
+def line_end(buffer, at, end):
     """Where the line that begins here ends, behind its newline; INCOMPLETE where it does not yet."""
     while at + 1 < end:
         if load_u8(buffer, at) == _RETURN and load_u8(buffer, at + 1) == _NEWLINE:
@@ -130,13 +130,13 @@ def _line(buffer, at, end):
 
 
 @part
-def _count(buffer, at, end, kind):
+def read_count(buffer, at, end, kind):
     """The number of a line of a kind, and where the line ends, or what is wrong with it."""
     if at >= end:
         return np.int64(0), np.int64(INCOMPLETE)
     if load_u8(buffer, at) != kind:
         return np.int64(0), np.int64(UNEXPECTED)
-    stop = _line(buffer, at, end)
+    stop = line_end(buffer, at, end)
     if stop < 0:
         return np.int64(0), stop
     at += 1
@@ -159,17 +159,17 @@ def _skip_transaction(buffer, at, end, commands):
     for _ in range(commands + 1):
         if at < end and load_u8(buffer, at) != _PLUS:
             return np.int64(UNEXPECTED)
-        at = _line(buffer, at, end)
+        at = line_end(buffer, at, end)
         if at < 0:
             return at
-    count, at = _count(buffer, at, end, _STAR)
+    count, at = read_count(buffer, at, end, _STAR)
     return at if at < 0 or count == commands else np.int64(UNEXPECTED)
 
 
 @part
-def _find_value(buffer, at, end, found, starts, place):
+def find_value(buffer, at, end, found, starts, place):
     """Note where a value is, and its size in place of where it will start; returns where it ends."""
-    size, at = _count(buffer, at, end, _DOLLAR)
+    size, at = read_count(buffer, at, end, _DOLLAR)
     if at < 0:
         return at
     set_word(found, place, buffer + at)
@@ -184,17 +184,17 @@ def _find(buffer, at, end, table, n_views, n, found, starts):
     commands = _commands(table, n_views, n)
     if commands > 1:
         at = _skip_transaction(buffer, at, end, commands)
-    for key_set in range(_sets(table, n_views)):
-        count = _views_of(table, n_views, key_set)
+    for key_set in range(key_sets(table, n_views)):
+        count = views_of(table, n_views, key_set)
         for r in range(n if count > 0 else 0):
             if at < 0:
                 return at
-            fields, at = _count(buffer, at, end, _STAR)
+            fields, at = read_count(buffer, at, end, _STAR)
             if at >= 0 and fields != count:
                 return np.int64(UNEXPECTED)
             for v in range(n_views):
                 if at >= 0 and word(table, 2 * v + 1) == key_set:
-                    at = _find_value(buffer, at, end, found, starts, v * n + r)
+                    at = find_value(buffer, at, end, found, starts, v * n + r)
     return at
 
 

@@ -8,7 +8,8 @@ class RedisAddress:
     """Where a Redis or Valkey server is, and as whom to come. `url` holds no password, and may be shown.
 
     `what` is kept there, `setting` names the url, and `credentials` says where user and password are set, the latter in
-    `secret_setting`. With `primary` the hosts of the url are Sentinels, commas between, which know where it is.
+    `secret_setting`; `clustered`, how to say that it is a cluster. With `primary` the hosts of the url are Sentinels,
+    commas between, which know where it is.
     """
 
     url: str
@@ -16,6 +17,7 @@ class RedisAddress:
     setting: str
     credentials: str
     secret_setting: str
+    clustered: str
     username: str = ""
     password: str = field(default="", repr=False)
     primary: str = ""

@@ -93,15 +93,12 @@ def _pool(address: RedisAddress, options: dict[str, Any]) -> redis.ConnectionPoo
     options = {**options, "client_name": "hotrow"}
     if not address.primary:
         return redis.ConnectionPool.from_url(address.url, **user, **password, **options)
-    scheme, _, rest = address.url.partition("://")
-    hosts, slash, path = rest.partition("/")
-    named = dict(parse_url(f"{scheme}://localhost{slash}{path}"))  # type: ignore[no-untyped-call]
+    hosts, named = parse_hosts(address.url, _SENTINEL_PORT)
     tls = named.pop("connection_class", None) is not None
-    del named["host"]
     secret = {"password": address.sentinel_password} if address.sentinel_password else {}
     certificates = {name: value for name, value in named.items() if name.startswith("ssl")}
     sentinel = Sentinel(  # type: ignore[no-untyped-call]
-        [_host(host) for host in hosts.split(",")],
+        hosts,
         sentinel_kwargs={**options, **certificates, **secret, "ssl": tls},
     )
     pool: redis.ConnectionPool = SentinelConnectionPool(  # type: ignore[no-untyped-call]
@@ -110,6 +107,16 @@ def _pool(address: RedisAddress, options: dict[str, Any]) -> redis.ConnectionPoo
     return pool
 
 
-def _host(text: str) -> tuple[str, int]:
+def parse_hosts(url: str, port: int) -> tuple[list[tuple[str, int]], dict[str, Any]]:
+    """The hosts of a url, commas between, with `port` where it names none, and what else redis-py finds in it."""
+    scheme, _, rest = url.partition("://")
+    hosts, slash, path = rest.partition("/")
+    user, at, hosts = hosts.rpartition("@")
+    named = dict(parse_url(f"{scheme}://{user}{at}localhost{slash}{path}"))  # type: ignore[no-untyped-call]
+    del named["host"]
+    return [_host(host, port) for host in hosts.split(",")], named
+
+
+def _host(text: str, default: int) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
-    return (host.strip("[]"), int(port)) if port.isdecimal() and host else (text.strip("[]"), _SENTINEL_PORT)
+    return (host.strip("[]"), int(port)) if port.isdecimal() and host else (text.strip("[]"), default)

@@ -34,9 +34,9 @@ def _redis_backend(location: str) -> RegistryBackend:
     try:
         from hotrow.registry.redis import RedisBackend  # noqa: PLC0415 - a technology is loaded where it is used
     except ModuleNotFoundError as error:
-        if error.name != "redis":
+        if error.name not in ("redis", "hiredis"):
             raise
-        reason = "a registry on Redis or Valkey takes the package redis: pip install 'hotrow[server,redis]'"
+        reason = f"a registry on Redis or Valkey takes the package {error.name}: pip install 'hotrow[server,redis]'"
         raise HotrowError(Code.FAILED_PRECONDITION, reason, field="registry") from None
     from hotrow.settings import server_password  # noqa: PLC0415 - as above
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from hotrow.rpc.burst import Work
     from hotrow.rpc.call import Call, Metadata
     from hotrow.rpc.tls import ChannelTls
-    from hotrow.settings import CallerTlsSettings, Settings
+    from hotrow.section import CallerTlsSettings
+from hotrow.settings import Settings
 
 MATERIALIZE = "/hotrow.v1.FeatureIngest/MaterializeRows"
 SERVER = "/hotrow.v1.FeatureServer/"

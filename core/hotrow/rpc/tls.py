@@ -11,7 +11,7 @@ from hotrow.errors import Code, HotrowError
 
 
 class TlsSettings(Protocol):
-    """PEM files of a listener, as `hotrow.settings.TlsSettings` has them: `cert` (the chain) and `key` are its own,
+    """PEM files of a listener, as `hotrow.section.TlsSettings` has them: `cert` (the chain) and `key` are its own,
     and with `client_ca` callers must show a certificate that it signed.
     """
 

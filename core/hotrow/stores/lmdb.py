@@ -27,14 +27,7 @@ from hotrow.stores.lmdb_read import RowReader
 from hotrow.stores.lmdb_scan import after, chunk
 from hotrow.stores.lmdb_verify import live_problems
 from hotrow.stores.lmdb_write import WATERMARK, Writing
-from hotrow.stores.port import (
-    VIEW_ID_BYTES,
-    StoredRow,
-    StoreInfo,
-    Waiting,
-    Write,
-    Written,
-)
+from hotrow.stores.port import VIEW_ID_BYTES, StoredRow, StoreInfo, Waiting, Write, Written
 
 T = TypeVar("T")
 
@@ -49,13 +42,14 @@ class LmdbStore:
     `writable` the store is made if there is none, and this process is its one writer until `close`. `durability` is
     the writer's: "fsync", a commit is on the disk when `write` returns; "os", it is with the system, and survives the
     process but not a power cut. `size_gib` bounds the rows; all processes give the same. Up to `wait_s` a writer
-    waits for the previous one to end, and a reader for the writer to make the store. `reached` is told of the place
-    `after_write`, for tests of crashes.
+    waits for the previous one to end, and a reader for the writer to make the store. `reached` is for tests of crashes.
 
     Raises HotrowError: FAILED_PRECONDITION for a second writer (naming the first), a folder that is no store, a store
     that is damaged or of a newer format, or a lack of permission; UNAVAILABLE for a reader that comes before the
     writer has made the store; EXHAUSTED where the disk is full.
     """
+
+    atomic_across_entities = True
 
     def __init__(
         self,
@@ -173,6 +167,10 @@ class LmdbStore:
     def watermark_us(self, view_id: bytes) -> int | None:
         stored = self._read(lambda txn: txn.get(view_id, None, self._databases.watermarks))
         return None if stored is None else int(WATERMARK.unpack(stored)[0])
+
+    def watermarks(self) -> dict[bytes, int]:
+        stored = self._read(lambda txn: dict(txn.cursor(self._databases.watermarks)))
+        return {view_id: int(WATERMARK.unpack(watermark)[0]) for view_id, watermark in stored.items()}
 
     def scan(self, view_id: bytes | None = None) -> Iterator[StoredRow]:
         start = b""

@@ -36,6 +36,8 @@ class _Kept:
 class MemoryStore:
     """An `OnlineStore` that several threads may share."""
 
+    atomic_across_entities = True
+
     def __init__(self, *, epoch: int = 1) -> None:
         self._id = uuid.uuid4().hex
         self._epoch = epoch
@@ -121,6 +123,10 @@ class MemoryStore:
 
     def watermark_us(self, view_id: bytes) -> int | None:
         return self._watermarks.get(view_id)
+
+    def watermarks(self) -> dict[bytes, int]:
+        with self._lock:
+            return dict(self._watermarks)
 
     def scan(self, view_id: bytes | None = None) -> Iterator[StoredRow]:
         with self._lock:

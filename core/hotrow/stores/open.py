@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from hotrow.errors import Code, HotrowError
 from hotrow.failpoint import Reached, unarmed
-from hotrow.settings import OnlineStoreSettings, server_password
+from hotrow.section import OnlineStoreSettings
+from hotrow.settings import server_password
 from hotrow.stores.port import OnlineStore
 
 
@@ -26,9 +27,8 @@ def open_store(
     # A technology is loaded where it is used.
     if not settings.embedded:
         password = _password(settings)
-        store: OnlineStore = _redis().RedisStore(
-            settings, password=password, writable=writable, wait_s=wait_s, reached=reached
-        )
+        kind = _redis(settings).ClusterStore if settings.mode == "cluster" else _redis(settings).RedisStore
+        store: OnlineStore = kind(settings, password=password, writable=writable, wait_s=wait_s, reached=reached)
         return store
     from hotrow.stores.lmdb import LmdbStore  # noqa: PLC0415
 
@@ -47,7 +47,7 @@ def check_exists(settings: OnlineStoreSettings) -> None:
     if settings.embedded:
         found, place = settings.path.exists(), str(settings.path)
     else:
-        found = _redis().store_exists(settings, _password(settings))
+        found = _redis(settings).store_exists(settings, _password(settings))
         place = f"{settings.url} behind prefix {settings.prefix!r}"
     if not found:
         made_by = "`hotrow materialize` or `hotrow serve` makes it"
@@ -60,7 +60,7 @@ def create_fresh(settings: OnlineStoreSettings, *, wait_s: float) -> str:
     Raises FAILED_PRECONDITION while any process has an embedded store open.
     """
     if not settings.embedded:
-        emptied = _redis().create_fresh(settings, _password(settings))
+        emptied = _redis(settings).create_fresh(settings, _password(settings))
         return "the old rows are removed" if emptied else "there was no store"
     from hotrow.stores.lmdb import create_fresh  # noqa: PLC0415
 
@@ -87,9 +87,9 @@ def remove_replaced(settings: OnlineStoreSettings) -> list[Path]:
     return lmdb_old.remove_replaced(settings.path)
 
 
-def _redis() -> Any:
+def _redis(settings: OnlineStoreSettings) -> Any:
     try:
-        return importlib.import_module("hotrow.stores.redis")
+        return importlib.import_module(f"hotrow.stores.{'redis_cluster' if settings.mode == 'cluster' else 'redis'}")
     except ModuleNotFoundError as error:
         if error.name not in ("redis", "hiredis"):
             raise

@@ -49,6 +49,8 @@ class Write(NamedTuple):
     `outbox` is appended to the outbox in that transaction, unless the mark says that it was before. Its bytes are
     opaque to a store.
 
+    Of entries that are copied, which keep their numbers, `numbered_from` is the first one.
+
     `kept_us` is for how long, from now or from its event time where that is later, a row that is written may be needed;
     None: for ever. A store may let an entity key go, with the rows of all views in it, when that has passed for all of
     them. It need not: `hotrow.stores.maintenance.gc` removes what is past its ttl, and LMDB and the store in memory
@@ -62,6 +64,7 @@ class Write(NamedTuple):
     watermark_us: int | None = None
     outbox: Sequence[bytes] = ()
     kept_us: int | None = None
+    numbered_from: int | None = None
 
 
 class Written(NamedTuple):
@@ -119,6 +122,16 @@ def read_rows(store: "OnlineStore", view_ids: Sequence[bytes], keys: Sequence[Se
     sets = [[*one, *[b""] * (most - len(one))] for one in keys]  # a store takes as many of each
     rows = store.read(wanted_views(view_ids, range(len(sets))), keys_from_lists(sets))
     return [rows.one(number * most + row) for number, one in enumerate(keys) for row in range(len(one))]
+
+
+def write_all(store: "OnlineStore", writes: Sequence[Write]) -> list[Written]:
+    """`OnlineStore.write` for callers who can do nothing with a part of it: raises the first failure."""
+    written = []
+    for outcome in store.write(writes):
+        if isinstance(outcome, HotrowError):
+            raise outcome
+        written.append(outcome)
+    return written
 
 
 Done = Callable[[Rows | HotrowError], None]
@@ -198,11 +211,21 @@ class OnlineStore(Protocol):
     def epoch(self) -> int:
         """Counts rebuilds; a token of another epoch is void."""
 
+    @property
+    def atomic_across_entities(self) -> bool:
+        """Whether what is promised of reads and writes holds of all their entities together, or, as of a store that is
+        spread over several servers, of each by itself.
+        """
+
     def read(self, wanted: Wanted, keys: Keys) -> Rows:
         """Rows of many views in one round trip and one consistent state, `ABSENT` where there is none."""
 
-    def write(self, writes: Sequence[Write]) -> list[Written]:
-        """Apply `writes` in order in one transaction, durable as configured when this returns, all or nothing."""
+    def write(self, writes: Sequence[Write]) -> Sequence[Written | HotrowError]:
+        """Apply `writes` in order in one transaction, durable as configured when this returns, all or nothing.
+
+        Where that holds of each entity alone some may fail, each with its error in place of what became of it, and a
+        write that failed may have been carried out in part. To repeat it is safe, and with a mark exact.
+        """
 
     def sequence(self) -> int:
         """The last commit that a read started now would see."""
@@ -215,6 +238,9 @@ class OnlineStore(Protocol):
 
     def watermark_us(self, view_id: bytes) -> int | None:
         """The last watermark written for the view."""
+
+    def watermarks(self) -> dict[bytes, int]:
+        """All of them, by view id."""
 
     def scan(self, view_id: bytes | None = None) -> Iterator[StoredRow]:
         """Every row, or every row of a view, tombstones included, in an order of the store's own.

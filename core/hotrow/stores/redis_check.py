@@ -14,8 +14,8 @@ _IDENTITY, _META = wanted_views([b"identity"], [0]), keys_from_lists([[b"meta"]]
 class StoreCheck:
     """Asks a connection every second for the store's identity, in the order of its reads.
 
-    With another one than `expected`, `lost` is the error of all calls; None: of a store that an older version made, and
-    no writer has opened since, nobody knows it, and nothing is asked.
+    With another one than `expected`, `lost` is the error of all calls. Where that is None nothing is asked: of a node
+    of a cluster, and of a store that an older version made and no writer has opened since.
     """
 
     def __init__(self, prefix: bytes, expected: bytes | None, error: HotrowError) -> None:

@@ -3,15 +3,15 @@
 from typing import Any
 
 from hotrow.errors import HotrowError
-from hotrow.redis.client import RedisClient
-from hotrow.settings import OnlineStoreSettings
+from hotrow.section import OnlineStoreSettings
 from hotrow.stores.port import StoreInfo
+from hotrow.stores.redis_scan import Asks
 from hotrow.stores.redis_script import FORMAT, Names
 
 _NOT_KEPT, _KEPT = "no append-only file", "append-only file, fsync "
 
 
-def describe(client: RedisClient, names: Names, settings: OnlineStoreSettings) -> StoreInfo:
+def describe(client: Asks, names: Names, settings: OnlineStoreSettings) -> StoreInfo:
     """Identity, counts and the server's memory."""
     meta, waiting, holder, said = client.ask_all(
         [
@@ -26,13 +26,10 @@ def describe(client: RedisClient, names: Names, settings: OnlineStoreSettings) -
     details = {
         "url": settings.url,
         "prefix": settings.prefix,
-        "server": _version(server),
-        "persistence": _persistence(client, server),
+        "server": version(server),
+        "persistence": persistence(client, server),
         "maxmemory_policy": str(server.get("maxmemory_policy", "")),
-        "log": (log_id or b"none yet").decode(),
-        "logged_by": (holder or b"nobody now").decode(),
-        "row_count": "keys expire by themselves: at most so many rows; gc and --views count anew",
-    }
+    } | shared_details(log_id, holder)
     return StoreInfo(
         settings.type,
         (store_id or b"").decode(),
@@ -46,11 +43,20 @@ def describe(client: RedisClient, names: Names, settings: OnlineStoreSettings) -
     )
 
 
-def doubts(client: RedisClient) -> list[str]:
+def shared_details(log_id: bytes | None, holder: bytes | None) -> dict[str, str]:
+    """The log of the store and who takes rows there; and what the number of rows means."""
+    return {
+        "log": (log_id or b"none yet").decode(),
+        "logged_by": (holder or b"nobody now").decode(),
+        "row_count": "keys expire by themselves: at most so many rows; gc and --views count anew",
+    }
+
+
+def doubts(client: Asks) -> list[str]:
     """Why the server may lose rows that were acknowledged; what it does not tell is no doubt."""
     server: dict[str, Any] = dict(client.ask("INFO"))
     found = []
-    kept = _persistence(client, server)
+    kept = persistence(client, server)
     if kept in (_NOT_KEPT, _KEPT + "everysec", _KEPT + "no"):
         found.append(f"{kept}: pushes that were acknowledged may be lost with the server")
     policy = str(server.get("maxmemory_policy", ""))
@@ -59,7 +65,8 @@ def doubts(client: RedisClient) -> list[str]:
     return found
 
 
-def _persistence(client: RedisClient, server: dict[str, Any]) -> str:
+def persistence(client: Asks, server: dict[str, Any]) -> str:
+    """How the server keeps what it was told."""
     if not server.get("aof_enabled"):
         return _NOT_KEPT
     try:
@@ -69,15 +76,13 @@ def _persistence(client: RedisClient, server: dict[str, Any]) -> str:
     return _KEPT + bytes(said).decode()
 
 
-def structure_problems(client: RedisClient, names: Names) -> list[str]:
+def structure_problems(client: Asks, names: Names) -> list[str]:
     """What does not fit together."""
     problems = []
     form, outbox = client.ask("HMGET", names.meta, "format", "outbox")
     if form != FORMAT:
         problems.append(f"the store's format is {form!r}, not {FORMAT!r}")
-    marks, order = client.ask_all([("HLEN", names.marks), ("ZCARD", names.mark_order)])
-    if marks != order:
-        problems.append(f"{marks} marks are kept, and {order} stand in their order")
+    problems += marks_problems(client, names)
     last = client.ask("XREVRANGE", names.outbox, "+", "-", "COUNT", 1)
     number = int(last[0][0].partition(b"-")[0]) if last else 0
     if number > int(outbox or 0):
@@ -85,6 +90,13 @@ def structure_problems(client: RedisClient, names: Names) -> list[str]:
     return problems
 
 
-def _version(server: dict[str, Any]) -> str:
+def marks_problems(client: Asks, names: Names) -> list[str]:
+    """What is wrong with the marks."""
+    marks, order = client.ask_all([("HLEN", names.marks), ("ZCARD", names.mark_order)])
+    return [f"{marks} marks are kept, and {order} stand in their order"] if marks != order else []
+
+
+def version(server: dict[str, Any]) -> str:
+    """What the server is."""
     name = str(server.get("server_name", "redis"))
     return f"{name} {server.get('valkey_version', server.get('redis_version', ''))}"

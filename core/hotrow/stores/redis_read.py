@@ -16,7 +16,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -30,19 +30,13 @@ from hotrow.redis.failure import away
 from hotrow.stores.port import Done, PutOff, at_once
 from hotrow.stores.redis_check import StoreCheck
 from hotrow.stores.redis_replies import Replies
+from hotrow.stores.redis_request import Request, RowRead
 
 _TICK_MS = 100  # how often what is under way is looked at while nothing arrives
 _NEAR_S = 0.0005  # what replies may take for the thread of the calls to wait for them
 _FAR_S = 1.0  # for so long it does not, after they took longer
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 1.0  # before it is tried again to connect
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-
-
-class _UnderWay(NamedTuple):
-    wanted: Wanted
-    n: int
-    since_s: float
-    done: Done
 
 
 class RowReader:
@@ -54,15 +48,15 @@ class RowReader:
     """
 
     def __init__(
-        self, address: RedisAddress, connect: Callable[[], Any], *, timeout_s: float, check: StoreCheck
+        self, address: RedisAddress, connect: Callable[[], Any], *, timeout_s: float, check: StoreCheck | None = None
     ) -> None:
         self._address = address
         self._connect = connect
         self._timeout_s = timeout_s
-        self._check = check
+        self._check = check or StoreCheck(b"", None, away(address, "the store is not there"))
         self._lock = threading.Lock()  # of what is sent and of what is under way
         self._unsent: list[memoryview] = []
-        self._under_way: collections.deque[_UnderWay] = collections.deque()
+        self._under_way: collections.deque[Request] = collections.deque()
         self._connection: Any = None
         self._socket: socket.socket | None = None
         self._down = away(address, "not connected yet")
@@ -88,23 +82,36 @@ class RowReader:
         size = AROUND_BYTES + sets * keys.n * (COMMAND_BYTES + len(prefix)) + int(keys.offsets[sets * keys.n])
         out: Octets = np.empty(size + count * FIELD_BYTES, np.uint8)
         used = write_read(prefix, wanted.table, keys.data, keys.offsets, keys.n, out)
-        under_way = _UnderWay(wanted, keys.n, clock.monotonic_s(), done)
+        if self.enqueue(out.data[:used], RowRead(wanted, keys.n, done)) and not put_off(self.flush):
+            self.send()
+
+    def enqueue(self, data: memoryview, request: Request) -> bool:
+        """Take commands, to be sent with the next `send`. Where there is no connection `request` ends with the reason,
+        and False is returned.
+        """
         if self._thread is None:
-            self._start()
+            self.start()
         with self._lock:
             connected = self._socket is not None
             if connected:
-                self._under_way.append(under_way)
-                self._unsent.append(out.data[:used])
+                self._under_way.append(request)
+                self._unsent.append(data)
         if not connected:
-            done(self._down)
-        elif not put_off(self.flush):
-            self._send()
-            self._needed.set()
+            request.end(self._down)
+        return connected
+
+    def send(self) -> None:
+        """Send what is unsent; the reader's own thread receives the replies."""
+        self.send_only()
+        self._needed.set()
 
     def flush(self) -> None:
         """Send what was put off, and receive the replies on this thread if that is a matter of a moment."""
-        self._send()
+        self.send_only()
+        self.receive_soon()
+
+    def receive_soon(self) -> None:
+        """Receive on this thread if that is a matter of a moment; else the reader's own thread does."""
         if clock.monotonic_s() >= self._far_until_s and self._receiving.acquire(blocking=False):
             began_s = clock.monotonic_s()
             try:
@@ -116,6 +123,11 @@ class RowReader:
         if self._under_way:
             self._needed.set()
 
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection now."""
+        return self._socket is not None
+
     def close(self) -> None:
         """End the thread; what is under way fails."""
         with self._lock:
@@ -126,8 +138,8 @@ class RowReader:
         if thread is not None and thread is not threading.current_thread():
             thread.join(self._timeout_s + 1)
 
-    def _send(self) -> None:
-        """Send what is unsent, in the order of what is under way."""
+    def send_only(self) -> None:
+        """Send what is unsent, in the order of what is under way; for who receives then."""
         with self._lock:
             opened, unsent = self._socket, self._unsent
             if opened is None or not unsent:
@@ -156,7 +168,7 @@ class RowReader:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
 
-    def _start(self) -> None:
+    def start(self) -> None:
         """Connect on the thread of the first read, so that it need not fail."""
         with self._lock:
             if self._thread is None and not self._closed:
@@ -258,11 +270,10 @@ class RowReader:
             if not self._under_way:
                 raise OSError("it sent what nobody asked for")
             one = self._under_way[0]
-            rows = self._replies.take(one.wanted, one.n)
-            if rows is None:
+            if not self._replies.take(one):
                 return
             self._under_way.popleft()
-            self._tell(one, rows)
+            self._tell(one, None)
             if self._check.lost is not None:
                 raise self._check.lost
 
@@ -278,8 +289,8 @@ class RowReader:
             self._tell(one, error)
         self._needed.set()
 
-    def _tell(self, one: _UnderWay, outcome: Rows | HotrowError) -> None:
+    def _tell(self, one: Request, error: HotrowError | None) -> None:
         try:
-            one.done(outcome)
+            one.end(error)
         except Exception:  # noqa: BLE001 - one caller's failure must not be that of the others
             self._log.exception("a read could not be ended")

@@ -1,13 +1,13 @@
-"""What a Redis server sends, and the rows in it, which a kernel finds where they were received."""
+"""What a Redis server sends, which requests take their replies from where they were received."""
 
 import numpy as np
 
-from hotrow.codec.kernel_resp import INCOMPLETE, find_values, take_values
-from hotrow.codec.lookup import Rows, Wanted
-from hotrow.codec.wire import Octets, Table
+from hotrow.codec.kernel_resp import INCOMPLETE
+from hotrow.codec.wire import Octets
 from hotrow.errors import HotrowError
 from hotrow.redis.address import RedisAddress
 from hotrow.redis.failure import away, said_by_server
+from hotrow.stores.redis_request import Request
 
 _FIRST_BYTES = 1 << 18
 _KEPT_BYTES = 8 << 20
@@ -48,20 +48,17 @@ class Replies:
         """So many bytes have come."""
         self._end += count
 
-    def take(self, wanted: Wanted, n: int) -> Rows | None:
-        """The rows of the request that is answered first, None while they are not all there; raises HotrowError."""
-        count = len(wanted.view_ids) * n
-        found: Table = np.empty(count, np.int64)
-        starts: Table = np.empty(count + 1, np.int64)
-        at = find_values(self._received, self._begin, self._end, wanted.table, n, found, starts)
+    def take(self, request: Request) -> bool:
+        """Have the request that is answered first take its replies, False while they are not all there; raises
+        HotrowError.
+        """
+        at = request.take(self._received, self._begin, self._end)
         if at == INCOMPLETE:
-            return None
+            return False
         if at < 0:
             raise self._unexpected()
-        rows: Octets = np.empty(max(1, int(starts[count])), np.uint8)
-        take_values(found, starts, rows)
         self._begin = at
-        return Rows(rows, starts)
+        return True
 
     def _unexpected(self) -> HotrowError:
         """What stands in place of the replies, which is an error of Redis as a rule."""

@@ -96,17 +96,22 @@ return 1
 schemas, marks, mark order, outbox.
 """
 
-# A key whose expiry would move by less than a minute keeps it: a day of grace is in it, and an entity that is pushed to
-# all the time costs a command less. It is set as what is left, for the server's clock may differ from the worker's.
-# HSET goes first: a server that is full refuses it, but not a command that needs no memory, and nothing after that.
-# A version is compared as four numbers: Lua's comparison of strings goes by the locale of the server.
-_WRITE = """
+COMMIT = """
 local marks, order, watermarks, outbox = KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local before = tonumber(known[3])
 local now_us, kept_us, most_marks = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local now_high, now_low = math.floor(now_us / 4294967296) + 2147483648, now_us % 4294967296
 local changed, fresh, a, k = false, 0, 7, 6
+"""
+"""Of a script that writes. KEYS: meta, marks, mark order, watermarks, outbox. ARGV: id, epoch, now, how long and how
+many marks are kept, the number of writes; then what comes of each. Where there are no marks `meta` is in their places.
+"""
 
+# A key whose expiry would move by less than a minute keeps it: a day of grace is in it, and an entity that is pushed to
+# all the time costs a command less. It is set as what is left, for the server's clock may differ from the worker's.
+# HSET goes first: a server that is full refuses it, but not a command that needs no memory, and nothing after that.
+# A version is compared as four numbers: Lua's comparison of strings goes by the locale of the server.
+_ROWS = """
 local function newer(row, stored)
   local a1, a2, a3, a4 = struct.unpack('>I4I4I4I4', row, 17)
   local b1, b2, b3, b4 = struct.unpack('>I4I4I4I4', stored, 17)
@@ -156,8 +161,12 @@ local function put_rows(view, rows, kept_ms)
   return table.concat(runs, ',')
 end
 
-local function append(entries, count)
-  local number = math.max(tonumber(redis.call('HGET', meta, 'outbox') or '0'), now_us)
+"""
+
+MARKS = """
+local function append(entries, count, from)
+  local last = tonumber(redis.call('HGET', meta, 'outbox') or '0')
+  local number = math.max(last, from == '' and now_us or tonumber(from) - 1)
   for i = 1, count do
     redis.call('XADD', outbox, string.format('%.0f-0', number + i), 'd', ARGV[entries + i - 1])
   end
@@ -199,11 +208,16 @@ local function prune()
   end
 end
 
+"""
+"""Functions for the outbox and the marks."""
+
+_WRITE = """
 local replies = {0}
 for w = 1, tonumber(ARGV[6]) do
   local view, watermark, name, digest, note = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
   local kept_ms, rows, entries = ARGV[a + 5], tonumber(ARGV[a + 6]), tonumber(ARGV[a + 7])
-  a = a + 8
+  local from = ARGV[a + 8]
+  a = a + 9
   local past = name ~= '' and find(name, digest)
   if past then
     replies[w + 1] = past
@@ -213,24 +227,24 @@ for w = 1, tonumber(ARGV[6]) do
       redis.call('HSET', watermarks, view, watermark)
       changed = true
     end
-    if entries > 0 then append(a + rows, entries) end
+    if entries > 0 then append(a + rows, entries, from) end
     if name ~= '' then keep(name, digest, note, runs) end
     replies[w + 1] = {'written', runs}
   end
   a, k = a + rows + entries, k + rows
 end
-prune()
+if order ~= meta then prune() end
 if fresh > 0 then redis.call('HINCRBY', meta, 'rows', fresh) end
 replies[1] = changed and redis.call('HINCRBY', meta, 'sequence', 1) or before
 return replies
 """
 
-WRITE = script(SAME_STORE + _WRITE)
+WRITE = script(SAME_STORE + COMMIT + _ROWS + MARKS + _WRITE)
 """KEYS: meta, marks, mark order, watermarks, outbox, then the hash of each row. ARGV: id, epoch, now, how long and how
 many marks are kept, the number of writes; then of each write view id, watermark or empty, mark's name or empty, its
-digest, its note, for how many ms rows are kept or empty, the numbers of rows and of entries, the rows, the entries.
-Returns the sequence, then for each write 'written' and the runs, 'replayed' with runs, sequence and note, or
-'conflict'.
+digest, its note, for how many ms rows are kept or empty, the numbers of rows and of entries, the number
+of the first entry or empty, the rows, the entries. Returns the sequence, then for each write 'written' and the runs,
+'replayed' with runs, sequence and note, or 'conflict'.
 """
 
 REMOVE = script(

@@ -14,7 +14,7 @@ Arguments = list[bytes | str | int]
 def write_arguments(names: Names, writes: Sequence[Write]) -> tuple[list[bytes], Arguments]:
     """Keys and arguments of the script `WRITE`, without the store's identity."""
     keys = [names.meta, names.marks, names.mark_order, names.watermarks, names.outbox]
-    arguments: Arguments = [clock.now_us(), MARK_KEPT_US, MARKS_KEPT, len(writes)]
+    arguments: Arguments = [*kept_marks(), len(writes)]
     before = names.rows
     for write in writes:
         mark = write.mark
@@ -27,11 +27,17 @@ def write_arguments(names: Names, writes: Sequence[Write]) -> tuple[list[bytes],
             b"" if write.kept_us is None else -(-write.kept_us // 1000),
             len(write.rows),
             len(write.outbox),
+            b"" if write.numbered_from is None else write.numbered_from,
         ]
         arguments += write.rows
         arguments += write.outbox
         keys += [before + key for key in write.keys]
     return keys, arguments
+
+
+def kept_marks() -> Arguments:
+    """Now, and how long and how many marks are kept."""
+    return [clock.now_us(), MARK_KEPT_US, MARKS_KEPT]
 
 
 def outcomes_of(writes: Sequence[Write], replies: list[Any]) -> list[Written]:
@@ -44,13 +50,13 @@ def _outcome(write: Write, reply: list[Any], sequence: int) -> Written:
     state = reply[0]
     if state == b"conflict":
         return Written(b"", 0, conflict=True)
-    outcomes = _outcomes(reply[1])
+    outcomes = outcomes_of_runs(reply[1])
     if state == b"replayed":
         return Written(outcomes, int(reply[2]), replayed=True, note=reply[3])
     return Written(outcomes, sequence, note=write.mark.note if write.mark else b"")
 
 
-def _outcomes(runs: bytes) -> bytes:
+def outcomes_of_runs(runs: bytes) -> bytes:
     """A byte a row, from runs of rows that were written and rows that were stale, in turn."""
     kinds = (bytes([WRITTEN]), bytes([SKIPPED_STALE]))
     return b"".join(kinds[place % 2] * int(run) for place, run in enumerate(runs.split(b",")))

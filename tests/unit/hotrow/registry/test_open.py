@@ -29,6 +29,17 @@ def test_a_redis(redis_server, monkeypatch):
         RedisBackend(redis_server.url, "right")._client.ask("CONFIG", "SET", "requirepass", "")
 
 
+def test_a_cluster_is_one_that_the_url_calls_so(redis_cluster):
+    """Without it the first swap, or the first key of another node, says how."""
+    redis_cluster.flush()
+    registry = open_registry(f"{redis_cluster.url}?cluster=true")
+    assert (registry.head("rides"), registry.location) == (None, f"{redis_cluster.url}?cluster=true")
+    alone = open_registry(redis_cluster.servers[0].url)
+    with pytest.raises(HotrowError, match=r"add \?cluster=true") as refused:
+        [alone.head(f"project_{number}") for number in range(50)]
+    assert refused.value.code is Code.FAILED_PRECONDITION
+
+
 def test_a_password_in_the_url_is_refused():
     """It would be shown in messages."""
     with pytest.raises(HotrowError, match="HOTROW_REGISTRY_PASSWORD") as caught:

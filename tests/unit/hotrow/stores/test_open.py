@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from hotrow.settings import OnlineStoreSettings
+from hotrow.section import OnlineStoreSettings
 from hotrow.stores.lmdb import LmdbStore
 from hotrow.stores.open import open_store
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from hotrow.codec.lookup import keys_from_lists, wanted_views
 from hotrow.errors import Code, HotrowError
-from hotrow.settings import OnlineStoreSettings
+from hotrow.section import OnlineStoreSettings
 from hotrow.stores import redis
 from hotrow.stores.open import check_exists, open_store
 from hotrow.stores.port import ABSENT, WRITTEN, Mark, Write, read_rows
@@ -24,18 +24,9 @@ from hotrow.stores.redis import RedisStore, create_fresh
 from support.pki import make_pki
 from support.ports import free_ports
 from support.redis import RedisServer
+from support.stored import VIEW, check_own_rows, eventually, put, row
 
-VIEW, OTHER = b"horses__", b"riders__"
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
-
-
-def row(time_us, body=b""):
-    """A row as far as a store looks at it."""
-    return bytes(16) + (time_us + (1 << 63)).to_bytes(8) + bytes(8) + body
-
-
-def put(store, keys, time_us=1, view=VIEW, **more):
-    return store.write([Write(view, keys, [row(time_us, key) for key in keys], **more)])[0]
 
 
 def fill(store, written):
@@ -44,18 +35,6 @@ def fill(store, written):
         keys = [b"%d-%d" % (number, place) for place in range(20)]
         store.write([Write(VIEW, keys, [row(1, bytes(2000))] * 20, outbox=[b"e"])])
         next(written)
-
-
-def eventually(act, timeout_s=30.0):
-    """What `act` returns once it does not raise UNAVAILABLE any more."""
-    until_s = time.monotonic() + timeout_s
-    while True:
-        try:
-            return act()
-        except HotrowError as error:
-            if error.code is not Code.UNAVAILABLE or time.monotonic() > until_s:
-                raise
-            time.sleep(0.02)
 
 
 @pytest.fixture
@@ -225,37 +204,6 @@ def test_threads_share_a_connection_and_get_their_own_rows(start, open_):
             server.ask("CLIENT", "KILL", "TYPE", "normal")
 
     check_own_rows(open_(server, timeout_s=20.0), cut)
-
-
-def check_own_rows(store, meanwhile=lambda: None):
-    """Threads read rows of many sizes; failures are UNAVAILABLE alone, and every row is the one that was asked for."""
-    keys = [b"%d" % number for number in range(400)]
-    rows = {key: row(1, key * (1 + int(key) * 40)) for key in keys}
-    store.write([Write(VIEW, keys, [rows[key] for key in keys])])
-    wrong, failures, read = [], [], []
-
-    def look(start_at):
-        for number in range(60):
-            wanted = [keys[(start_at + number * step) % len(keys)] for step in range(1 + number % 30)]
-            try:
-                found = read_rows(store, [VIEW, OTHER], [wanted, wanted[:1]])
-            except HotrowError as error:
-                failures.append(error.code)
-                time.sleep(0.05)
-                continue
-            read.append(number)
-            if found != [*(rows[key] for key in wanted), ABSENT]:
-                wrong.append(wanted)
-
-    threads = [threading.Thread(target=look, args=(37 * number,)) for number in range(6)]
-    for thread in threads:
-        thread.start()
-    meanwhile()
-    for thread in threads:
-        thread.join()
-    assert wrong == []
-    assert set(failures) <= {Code.UNAVAILABLE}
-    assert len(read) > 100
 
 
 def test_what_lies_behind_the_last_key_is_not_looked_at(start, open_):

@@ -10,10 +10,12 @@ import pytest
 from hotrow.codec.lookup import Rows, keys_from_lists, wanted_views
 from hotrow.errors import Code
 from hotrow.rpc.burst import Burst
-from hotrow.settings import OnlineStoreSettings
+from hotrow.section import OnlineStoreSettings
 from hotrow.stores.port import Write
 from hotrow.stores.redis import RedisStore
+from hotrow.stores.redis_cluster import ClusterStore
 from support.redis import RedisServer
+from support.redis_cluster import RedisCluster
 
 VIEW, OTHER = b"horses__", b"riders__"
 KEYS = [b"%d" % number for number in range(300)]
@@ -23,16 +25,27 @@ def row(key):
     return bytes(16) + (1 + (1 << 63)).to_bytes(8) + bytes(8) + key * (1 + int(key) * 30)
 
 
+EVERYWHERE = pytest.mark.parametrize("server", ["single", "cluster"], indirect=True)
+
+
 @pytest.fixture
-def server(tmp_path):
-    one = RedisServer(tmp_path / "redis").start()
-    yield one
-    one.kill()
+def server(request, tmp_path):
+    """A server, or one of the three of a cluster."""
+    if getattr(request, "param", "single") == "single":
+        one = RedisServer(tmp_path / "redis").start()
+        yield one
+        one.kill()
+    else:
+        cluster = RedisCluster(tmp_path).start()
+        yield cluster.servers[0]
+        cluster.kill()
 
 
 @pytest.fixture
 def store(server):
-    opened = RedisStore(OnlineStoreSettings(type="redis", url=server.url, timeout_s=2.0), writable=True)
+    clustered = b"cluster_enabled:1" in server.reply("INFO", "cluster")
+    mode, kind = ("cluster", ClusterStore) if clustered else ("single", RedisStore)
+    opened = kind(OnlineStoreSettings(type="redis", mode=mode, url=server.url, timeout_s=2.0), writable=True)
     opened.write([Write(VIEW, KEYS, [row(key) for key in KEYS])])
     yield opened
     opened.close()
@@ -88,6 +101,7 @@ def wait_for(outcomes, count, timeout_s=30.0):
     assert outcomes.ended == count
 
 
+@EVERYWHERE
 def test_a_burst_ends_with_its_replies_on_its_own_thread(store):
     """Whatever its size it has one end, and in most bursts of a near server nothing is left for another thread."""
     outcomes, generator = Outcomes(), random.Random(1)
@@ -96,8 +110,13 @@ def test_a_burst_ends_with_its_replies_on_its_own_thread(store):
         assert read_burst(store, outcomes, reads, generator) == 1
         sent += reads
     wait_for(outcomes, sent)
-    assert (outcomes.right, outcomes.wrong) == (sent, [])
+    until_s = time.monotonic() + 30
+    while threading.current_thread().name not in outcomes.threads and time.monotonic() < until_s:
+        sent += 1
+        read_burst(store, outcomes, 1, generator)  # a busy machine can be as slow as a server that is far
+        wait_for(outcomes, sent)
     assert threading.current_thread().name in outcomes.threads
+    assert (outcomes.right, outcomes.wrong) == (sent, [])
 
 
 def test_a_server_that_is_slow_keeps_no_burst_waiting(store, server):
@@ -117,13 +136,15 @@ def test_a_server_that_is_slow_keeps_no_burst_waiting(store, server):
     assert threading.current_thread().name not in outcomes.threads
 
 
+@EVERYWHERE
 def test_bursts_of_threads_and_single_reads_get_their_own_rows(store, server):
     """Connections are cut and the server stands still meanwhile: a read is UNAVAILABLE, or has its own rows."""
-    outcomes, sent, count = Outcomes(), [], 150
+    outcomes, sent, calm = Outcomes(), [], threading.Event()
+    until_s = time.monotonic() + 30
 
     def serve(seed):
         generator = random.Random(seed)
-        for _ in range(count):
+        while not (calm.is_set() and outcomes.right > 500) and time.monotonic() < until_s:
             reads = generator.randrange(1, 12)
             read_burst(store, outcomes, reads, generator)
             sent.append(reads)
@@ -143,14 +164,16 @@ def test_bursts_of_threads_and_single_reads_get_their_own_rows(store, server):
         os.kill(server.process.pid, signal.SIGSTOP)
         time.sleep(0.02)
         os.kill(server.process.pid, signal.SIGCONT)
+    calm.set()
     for thread in threads:
         thread.join()
     wait_for(outcomes, sum(sent))
     assert outcomes.wrong == []
     assert outcomes.right + outcomes.failed == sum(sent)
-    assert outcomes.right > 100
+    assert outcomes.right > 500
 
 
+@EVERYWHERE
 def test_a_connection_that_ends_while_nothing_is_asked_is_made_anew(store, server):
     """So the next read does not fail for it."""
     outcomes, generator = Outcomes(), random.Random(3)

@@ -54,6 +54,18 @@ def test_it_drains_the_servers_before_the_ingest_worker_and_leaves_nothing(
     assert read_state(settings).supervisors == ()
 
 
+@pytest.mark.parametrize(("servers", "nicer"), [(1, True), (0, False)])
+def test_the_ingest_worker_lets_the_server_workers_beside_it_go_first(
+    settings: Settings, supervise: Supervise, servers: int, *, nicer: bool
+) -> None:
+    """It is nicer, and alone it is not."""
+    apply(settings, "a")
+    state = supervise(servers=servers).wait_ready()
+    nice = {worker.role: os.getpriority(os.PRIO_PROCESS, worker.pid) for worker in state.workers}
+    assert nice.get("server", 0) == os.getpriority(os.PRIO_PROCESS, 0)
+    assert (nice["ingest"] > os.getpriority(os.PRIO_PROCESS, 0)) is nicer
+
+
 def test_a_new_head_reaches_every_worker(settings: Settings, supervise: Supervise) -> None:
     first = apply(settings, "a")
     supervise().wait_ready()
