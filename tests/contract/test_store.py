@@ -211,8 +211,8 @@ def test_the_oldest_marks_go_when_there_are_too_many(store, make_row, monkeypatc
     assert not put(store, [], [], mark=Mark(b"14", b"other")).conflict
 
 
-def test_the_last_watermark_stays(store, make_row):
-    """It belongs to its view, and a write without one leaves it."""
+def test_the_greatest_watermark_stays(store, make_row):
+    """It belongs to its view, and a write without one, or with a lower one, leaves it: runs may overlap."""
     put(store, [b"a"], [make_row(1)], watermark_us=-5)
     put(store, [], [], RIDERS, watermark_us=2**62)
     put(store, [b"a"], [make_row(2)])
@@ -221,8 +221,13 @@ def test_the_last_watermark_stays(store, make_row):
     put(store, [], [], watermark_us=-5)
     assert store.sequence() == sequence
     put(store, [], [], watermark_us=-6)
-    assert store.watermark_us(HORSES) == -6
-    assert store.watermarks() == {HORSES: -6, RIDERS: 2**62}
+    put(store, [], [], RIDERS, watermark_us=2**62 - 1)
+    assert (store.watermark_us(HORSES), store.watermark_us(RIDERS)) == (-5, 2**62)
+    assert store.sequence() == sequence
+    put(store, [], [], watermark_us=-4)
+    put(store, [], [], RIDERS, watermark_us=2**62 + 1)
+    assert (store.watermark_us(HORSES), store.watermark_us(RIDERS)) == (-4, 2**62 + 1)
+    assert store.watermarks() == {HORSES: -4, RIDERS: 2**62 + 1}
     assert store.sequence() > sequence
 
 

@@ -92,8 +92,9 @@ class StoreMachine(RuleBasedStateMachine):
                 self.rows[view, key] = (version, self.make_row(*version, body))
         touched = WRITTEN in outcomes or bool(mark)
         if watermark is not None:
-            touched |= self.watermarks.get(view) != watermark
-            self.watermarks[view] = watermark
+            before = self.watermarks.get(view)
+            touched |= before is None or watermark > before
+            self.watermarks[view] = watermark if before is None else max(watermark, before)
         if mark:
             self.marks[mark.key] = (mark.digest, mark.note, bytes(outcomes), None)
         return Written(bytes(outcomes), None, note=mark.note if mark else b""), touched

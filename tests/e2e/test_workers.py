@@ -15,6 +15,7 @@ import pytest
 from hotrow import clock
 from hotrow.registry.open import open_registry
 from hotrow.v1.column_pb2 import Column, Float64s, Int64s
+from hotrow.v1.feature_ingest_pb2 import FlushLogRequest
 from hotrow.v1.push_pb2 import BOTH, PushFeaturesReply, PushFeaturesRequest
 from support.pushlog import logged_rows
 from support.redis import RedisServer
@@ -37,14 +38,14 @@ def redis(tmp_path):
 def machines(tmp_path, redis):
     """Makes repositories with nothing in common but the store, the registry and, unless told otherwise, the log."""
 
-    def make(count, log="log"):
+    def make(count, log="log", flush_interval_s=0.05):
         made = []
         for number in range(count):
             folder = tmp_path / f"machine{len(list(tmp_path.glob('machine*')))}"
             folder.mkdir()
             extra = (
                 f'[online_store]\ntype = "redis"\nurl = "{redis.url}"\nwrite_timeout_s = 5\n'
-                f'[offline_store]\npath = "{tmp_path / log.format(number)}"\nflush_interval_s = 0.05'
+                f'[offline_store]\npath = "{tmp_path / log.format(number)}"\nflush_interval_s = {flush_interval_s}'
             )
             made.append(Repository(folder, extra))
             file = folder / "hotrow.toml"
@@ -72,9 +73,9 @@ def start():
         program.end()
 
 
-def workers_of(machines, start, count, log="log"):
+def workers_of(machines, start, count, **settings):
     """So many, ready: the commands, and the addresses of their workers."""
-    repositories = machines(count, log)
+    repositories = machines(count, **settings)
     programs = [start(repository, "ingest") for repository in repositories]
     for program in programs:
         program.wait_ready()
@@ -311,6 +312,18 @@ def test_a_worker_without_the_log_leaves_it_to_the_one_that_has_it(machines, sta
         assert command(left.repository, "store", "adopt-log").returncode == 0
         until(lambda: waiting(redis) == 0)
     assert len(list(logs[1 - owner].rglob("*.parquet"))) == 1
+
+
+def test_whoever_reads_the_log_may_ask_any_worker_for_what_waits(machines, start, redis):
+    """Also one whose turn it is not: rows that any of them has answered are in the log when it has."""
+    _, addresses = workers_of(machines, start, 2, flush_interval_s=1000)
+    with Caller(addresses[0]) as one, Caller(addresses[1]) as other:
+        for number, asked in enumerate((one, other, one, other)):
+            push(one, {2 * number: 1.0}, to=BOTH)
+            push(other, {2 * number + 1: 1.0}, to=BOTH)
+            assert waiting(redis) == 2
+            asked.ingest.FlushLog(FlushLogRequest(), timeout=20)
+            assert waiting(redis) == 0
 
 
 def test_a_reply_of_one_worker_says_what_another_wrote(machines, start):

@@ -4,6 +4,7 @@ One at a time, by a lease in the store, and only who has the log: a file in its 
 the id of the log that its rows go to. So rows are never spread over the folders of several machines.
 """
 
+import contextlib
 import os
 import secrets
 import socket
@@ -45,7 +46,12 @@ class LogLease:
 
     def claim(self) -> None:
         """Make the log in this folder, which is held, that of the store, if it has none yet."""
-        if self._shared is not None and not self._shared.log_id():
+        if self._shared is None:
+            return
+        log_id = self._shared.log_id()
+        if log_id:
+            told(self._folder, lambda: _name(self._folder, log_id))
+        else:
             self._move(self._shared, instead=False)
 
     def take(self) -> None:
@@ -59,6 +65,13 @@ class LogLease:
                 f"pushed rows are taken to the log by another: {holder or elsewhere(self._folder)}; stop hotrow on "
                 f"every machine, or run this there; the right of one that died ends after {self._lease_s:.0f} s",
             )
+
+    def take_over(self) -> None:
+        """Take it from whoever has it; raises FAILED_PRECONDITION where the log is not in this folder."""
+        if self._shared is not None:
+            if not is_log_of(self._folder, self._shared):
+                raise HotrowError(Code.FAILED_PRECONDITION, elsewhere(self._folder))
+            self._shared.hold_outbox(self._holder, self._lease_s, instead=True)
 
     def adopt(self) -> None:
         """Make the log in this folder that of the store in the place of the one it has; raises as `take`."""
@@ -87,10 +100,15 @@ class LogLease:
         return shared.hold_outbox(self._holder, self._lease_s)
 
     def _move(self, shared: SharedOutbox, *, instead: bool) -> None:
-        """The store knows the id first: a folder that two stores were given is that of the later one."""
+        """The store knows the id before the folder has it: of two stores with one folder, the later one has it.
+        Who stops between the two leaves a file by which others know the folder.
+        """
         log_id = uuid.uuid4().hex
+        told(self._folder, lambda: _prepare(self._folder, log_id))
         if shared.claim_log(log_id, instead=instead) == log_id:
-            told(self._folder, lambda: _write_id(self._folder, log_id))
+            told(self._folder, lambda: _name(self._folder, log_id))
+        else:
+            told(self._folder, _prepared(self._folder, log_id).unlink)
 
 
 def elsewhere(folder: Path) -> str:
@@ -104,7 +122,11 @@ def elsewhere(folder: Path) -> str:
 def is_log_of(folder: Path, store: SharedOutbox) -> bool:
     """Whether the log in the folder is that of the store, or may become it."""
     log_id = store.log_id()
-    return not log_id or told(folder, lambda: _read_id(folder)) == log_id
+    return not log_id or told(folder, lambda: _has(folder, log_id))
+
+
+def _has(folder: Path, log_id: str) -> bool:
+    return _read_id(folder) == log_id or _prepared(folder, log_id).exists() or _read_id(folder) == log_id
 
 
 def _read_id(folder: Path) -> str:
@@ -114,10 +136,21 @@ def _read_id(folder: Path) -> str:
         return ""
 
 
-def _write_id(folder: Path, log_id: str) -> None:
+def _prepared(folder: Path, log_id: str) -> Path:
+    return folder / f"{_ID}.{log_id}"
+
+
+def _prepare(folder: Path, log_id: str) -> None:
     make_folders(folder)
-    fresh = folder / f"{_ID}.{log_id}"
+    fresh = _prepared(folder, log_id)
     fresh.write_text(log_id + "\n", encoding="ascii")
     sync(fresh)
-    fresh.replace(folder / _ID)
     sync(folder)
+
+
+def _name(folder: Path, log_id: str) -> None:
+    """Give the file that was prepared its name, if nobody has."""
+    if _read_id(folder) != log_id:
+        with contextlib.suppress(FileNotFoundError):  # another has, in this moment
+            _prepared(folder, log_id).replace(folder / _ID)
+        sync(folder)

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from hotrow import clock
 from hotrow.codec.logged import LoggedRows, decode_entry, described_view
 from hotrow.disk import sync
 from hotrow.errors import Code, HotrowError
@@ -20,6 +21,7 @@ from hotrow.offline.log_folder import TEMPORARY, date_folder, day_folders, file_
 from hotrow.offline.log_lock import LogLock
 from hotrow.stores.port import OnlineStore, SharedOutbox, Waiting
 
+_LEFT_S = 600.0
 _BATCH_BYTES = 16 << 20
 
 
@@ -75,7 +77,8 @@ class LogWriter:
 
     def _clean(self) -> None:
         for left in self._log.glob(TEMPORARY):
-            left.unlink(missing_ok=True)  # which may be that of one whose turn it was, and who then begins anew
+            if self._shared is None or clock.now_s() - left.stat().st_mtime > _LEFT_S:  # else another may write it
+                left.unlink(missing_ok=True)
         self._days.update(day for folder in self._log.glob("*-*") for day in day_folders(folder))
 
     def _batch(self, position: int) -> list[Waiting]:

@@ -8,10 +8,13 @@ event time, then created time, each big-endian with the sign bit flipped, so tha
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from hotrow.codec.lookup import Keys, Rows, Wanted, keys_from_lists, wanted_views
 from hotrow.errors import HotrowError
+
+if TYPE_CHECKING:
+    from hotrow.codec.block import RowBlock  # loads the kernels, which who reads a store's counts does not need
 
 VIEW_ID_BYTES = 8
 MAX_KEY_BYTES = 480
@@ -46,10 +49,9 @@ class Mark:
 class Write(NamedTuple):
     """Rows of one view, written in one transaction; keys are distinct. A row replaces one of a lower version only.
 
-    `outbox` is appended to the outbox in that transaction, unless the mark says that it was before. Its bytes are
-    opaque to a store.
-
-    Of entries that are copied, which keep their numbers, `numbered_from` is the first one.
+    A `block` takes the place of keys and rows. `outbox` is appended to the outbox in that transaction, unless the mark
+    says that it was before. Its bytes are opaque to a store. Of entries that are copied, which keep their numbers,
+    `numbered_from` is the first one.
 
     `kept_us` is for how long, from now or from its event time where that is later, a row that is written may be needed;
     None: for ever. A store may let an entity key go, with the rows of all views in it, when that has passed for all of
@@ -63,8 +65,14 @@ class Write(NamedTuple):
     mark: Mark | None = None
     watermark_us: int | None = None
     outbox: Sequence[bytes] = ()
+    block: "RowBlock | None" = None
     kept_us: int | None = None
     numbered_from: int | None = None
+
+    def listed(self) -> "Write":
+        """The same without a block, for a store that has no use for one."""
+        block = self.block
+        return self if block is None else self._replace(keys=block.listed_keys(), rows=block.listed_rows(), block=None)
 
 
 class Written(NamedTuple):
@@ -177,8 +185,8 @@ class SharedOutbox(Protocol):
     taken together is fixed in the store before: two that take the same entries make the same files of them.
     """
 
-    def hold_outbox(self, holder: str, lease_s: float) -> str:
-        """Hold the outbox for so long from now on, if nobody else does; returns who holds it."""
+    def hold_outbox(self, holder: str, lease_s: float, *, instead: bool = False) -> str:
+        """Hold the outbox for so long from now on, if nobody else does or `instead` of them; returns who holds it."""
 
     def release_outbox(self, holder: str) -> None:
         """Let it go, if it is held by that one."""
@@ -237,7 +245,7 @@ class OnlineStore(Protocol):
         """All schemas kept, by fingerprint."""
 
     def watermark_us(self, view_id: bytes) -> int | None:
-        """The last watermark written for the view."""
+        """The greatest watermark written for the view: a write never lowers it."""
 
     def watermarks(self) -> dict[bytes, int]:
         """All of them, by view id."""

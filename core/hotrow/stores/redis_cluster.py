@@ -68,6 +68,7 @@ class ClusterStore(RedisRoot):
         self._reader.read_sequence(done, put_off)
 
     def write(self, writes: Sequence[Write]) -> list[Written | HotrowError]:
+        writes = [write.listed() for write in writes]
         check_writes(writes)
         if not writes:
             return []

@@ -46,10 +46,7 @@ local replies = {0}
 for w = 1, tonumber(ARGV[6]) do
   local view, watermark, name, digest, note, runs = unpack(ARGV, a, a + 5)
   a = a + 6
-  if watermark ~= '' and redis.call('HGET', watermarks, view) ~= watermark then
-    redis.call('HSET', watermarks, view, watermark)
-    changed = true
-  end
+  raise_watermark(view, watermark)
   local past = name ~= '' and find(name, digest)
   if past and past[2] ~= '' then
     replies[w + 1] = past

@@ -38,12 +38,14 @@ HOLD = script(
     SAME_STORE
     + """
 local holder = redis.call('GET', KEYS[2])
-if holder and holder ~= ARGV[3] then return holder end
+if holder and holder ~= ARGV[3] and ARGV[5] == '' then return holder end
 redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
 return ARGV[3]
 """
 )
-"""KEYS: meta, holder. ARGV: id, epoch, who, for how many ms. Returns who holds the outbox."""
+"""KEYS: meta, holder. ARGV: id, epoch, who, for how many ms, empty unless it takes another's place.
+Returns who holds the outbox.
+"""
 
 RELEASE = script(
     SAME_STORE

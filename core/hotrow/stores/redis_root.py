@@ -111,10 +111,11 @@ class RedisRoot:
     def reserve_outbox(self, through: int) -> None:
         self._client.run(RESERVE, [self._names.meta], [*self._identity, through])
 
-    def hold_outbox(self, holder: str, lease_s: float) -> str:
+    def hold_outbox(self, holder: str, lease_s: float, *, instead: bool = False) -> str:
         """As `hotrow.stores.port.SharedOutbox` says, as do the next ones."""
         keys = [self._names.meta, self._names.outbox_holder]
-        return bytes(self._client.run(HOLD, keys, [*self._identity, holder, round(lease_s * 1000)])).decode()
+        arguments = [*self._identity, holder, round(lease_s * 1000), "instead" if instead else ""]
+        return bytes(self._client.run(HOLD, keys, arguments)).decode()
 
     def release_outbox(self, holder: str) -> None:
         self._client.run(RELEASE, [self._names.meta, self._names.outbox_holder], [*self._identity, holder])

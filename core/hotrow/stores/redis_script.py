@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from hotrow.redis.client import script
 from hotrow.redis.failure import REFUSED
+from hotrow.stores.redis_row_script import ROWS
 
 FORMAT = b"1"
 GONE = (
@@ -107,63 +108,22 @@ local changed, fresh, a, k = false, 0, 7, 6
 many marks are kept, the number of writes; then what comes of each. Where there are no marks `meta` is in their places.
 """
 
-# A key whose expiry would move by less than a minute keeps it: a day of grace is in it, and an entity that is pushed to
-# all the time costs a command less. It is set as what is left, for the server's clock may differ from the worker's.
-# HSET goes first: a server that is full refuses it, but not a command that needs no memory, and nothing after that.
-# A version is compared as four numbers: Lua's comparison of strings goes by the locale of the server.
-_ROWS = """
-local function newer(row, stored)
-  local a1, a2, a3, a4 = struct.unpack('>I4I4I4I4', row, 17)
-  local b1, b2, b3, b4 = struct.unpack('>I4I4I4I4', stored, 17)
-  if a1 ~= b1 then return a1 > b1 end
-  if a2 ~= b2 then return a2 > b2 end
-  if a3 ~= b3 then return a3 > b3 end
-  return a4 > b4
-end
-
--- In how long a key that gets the row is to go, if that changes: one that stays for ever, or for longer, stays so.
-local function expiry(key, row, kept_ms)
-  local left_ms = redis.call('PTTL', key)
-  if left_ms == -1 then return nil end
-  local wanted_ms = kept_ms
-  local high, low = struct.unpack('>I4I4', row, 17)
-  if high > now_high or high == now_high and low > now_low then
-    local ahead_us = (high - now_high) * 4294967296 + low - now_low
-    wanted_ms = string.format('%.0f', kept_ms + math.ceil(ahead_us / 1000))
-  end
-  if left_ms < 0 or left_ms + 60000 < tonumber(wanted_ms) then return wanted_ms end
-end
-
-local function put_rows(view, rows, kept_ms)
-  local runs, run, writing = {}, 0, true
-  for i = 0, rows - 1 do
-    local key, row = KEYS[k + i], ARGV[a + i]
-    local stored = redis.call('HGET', key, view)
-    local wins = not stored or newer(row, stored)
-    if wins then
-      local expiry_ms = kept_ms ~= '' and expiry(key, row, kept_ms)
-      redis.call('HSET', key, view, row)
-      if kept_ms == '' then
-        redis.call('PERSIST', key)
-      elseif expiry_ms then
-        redis.call('PEXPIRE', key, expiry_ms)
-      end
-      changed = true
-      if not stored then fresh = fresh + 1 end
-    end
-    if wins ~= writing then
-      runs[#runs + 1] = run
-      run, writing = 0, wins
-    end
-    run = run + 1
-  end
-  runs[#runs + 1] = run
-  return table.concat(runs, ',')
-end
-
-"""
-
+# Watermarks are compared by their digits where two are one number to Lua, whose numbers are exact up to 2^53.
 MARKS = """
+local function further(one, other)
+  local a, b = tonumber(one), tonumber(other)
+  if a ~= b or one == other then return a > b end
+  if #one ~= #other then return (#one > #other) == (a > 0) end
+  return (one > other) == (a > 0)
+end
+
+local function raise_watermark(view, watermark)
+  local stored = watermark ~= '' and redis.call('HGET', watermarks, view)
+  if watermark == '' or stored and not further(watermark, stored) then return end
+  redis.call('HSET', watermarks, view, watermark)
+  changed = true
+end
+
 local function append(entries, count, from)
   local last = tonumber(redis.call('HGET', meta, 'outbox') or '0')
   local number = math.max(last, from == '' and now_us or tonumber(from) - 1)
@@ -209,7 +169,7 @@ local function prune()
 end
 
 """
-"""Functions for the outbox and the marks."""
+"""Functions for watermarks, the outbox and the marks."""
 
 _WRITE = """
 local replies = {0}
@@ -223,10 +183,7 @@ for w = 1, tonumber(ARGV[6]) do
     replies[w + 1] = past
   else
     local runs = put_rows(view, rows, kept_ms)
-    if watermark ~= '' and redis.call('HGET', watermarks, view) ~= watermark then
-      redis.call('HSET', watermarks, view, watermark)
-      changed = true
-    end
+    raise_watermark(view, watermark)
     if entries > 0 then append(a + rows, entries, from) end
     if name ~= '' then keep(name, digest, note, runs) end
     replies[w + 1] = {'written', runs}
@@ -239,7 +196,7 @@ replies[1] = changed and redis.call('HINCRBY', meta, 'sequence', 1) or before
 return replies
 """
 
-WRITE = script(SAME_STORE + COMMIT + _ROWS + MARKS + _WRITE)
+WRITE = script(SAME_STORE + COMMIT + ROWS + MARKS + _WRITE)
 """KEYS: meta, marks, mark order, watermarks, outbox, then the hash of each row. ARGV: id, epoch, now, how long and how
 many marks are kept, the number of writes; then of each write view id, watermark or empty, mark's name or empty, its
 digest, its note, for how many ms rows are kept or empty, the numbers of rows and of entries, the number
