@@ -35,7 +35,8 @@ class Pending(NamedTuple):
     `keys` are those of the rows to write; None: those of a block, see `EncodedRows.block`. `chosen` are the rows to
     write, in order; None: all. `created_at_commit`: the created times of its rows are those of the commit, and not what
     the rows hold. `logged`: what describes the view in the log, to which all rows go that were not refused; None: none
-    do. `done` is called once, on the thread that commits. `timer` is that of a call whose caller asked for one.
+    do. `kept_us` is that of `Write`. `done` is called once, on the thread that commits. `timer` is that of a call whose
+    caller asked for one.
     """
 
     view_id: bytes
@@ -48,6 +49,7 @@ class Pending(NamedTuple):
     watermark_us: int | None = None
     timer: StageTimer | None = None
     logged: bytes | None = None
+    kept_us: int | None = None
 
     @property
     def rows(self) -> int:
@@ -208,12 +210,13 @@ class Batcher:
 
 
 def _write_of(pending: Pending) -> Write:
+    whole = Write(pending.view_id, (), (), pending.mark, pending.watermark_us, kept_us=pending.kept_us)
     if pending.keys is None:
-        return Write(pending.view_id, (), (), pending.mark, pending.watermark_us, block=pending.encoded.block())
+        return whole._replace(block=pending.encoded.block())
     keys, rows = pending.keys, pending.encoded.rows()
     logged: Sequence[bytes] = ()
     if pending.logged is not None:
         logged = encode_entries(pending.view_id, pending.logged, pending.encoded.keys(), rows)
     if pending.chosen is not None:
         rows = [rows[row] for row in pending.chosen]
-    return Write(pending.view_id, keys, rows, pending.mark, pending.watermark_us, logged)
+    return whole._replace(keys=keys, rows=rows, outbox=logged)

@@ -15,6 +15,7 @@ from hotrow.registry.served import ServedSet
 from hotrow.registry.snapshot import Snapshot
 from hotrow.rpc.call import Call
 from hotrow.schema.view import FeatureView
+from hotrow.stores.maintenance import kept_us
 from hotrow.stores.port import SKIPPED_STALE, VERSION, WRITTEN, Mark, OnlineStore, Written, read_rows
 from hotrow.v1.feature_ingest_pb2 import MaterializeRowsRequest
 from hotrow.v1.push_pb2 import DELETE, OFFLINE, ONLINE, UPSERT, Destination, PushFeaturesReply, PushFeaturesRequest
@@ -44,7 +45,7 @@ class Target:
 
     `transforms` are those that run now; `rest` is what every reply says, serialized; `scope` is that of request ids.
     `logged` describes the view in the log of pushed rows, None for rows that do not go there; `online` says whether
-    they go to the store.
+    they go to the store, which may need them for `kept_us`.
     """
 
     snapshot: str
@@ -57,6 +58,7 @@ class Target:
     transforms: RequestTransforms | None
     online: bool
     logged: bytes | None
+    kept_us: int | None
 
 
 class Pipeline:
@@ -110,6 +112,7 @@ class Pipeline:
                 mark=mark,
                 timer=timer,
                 logged=target.logged,
+                kept_us=target.kept_us,
             )
             self._batcher.submit(pending, call.put_off)
 
@@ -148,6 +151,7 @@ class Pipeline:
                 chosen=drafted.chosen,
                 created_at_commit=False,
                 watermark_us=watermark_us,
+                kept_us=target.kept_us,
             )
         )
 
@@ -237,6 +241,7 @@ class Pipeline:
             transforms=_push_transforms(snapshot, view) if request.op != DELETE else None,
             online=push.to != OFFLINE,
             logged=describe_view(stored) if push.to != ONLINE else None,
+            kept_us=kept_us(self._served.compiled(), view),
         )
 
 

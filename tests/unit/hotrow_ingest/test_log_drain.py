@@ -4,7 +4,10 @@ import threading
 import time
 
 import pytest
-from hotrow.errors import Code
+from hotrow.errors import Code, HotrowError
+from hotrow.offline.log_lease import LogLease
+from hotrow.settings import OnlineStoreSettings
+from hotrow.stores.redis import RedisStore
 from hotrow_ingest.log_drain import LogDrain
 from structlog.testing import capture_logs
 from support.pushlog import Filled, files_of, logged_values
@@ -137,3 +140,27 @@ def test_who_asks_is_told_why_it_is_not_logged(tmp_path, store, start):
     (tmp_path / "log").unlink()
     assert ask(drain) == b""
     assert logged_values(tmp_path / "log") == [0, 1, 2]
+
+
+def test_a_claim_that_was_stopped_half_way_is_completed(tmp_path, redis_server):
+    """The store has the log's id, and the folder only what was prepared: that is the folder, and no other one is."""
+    settings = OnlineStoreSettings(type="redis", url=redis_server.url, prefix=f"{tmp_path}:"[-100:])
+    store = RedisStore(settings, writable=True)
+    first = LogLease(tmp_path / "log", store)
+    assert first.held()
+    first.claim()
+    log_id = (tmp_path / "log/.id").read_text()
+    (tmp_path / "log/.id").rename(tmp_path / f"log/.id.{log_id.strip()}")
+    first.release()
+    other, next_one = LogLease(tmp_path / "other", store), LogLease(tmp_path / "log", store)
+    assert not other.held()
+    assert next_one.held()
+    assert not first.held()
+    next_one.claim()
+    assert (tmp_path / "log/.id").read_text() == log_id
+    assert not list((tmp_path / "log").glob(".id.*"))
+    with pytest.raises(HotrowError, match="adopt-log"):
+        other.take_over()
+    first.take_over()
+    assert not next_one.held()
+    store.close()
