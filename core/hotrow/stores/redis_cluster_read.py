@@ -181,8 +181,12 @@ class ClusterReader:
                 _send_now(reader, data, following)
             else:  # to connect takes time, which this thread has not
                 with self._asked:
-                    self._parked.append((node, data, following))
-                    self._asked.notify()
+                    closed = self._closed
+                    if not closed:
+                        self._parked.append((node, data, following))
+                        self._asked.notify()
+                if closed:  # nobody would take it any more
+                    part.whole.fail(away(self._address, "the store is closed"))
         part.whole.arrived()
 
     def close(self) -> None:
