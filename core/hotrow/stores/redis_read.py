@@ -165,8 +165,8 @@ class RowReader:
     def _shut(self) -> None:
         """Break the connection, which its receiver sees. With the lock."""
         if self._socket is not None:
-            with contextlib.suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):  # that of SSLSocket would have what still comes read undeciphered
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def start(self) -> None:
         """Connect on the thread of the first read, so that it need not fail."""

@@ -311,6 +311,30 @@ def until_refused(act):
         time.sleep(0.02)
 
 
+def test_what_comes_by_tls_is_deciphered_to_the_end(start, open_, tmp_path):
+    """A connection that is given up while replies arrive ends, and its bytes are not taken for rows as they are."""
+    pki = make_pki(tmp_path)
+    (port,) = free_ports(1)
+    files = ("--tls-cert-file", str(pki.server_cert), "--tls-key-file", str(pki.server_key))
+    server = start("--tls-port", str(port), *files, "--tls-ca-cert-file", str(pki.ca), "--tls-auth-clients", "no")
+    url = f"rediss://localhost:{port}/0?ssl_ca_certs={pki.ca}"
+    large, outcomes = row(1, bytes(range(256)) * 16384), queue.SimpleQueue()
+    open_(server).write([Write(VIEW, [b"a"], [large])])
+    for number in range(20):
+        store = open_(server, url=url, timeout_s=20.0)
+        read_rows(store, [VIEW], [[b"none"]])
+        for _ in range(3):
+            store.read_later(wanted_views([VIEW], [0]), keys_from_lists([[b"a"]]), outcomes.put)
+        time.sleep(0.0005 * (number % 12))
+        store.close()
+        for _ in range(3):
+            outcome = outcomes.get(timeout=20)
+            if isinstance(outcome, HotrowError):
+                assert "not one to a read" not in outcome.message
+            else:
+                assert outcome.listed() == [large]
+
+
 def test_a_closed_store_fails_reads(start, open_):
     """And closing twice is nothing."""
     store = open_(start())

@@ -10,7 +10,9 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from hotrow.codec.lookup import wanted_views
 from hotrow.errors import Code, HotrowError
 from hotrow.section import OnlineStoreSettings
 from hotrow.settings import settings_from_file
@@ -18,6 +20,7 @@ from hotrow.stores import redis_cluster
 from hotrow.stores.open import check_exists, create_fresh, open_store
 from hotrow.stores.port import ABSENT, SKIPPED_STALE, WRITTEN, Mark, StoredRow, Write, read_rows
 from hotrow.stores.redis_cluster import ClusterStore
+from hotrow.stores.redis_cluster_part import Gathered, Part
 from hotrow.stores.redis_partition import layout_of, partition_of
 from support.redis import RedisServer, valkey_program
 from support.redis_cluster import RedisCluster, until
@@ -485,6 +488,18 @@ def test_a_reader_comes_before_the_writer(cluster, open_):
     with pytest.raises(HotrowError, match="cannot be reached") as refusal:
         open_store(settings_of(cluster, url="redis://127.0.0.1:1/0"), writable=False)
     assert refusal.value.code is Code.UNAVAILABLE
+
+
+def test_a_read_that_is_redirected_while_the_store_is_closed_has_an_end(cluster, open_):
+    """To a node that nobody will connect to any more."""
+    store, ended = open_(cluster), []
+    read_rows(store, [VIEW], [[b"a"]])
+    store.close()
+    whole = Gathered(wanted_views([VIEW], [0]), 1, np.zeros(1, np.uint8), ended.append)
+    whole.expect(1)
+    part = Part(store._reader, whole, np.array([0, 0, 1]), asking=False, hops=0)
+    store._reader.redirect(part, {0: "MOVED 1 127.0.0.1:1"})
+    assert [error.code for error in ended] == [Code.UNAVAILABLE]
 
 
 def test_a_closed_store_fails_reads(cluster, open_):
