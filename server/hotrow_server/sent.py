@@ -2,10 +2,9 @@
 
 import numpy as np
 from hotrow.codec.fault import ROW_REASONS
-from hotrow.codec.kernel_row import OUT_END, OUT_ROW
 from hotrow.codec.lookup import Keys
 from hotrow.codec.pushed import AT_ANY_TIME, RowPlan, rows_from_request
-from hotrow.codec.response import NOTHING_SENT, Sent
+from hotrow.codec.response import Sent
 from hotrow.codec.wire import Scanned
 from hotrow.errors import invalid
 
@@ -28,8 +27,4 @@ def sent_rows(plan: ReadPlan, expected: RowPlan, request: Scanned, keys: Keys) -
         raise invalid(
             f"request_data has {n} rows, and there are {keys.n} entities; send a row an entity", field="request_data"
         )
-    results = encoded.results
-    starts = np.empty(n + 1, np.int64)
-    starts[:n] = results[:, OUT_ROW]
-    starts[n] = results[-1, OUT_END] if n else 0
-    return keys, Sent(encoded.buffer if n else NOTHING_SENT.data, starts)
+    return keys, Sent(*encoded.packed())

@@ -6,8 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from hotrow.codec.block import RowBlock
+from hotrow.codec.cells import address_of
 from hotrow.codec.entity import byte_table, int_table
 from hotrow.codec.fault import Expected, request_fault
+from hotrow.codec.kernel_gather import gather
 from hotrow.codec.kernel_row import (
     HEADER,
     NO_DEFAULT,
@@ -109,6 +111,16 @@ class EncodedRows:
         if self.is_clean:
             return [data[at : row - VIEW_BYTES] for at, row in places]
         return [data[at : max(at, row - VIEW_BYTES)] for at, row in places]
+
+    def packed(self) -> tuple[Octets, Table]:
+        """The rows one behind another, without keys, and where each starts, and their end; of a clean batch."""
+        begins = self.results[:, OUT_ROW]
+        lengths = self.results[:, OUT_END] - begins
+        starts = np.zeros(len(lengths) + 1, np.int64)
+        np.cumsum(lengths, out=starts[1:])
+        rows = np.empty(max(1, int(starts[-1])), np.uint8)
+        gather(begins + address_of(self.buffer), lengths, rows)
+        return rows, starts
 
     def rows(self) -> list[bytes]:
         """The stored form of every row; empty bytes where the row is refused."""
