@@ -29,7 +29,7 @@ from hotrow.redis.address import RedisAddress
 from hotrow.redis.failure import away
 from hotrow.stores.port import Done, PutOff, at_once
 from hotrow.stores.redis_replies import Replies
-from hotrow.stores.redis_request import Request, RowRead
+from hotrow.stores.redis_request import Request, RowRead, scripted_read
 
 _TICK_MS = 100  # how often what is under way is looked at while nothing arrives
 _NEAR_S = 0.0005  # what replies may take for the thread of the calls to wait for them
@@ -78,7 +78,12 @@ class RowReader:
         size = AROUND_BYTES + sets * keys.n * (COMMAND_BYTES + len(prefix)) + int(keys.offsets[sets * keys.n])
         out: Octets = np.empty(size + count * FIELD_BYTES, np.uint8)
         used = write_read(prefix, wanted.table, keys.data, keys.offsets, keys.n, out)
-        if self.enqueue(out.data[:used], RowRead(wanted, keys.n, done)) and not put_off(self.flush):
+        again = lambda: self._read_scripted(prefix, wanted, keys, done)  # noqa: E731
+        if self.enqueue(out.data[:used], RowRead(wanted, keys, done, again)) and not put_off(self.flush):
+            self.send()
+
+    def _read_scripted(self, prefix: bytes, wanted: Wanted, keys: Keys, done: Done) -> None:
+        if self.enqueue(scripted_read(prefix, wanted, keys), RowRead(wanted, keys, done, scripted=True)):
             self.send()
 
     def enqueue(self, data: memoryview, request: Request) -> bool:
