@@ -75,7 +75,7 @@ bench: $(VENV)/.ready-dev  ## Measure what a request costs, in ten minutes; SECT
 bench-peers: $(VENV)/.ready-dev $(PEERS)/.ready | redis-server  ## Measure Feast's Python servers on the same data in the same run
 	@$(PY) -m tests.bench.peer_bench --environment $(PEERS)
 
-bench-offline: $(VENV)/.ready-dev $(PEERS)/.ready  ## Measure training sets and materialization beside DuckDB, Polars, Feast and LMDB
+bench-offline: $(VENV)/.ready-dev $(PEERS)/.ready | redis-server  ## Measure training sets and materialization beside DuckDB, Polars, Feast, LMDB
 	@$(PY) -m tests.bench.offline_bench --environment $(PEERS) $(if $(FOLDER),--folder $(FOLDER))
 
 torture: $(VENV)/.ready-dev  ## The long forms: kills, full disks, fuzz, the consistency checker (an hour, perhaps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 Frame = TypeVar("Frame")
 Time = datetime | str | int
-"""A datetime or an ISO 8601 text (without a zone: UTC), "now", or microseconds since 1970."""
+"""A datetime or an ISO 8601 text (without a zone: UTC), "now", or microseconds since 1970, of NumPy or pandas too."""
 
 
 class FeatureStore:
@@ -246,17 +247,27 @@ def _restored(repo: Path, ref: str) -> FeatureStore:
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, stacklevel=4)
+    """Warn at the line that called a method of this file, however deep below that the warning arises."""
+    frame, level = sys._getframe(1), 2  # noqa: SLF001 - warnings counts frames, and nothing else tells how many
+    for here in (False, True):
+        while frame.f_back is not None and (frame.f_code.co_filename == __file__) is here:
+            frame, level = frame.f_back, level + 1
+    warnings.warn(message, stacklevel=level)
 
 
 def _time_us(name: str, time: Time) -> int:
+    import numpy as np  # noqa: PLC0415
+
     from hotrow.clock import us_from_datetime, us_from_text  # noqa: PLC0415
     from hotrow.errors import invalid  # noqa: PLC0415
 
-    if isinstance(time, datetime):
+    missing = time != time  # noqa: PLR0124 - NaT, pandas' and NumPy's, alone is no equal of its own
+    if isinstance(time, datetime) and not missing:
         return us_from_datetime(time)
-    if isinstance(time, int) and not isinstance(time, bool):
-        return time
+    if isinstance(time, np.datetime64) and not missing:
+        return int(time.astype("datetime64[us]").astype(np.int64))
+    if isinstance(time, int | np.integer) and not isinstance(time, bool):
+        return int(time)
     try:
         return us_from_text(str(time))
     except ValueError:

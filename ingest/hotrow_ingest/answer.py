@@ -48,9 +48,12 @@ class Draft(NamedTuple):
 
 
 def draft(encoded: EncodedRows, keys: Sequence[bytes], expected: Expected) -> Draft:
-    """What is known of a batch before the store sees it: refused rows, and rows that later ones of a key replace."""
+    """What is known of a batch before the store sees it: refused rows, and rows that later ones of a key replace.
+
+    Of rows that are sorted `keys` are not looked at.
+    """
     n = len(encoded)
-    if encoded.is_clean and len(set(keys)) == n:
+    if encoded.is_sorted or (encoded.is_clean and len(set(keys)) == n):
         return Draft(bytes(n), None, ())
     results = bytearray(n)
     rejections: list[Rejection] = []

@@ -95,8 +95,9 @@ def build_worker(start: Start) -> IngestWorker:
     max_future_us = round(settings.ingest.max_future_s * 1_000_000)
     pipeline = Pipeline(store, served, batcher, project=settings.project, max_future_us=max_future_us)
     gate = Gate()
-    frames = FrameServer(Path(start.socket), methods(pipeline), gate, max_message_bytes=_frame_bytes(settings))
-    listener = _listen(settings, methods(pipeline), gate, insecure=start.insecure) if start.listen else None
+    handlers = methods(pipeline, log_drain)
+    frames = FrameServer(Path(start.socket), handlers, gate, max_message_bytes=_frame_bytes(settings))
+    listener = _listen(settings, handlers, gate, insecure=start.insecure) if start.listen else None
     message = Ready(
         serving,
         address=settings.ingest.address if listener else "",
@@ -120,11 +121,12 @@ def _batcher(settings: Settings, store: OnlineStore, reached: Reached) -> Batche
     )
 
 
-def methods(pipeline: Pipeline) -> dict[str, Handler]:
+def methods(pipeline: Pipeline, log_drain: LogDrain) -> dict[str, Handler]:
     """What the ingest worker answers, by path."""
     return {
         SERVICE + "PushFeatures": pipeline.push_features,
         SERVICE + "MaterializeRows": pipeline.materialize_rows,
+        SERVICE + "FlushLog": log_drain.flush_log,
     }
 
 

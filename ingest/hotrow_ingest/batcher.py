@@ -32,14 +32,15 @@ def _never(_work: Work) -> bool:
 class Pending(NamedTuple):
     """One batch of a producer that waits for its commit.
 
-    `chosen` are the rows to write, in order; None: all. `created_at_commit`: the created times of its rows are those of
-    the commit, and not what the rows hold. `logged`: what describes the view in the log, to which all rows go that were
-    not refused; None: none do. `done` is called once, on the thread that commits. `timer` is that of a call whose
+    `keys` are those of the rows to write; None: those of a block, see `EncodedRows.block`. `chosen` are the rows to
+    write, in order; None: all. `created_at_commit`: the created times of its rows are those of the commit, and not what
+    the rows hold. `logged`: what describes the view in the log, to which all rows go that were not refused; None: none
+    do. `kept_us` is that of `Write`. `done` is called once, on the thread that commits. `timer` is that of a call whose
     caller asked for one.
     """
 
     view_id: bytes
-    keys: Sequence[bytes]
+    keys: Sequence[bytes] | None
     encoded: EncodedRows
     done: Callable[[Written | HotrowError], None]
     chosen: Sequence[int] | None = None
@@ -48,11 +49,12 @@ class Pending(NamedTuple):
     watermark_us: int | None = None
     timer: StageTimer | None = None
     logged: bytes | None = None
+    kept_us: int | None = None
 
     @property
     def rows(self) -> int:
         """How many count against the bounds of the queue."""
-        return len(self.keys) if self.logged is None else len(self.encoded)
+        return len(self.encoded) if self.keys is None or self.logged is not None else len(self.keys)
 
 
 class Batcher:
@@ -208,10 +210,13 @@ class Batcher:
 
 
 def _write_of(pending: Pending) -> Write:
+    whole = Write(pending.view_id, (), (), pending.mark, pending.watermark_us, kept_us=pending.kept_us)
+    if pending.keys is None:
+        return whole._replace(block=pending.encoded.block())
     keys, rows = pending.keys, pending.encoded.rows()
     logged: Sequence[bytes] = ()
     if pending.logged is not None:
         logged = encode_entries(pending.view_id, pending.logged, pending.encoded.keys(), rows)
     if pending.chosen is not None:
         rows = [rows[row] for row in pending.chosen]
-    return Write(pending.view_id, keys, rows, pending.mark, pending.watermark_us, logged)
+    return whole._replace(keys=keys, rows=rows, outbox=logged)

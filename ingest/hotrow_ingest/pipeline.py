@@ -15,6 +15,7 @@ from hotrow.registry.served import ServedSet
 from hotrow.registry.snapshot import Snapshot
 from hotrow.rpc.call import Call
 from hotrow.schema.view import FeatureView
+from hotrow.stores.maintenance import kept_us
 from hotrow.stores.port import SKIPPED_STALE, VERSION, WRITTEN, Mark, OnlineStore, Written, read_rows
 from hotrow.v1.feature_ingest_pb2 import MaterializeRowsRequest
 from hotrow.v1.push_pb2 import DELETE, OFFLINE, ONLINE, UPSERT, Destination, PushFeaturesReply, PushFeaturesRequest
@@ -44,7 +45,7 @@ class Target:
 
     `transforms` are those that run now; `rest` is what every reply says, serialized; `scope` is that of request ids.
     `logged` describes the view in the log of pushed rows, None for rows that do not go there; `online` says whether
-    they go to the store.
+    they go to the store, which may need them for `kept_us`.
     """
 
     snapshot: str
@@ -57,6 +58,7 @@ class Target:
     transforms: RequestTransforms | None
     online: bool
     logged: bytes | None
+    kept_us: int | None
 
 
 class Pipeline:
@@ -110,6 +112,7 @@ class Pipeline:
                 mark=mark,
                 timer=timer,
                 logged=target.logged,
+                kept_us=target.kept_us,
             )
             self._batcher.submit(pending, call.put_off)
 
@@ -123,10 +126,11 @@ class Pipeline:
         # A request without columns carries a watermark alone: the source was read to its end, and nothing is left.
         has_rows = scanned.has_group(ROWS) or scanned.field(EVENT_TIME)[1] > 0
         encoded = rows_from_request(target.rows, scanned, times) if has_rows else no_rows()
-        keys = encoded.keys()
+        block = encoded.block() is not None
+        keys = [] if block else encoded.keys()
         drafted = draft(encoded, keys, target.rows.expected)
         if target.dry_run:
-            outcomes = self._compare(target, encoded, keys, drafted)
+            outcomes = self._compare(target, encoded, keys or encoded.keys(), drafted)
             call.reply(materialize_reply(filled(drafted.results, outcomes), drafted.rejections))
             return
         at, length = scanned.field(WATERMARK)
@@ -141,12 +145,13 @@ class Pipeline:
         self._batcher.submit(
             Pending(
                 view_id=target.view_id,
-                keys=_chosen(keys, drafted),
+                keys=None if block else _chosen(keys, drafted),
                 encoded=encoded,
                 done=done,
                 chosen=drafted.chosen,
                 created_at_commit=False,
                 watermark_us=watermark_us,
+                kept_us=target.kept_us,
             )
         )
 
@@ -224,17 +229,19 @@ class Pipeline:
             raise invalid(f"to {push.to} is not known; send ONLINE, OFFLINE or BOTH", field="to")
         if request.op not in (UPSERT, DELETE):
             raise invalid(f"op {request.op} is not known; send UPSERT or DELETE", field="op")
+        view_id, stored = snapshot.view_id(view.name), snapshot.stored_views[view.name]
         return Target(
             snapshot=snapshot.id,
             rest=PushFeaturesReply(snapshot=snapshot.id).SerializeToString(),
-            view_id=snapshot.view_id(view.name),
-            rows=plan_rows(snapshot.stored_views[view.name], ROWS, delete=request.op == DELETE),
+            view_id=view_id,
+            rows=plan_rows(stored, ROWS, delete=request.op == DELETE, view_id=view_id),
             scope=f"{self._project}\0{target}\0".encode(),
             atomic=push.atomic,
             dry_run=request.dry_run,
             transforms=_push_transforms(snapshot, view) if request.op != DELETE else None,
             online=push.to != OFFLINE,
-            logged=describe_view(snapshot.stored_views[view.name]) if push.to != ONLINE else None,
+            logged=describe_view(stored) if push.to != ONLINE else None,
+            kept_us=kept_us(self._served.compiled(), view),
         )
 
 

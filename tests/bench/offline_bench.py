@@ -5,6 +5,7 @@ work has the machine to itself. What the processes load and how they start is no
 """
 
 import argparse
+import contextlib
 import json
 import subprocess
 import sys
@@ -16,13 +17,16 @@ from typing import Any
 
 from tests.bench.measure import interval
 from tests.bench.offline_data import DRIVERS, FEATURES, VIEWS, Size, write_data
+from tests.bench.peer_process import redis
 from tests.bench.record import Record, Section, Table, Value, machine, rounded, write_record
 from tests.bench.section import say
 from tests.bench.table import screen_text
 
-JOIN, LOAD = "join", "load"
+JOIN, LOAD, LOAD_REDIS = "join", "load", "load-redis"
 DUCKDB, POLARS, FEAST_JOIN, FEAST_LOAD, LMDB = "duckdb", "polars", "feast-join", "feast-load", "lmdb"
-OWN = (JOIN, LOAD, LMDB)
+FEAST_REDIS = "feast-redis"
+OWN = (JOIN, LOAD, LOAD_REDIS, LMDB)
+ON_REDIS = (LOAD_REDIS, FEAST_REDIS)
 _MOST_S = 3600.0
 
 Runs = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -36,13 +40,17 @@ class Runner:
     folder: Path
 
     def run(self, name: str) -> dict[str, Any]:
-        """What one piece took; raises CalledProcessError, with its own words on stderr."""
+        """What one piece took, a Redis of its own beside it where it takes one; raises CalledProcessError, with its own
+        words on stderr.
+        """
         command = [sys.executable, "-m", "tests.bench.offline_job", name]
         if name not in OWN:
             command = [str(self.environment / "bin/python"), "tests/bench/offline_peer.py", name]
-        done = subprocess.run(
-            [*command, str(self.folder)], stdout=subprocess.PIPE, check=True, text=True, timeout=_MOST_S
-        )
+        command.append(str(self.folder))
+        with contextlib.ExitStack() as stack:
+            if name in ON_REDIS:
+                command.append(stack.enter_context(redis(self.folder)).address)
+            done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, timeout=_MOST_S)
         made: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         say(f"  {name}: {made['seconds']:.2f} s, {made['peak_mib']:.0f} MiB")
         return made
@@ -76,12 +84,15 @@ def main() -> None:
         loads = large.in_turn((LOAD, LMDB), options.pairs)
         say(f"the same beside Feast: {options.feast_load:,} rows")
         feast_loads = small.in_turn((LOAD, FEAST_LOAD), options.feast_pairs)
+        say(f"into Redis, beside Feast: {options.feast_load:,} rows")
+        redis_loads = small.in_turn(ON_REDIS, options.feast_pairs)
     entities, feast = f"{options.entities:,} x {options.rows:,}", f"{options.feast_rows:,} x {options.feast_rows:,}"
     tables = [
         table(f"Training sets, {VIEWS} views of {FEATURES} features, {DRIVERS:,} drivers", JOIN,
               {entities: joins, feast: feast_joins}),
         table("Materialization, 10 features", LOAD,
               {f"{options.load:,}": loads, f"{options.feast_load:,}": feast_loads}),
+        table("Materialization into Redis, 10 features", LOAD_REDIS, {f"{options.feast_load:,}": redis_loads}),
     ]  # fmt: skip
     record = Record(machine(), {"offline": Section(tables)})
     write_record(options.json, record)

@@ -36,8 +36,15 @@ def write_data(folder: Path, size: Size) -> None:
     names = [f"load_f{feature}" for feature in range(10)]
     _write(folder / "load.parquet", size.load, np.random.default_rng(7).permutation(size.load), names, seed=8)
     (folder / "size.json").write_text(json.dumps(asdict(size)))
-    (folder / "hotrow.toml").write_text('project = "bench"\n[server]\naddress = "127.0.0.1:7571"\n'
-                                        '[ingest]\naddress = "127.0.0.1:7572"\n')  # fmt: skip
+    write_settings(folder)
+
+
+def write_settings(folder: Path, redis: str = "") -> None:
+    """`hotrow.toml`, with the online store in LMDB, or on the Redis of an address."""
+    store = f'[online_store]\ntype = "redis"\nurl = "redis://{redis}/0"\n' if redis else ""
+    (folder / "hotrow.toml").write_text(
+        f'project = "bench"\n[server]\naddress = "127.0.0.1:7571"\n[ingest]\naddress = "127.0.0.1:7572"\n{store}'
+    )
 
 
 def _drivers(rows: int, seed: int) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":

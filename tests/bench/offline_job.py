@@ -1,6 +1,7 @@
 """hotrow's side of `make bench-offline`: one piece of work in a process of its own, and what it took, as JSON.
 
-`python -m tests.bench.offline_job join|load|lmdb FOLDER`, on a folder of `offline_data`.
+`python -m tests.bench.offline_job join|load|load-redis|lmdb FOLDER [REDIS]`, on a folder of `offline_data`; REDIS is
+the address of an empty server.
 """
 
 import json
@@ -23,7 +24,7 @@ from hotrow.stores.lmdb import LmdbStore
 from hotrow.supervisor.child import Fleet
 from hotrow.supervisor.run import background
 
-from tests.bench.offline_data import FEATURES, VIEWS
+from tests.bench.offline_data import FEATURES, VIEWS, write_settings
 
 _CHUNK = 20_000
 
@@ -61,9 +62,10 @@ def checked(made: pa.Table) -> dict[str, Any]:
     return {"found": found, "sum": sum(pc.sum(made.column(f"v{view}_f0")).as_py() for view in range(VIEWS))}
 
 
-def load(folder: Path) -> dict[str, Any]:
+def load(folder: Path, redis: str = "") -> dict[str, Any]:
     """Materialization of the file into an empty store, with an ingest worker that runs."""
     shutil.rmtree(folder / "data", ignore_errors=True)
+    write_settings(folder, redis)
     store = applied(folder)
     with background(load_settings(folder), Fleet("ingest", servers=0, ingest=True)) as state:
         worker = state.workers[0].pid
@@ -95,7 +97,8 @@ def lmdb_alone(folder: Path) -> dict[str, Any]:
 def main() -> None:
     warnings.simplefilter("error")
     command, folder = sys.argv[1], Path(sys.argv[2])
-    made = {"join": join, "load": load, "lmdb": lmdb_alone}[command](folder)
+    work = {"join": join, "load": load, "load-redis": load, "lmdb": lmdb_alone}[command]
+    made = work(folder, *sys.argv[3:])
     usage = resource.getrusage(resource.RUSAGE_SELF)
     print(json.dumps(made | {"peak_mib": usage.ru_maxrss / 1024, "cpu": usage.ru_utime + usage.ru_stime}))
 

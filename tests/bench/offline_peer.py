@@ -1,6 +1,7 @@
 """The peers of `make bench-offline`: run by the Python of an environment that has Feast, DuckDB and Polars.
 
-`duckdb FOLDER`, `polars FOLDER`, `feast-join FOLDER`, `feast-load FOLDER`: what one piece took, as JSON.
+`duckdb FOLDER`, `polars FOLDER`, `feast-join FOLDER`, `feast-load FOLDER`, `feast-redis FOLDER REDIS`: what one piece
+took, as JSON. REDIS is the address of an empty server.
 """
 
 import json
@@ -58,15 +59,16 @@ def polars_join(folder: Path) -> dict[str, Any]:
     return {"seconds": seconds, "found": found, "sum": sum(done[f"{view}_f0"].sum() for view in FILES)}
 
 
-def feast_store(folder: Path, views: dict[str, int]) -> Any:
-    """A repository of Feast with its file store and SQLite, as `feast init` makes it."""
+def feast_store(folder: Path, views: dict[str, int], redis: str = "") -> Any:
+    """A repository of Feast with its file store, and SQLite, as `feast init` makes it, or Redis."""
     import feast  # noqa: PLC0415
 
     repo = folder / "feast"
     shutil.rmtree(repo, ignore_errors=True)
     repo.mkdir()
+    online = f"type: redis\n  connection_string: {redis}" if redis else "type: sqlite\n  path: online.db"
     (repo / "feature_store.yaml").write_text(
-        "project: bench\nprovider: local\nregistry: registry.db\nonline_store:\n  type: sqlite\n  path: online.db\n"
+        f"project: bench\nprovider: local\nregistry: registry.db\nonline_store:\n  {online}\n"
         "offline_store:\n  type: file\nentity_key_serialization_version: 3\n"
     )
     store = feast.FeatureStore(repo_path=str(repo))
@@ -97,11 +99,11 @@ def feast_join(folder: Path) -> dict[str, Any]:
     return {"seconds": seconds, "found": found, "sum": float(sum(made[f"{view}_f0"].sum() for view in FILES))}
 
 
-def feast_load(folder: Path) -> dict[str, Any]:
-    """`materialize` into SQLite."""
+def feast_load(folder: Path, redis: str = "") -> dict[str, Any]:
+    """`materialize` into SQLite, or Redis."""
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    store = feast_store(folder, {"load": 10})
+    store = feast_store(folder, {"load": 10}, redis)
     began = time.perf_counter()
     store.materialize(datetime(2020, 1, 1, tzinfo=timezone.utc), datetime.now(timezone.utc))  # noqa: UP017
     return {"seconds": time.perf_counter() - began, "rows": pq.read_metadata(folder / "load.parquet").num_rows}
@@ -110,7 +112,7 @@ def feast_load(folder: Path) -> dict[str, Any]:
 def main() -> None:
     command, folder = sys.argv[1], Path(sys.argv[2])
     work = {"duckdb": duckdb_join, "polars": polars_join, "feast-join": feast_join, "feast-load": feast_load}
-    made = work[command](folder)
+    made = work["feast-load" if command == "feast-redis" else command](folder, *sys.argv[3:])
     usage = resource.getrusage(resource.RUSAGE_SELF)
     print(json.dumps(made | {"peak_mib": usage.ru_maxrss / 1024, "cpu": usage.ru_utime + usage.ru_stime}))
 

@@ -114,9 +114,9 @@ def test_newer_rows_and_later_watermarks_of_the_target_stay(pair, make_row):
 def test_entries_keep_their_numbers_where_these_are_free(pair):
     """Also behind a gap; what the target took to the log since does not come again."""
     source, target = pair
-    source.write([Write(HORSES, [], [], outbox=[b"1", b"2"])])
+    source.write([Write(HORSES, [], [], outbox=[b"1", b"2"], numbered_from=1)])
     source.reserve_outbox(100)
-    source.write([Write(HORSES, [], [], outbox=[b"101"])])
+    source.write([Write(HORSES, [], [], outbox=[b"101"], numbered_from=101)])
     source.remove_outbox(1)
     assert copied(source, target).entries_written == 2
     assert target.read_outbox(0) == source.read_outbox(0) == [(2, b"2"), (101, b"101")]
@@ -128,8 +128,8 @@ def test_entries_keep_their_numbers_where_these_are_free(pair):
 def test_entries_whose_numbers_are_taken_get_others(pair):
     """None is lost, none comes twice, and those of the target stay."""
     source, target = pair
-    source.write([Write(HORSES, [], [], outbox=[b"mine 1", b"mine 2"])])
-    target.write([Write(HORSES, [], [], outbox=[b"yours 1"])])
+    source.write([Write(HORSES, [], [], outbox=[b"mine 1", b"mine 2"], numbered_from=1)])
+    target.write([Write(HORSES, [], [], outbox=[b"yours 1"], numbered_from=1)])
     for _ in range(2):
         report = copied(source, target)
         assert (report.entries, report.entries_written + report.entries_present) == (2, 2)

@@ -48,14 +48,13 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(writes=st.lists(WRITES, min_size=1, max_size=3))
     def write(self, writes):
         before = self.store.sequence()
-        changed, expected, calls = False, [], []
+        changed, expected, calls, appended = False, [], [], []
         for view, batch, mark, watermark, entries in writes:
             rows = [self.make_row(*version, body) for version, body in batch.values()]
             calls.append(Write(view, list(batch), rows, mark, watermark, entries))
             outcome, touched = self._apply(view, batch, mark, watermark)
             if not (outcome.replayed or outcome.conflict):
-                self.outbox += enumerate(entries, self.number + 1)
-                self.number += len(entries)
+                appended += entries
                 touched |= bool(entries)
             expected.append(outcome)
             changed |= touched
@@ -64,7 +63,19 @@ class StoreMachine(RuleBasedStateMachine):
             self.marks[key] = (digest, note, outcomes, after if sequence is None else sequence)
         expected = [one._replace(sequence=after) if one.sequence is None else one for one in expected]
         assert self.store.write(calls) == expected
+        self._append(appended)
         assert self.store.sequence() == after
+
+    def _append(self, entries):
+        """Numbers follow on one another, but on Redis, where they are times."""
+        found = self.store.read_outbox(self.number)
+        numbers = [entry.number for entry in found]
+        assert [entry.data for entry in found] == entries
+        assert numbers == sorted(set(numbers))
+        if self.kind not in ("redis", "cluster"):
+            assert numbers == [self.number + place for place in range(1, len(entries) + 1)]
+        self.outbox += found
+        self.number = numbers[-1] if numbers else self.number
 
     def _apply(self, view, batch, mark, watermark):
         """What the store should answer (sequence None: that of this call), and whether it should change."""
@@ -81,8 +92,9 @@ class StoreMachine(RuleBasedStateMachine):
                 self.rows[view, key] = (version, self.make_row(*version, body))
         touched = WRITTEN in outcomes or bool(mark)
         if watermark is not None:
-            touched |= self.watermarks.get(view) != watermark
-            self.watermarks[view] = watermark
+            before = self.watermarks.get(view)
+            touched |= before is None or watermark > before
+            self.watermarks[view] = watermark if before is None else max(watermark, before)
         if mark:
             self.marks[mark.key] = (mark.digest, mark.note, bytes(outcomes), None)
         return Written(bytes(outcomes), None, note=mark.note if mark else b""), touched
@@ -137,7 +149,7 @@ class StoreMachine(RuleBasedStateMachine):
             self.store = self.open_store(self.kind, self.folder)
             assert (self.store.id, self.store.epoch) == before
             self.rows, self.marks, self.watermarks, self.schemas = {}, {}, {}, {}
-            self.outbox, self.number = [], 0
+            self.outbox, self.number = [], self.number if self.kind in ("redis", "cluster") else 0
 
     @rule()
     def verify(self):

@@ -22,10 +22,12 @@ PUSH = Shape(PushFeaturesRequest, columns=bits(ROWS), volatile=bits(5, 8))
 READ = Shape(GetOnlineFeaturesRequest, columns=bits(ENTITIES, 5), volatile=bits(8))
 
 
-def push_rows(view: FeatureView, request: PushFeaturesRequest | bytes, *, delete: bool = False) -> EncodedRows:
+def push_rows(
+    view: FeatureView, request: PushFeaturesRequest | bytes, *, delete: bool = False, view_id: bytes = bytes(8)
+) -> EncodedRows:
     """What a push at `NOW_US` to the view stores; a second ahead is the future."""
     data = request if isinstance(request, bytes) else request.SerializeToString()
-    plan = plan_rows(view, ROWS, delete=delete)
+    plan = plan_rows(view, ROWS, delete=delete, view_id=view_id)
     return rows_from_request(plan, scan_request(data, PUSH), Times(NOW_US, NOW_US + 1_000_000))
 
 

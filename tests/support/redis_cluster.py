@@ -22,7 +22,9 @@ OPTIONS = (
 
 
 class RedisCluster:
-    """Primaries that share the slots evenly, the first of the servers, and a replica of each behind them."""
+    """Primaries that share the slots evenly, the first of the servers, a replica of each behind them, and spare nodes,
+    which have no slots.
+    """
 
     def __init__(
         self,
@@ -30,15 +32,18 @@ class RedisCluster:
         *options: str,
         primaries: int = 3,
         replicas: bool = False,
+        spare: int = 0,
         program: str | Path | None = None,
     ) -> None:
-        count = primaries * (2 if replicas else 1)
+        count = primaries * (2 if replicas else 1) + spare
         self._buses = free_ports(count)
         self.servers = [
             RedisServer(folder / f"node{number}", *OPTIONS, "--cluster-port", str(bus), *options, program=program)
             for number, bus in enumerate(self._buses)
         ]
         self.primaries = self.servers[:primaries]
+        self.replicas = self.servers[primaries : 2 * primaries] if replicas else []
+        self.spare = self.servers[count - spare :]
 
     @property
     def url(self) -> str:
@@ -57,10 +62,10 @@ class RedisCluster:
             start, end = (SLOTS * place // len(self.primaries) for place in (number, number + 1))
             server.ask("CLUSTER", "ADDSLOTSRANGE", str(start), str(end - 1))
         self._await(lambda server: len(nodes_of(server)) == len(self.servers))
-        for number, server in enumerate(self.servers[len(self.primaries) :]):
+        for number, server in enumerate(self.replicas):
             self._replicate(server, self.id_of(self.primaries[number]))
         self._await(lambda server: b"cluster_state:ok" in server.reply("CLUSTER", "INFO"))
-        for server in self.servers[len(self.primaries) :]:
+        for server in self.replicas:
             _until_linked(server)
         return self
 

@@ -70,6 +70,7 @@ def historical(arguments: HistoricalArguments) -> None:
     from hotrow.offline.entity_rows import EntityColumns  # noqa: PLC0415
     from hotrow.offline.progress import open_progress  # noqa: PLC0415
     from hotrow.offline.training import keep_signature, plan_training  # noqa: PLC0415
+    from hotrow.repo.historical import log_pushed  # noqa: PLC0415
 
     workspace = open_workspace(arguments.repo)
     selection = _selection(arguments, workspace.snapshot(arguments.snapshot))
@@ -77,6 +78,7 @@ def historical(arguments: HistoricalArguments) -> None:
     columns = EntityColumns(
         str(arguments.entities), selection.join_keys(), arguments.timestamp_column, selection.request
     )
+    log_pushed(workspace, render.warn)
     plan = plan_training(selection, workspace.folders)
     entities = open_entity_file(arguments.entities, columns, plan.columns)
     entities.check_rows()

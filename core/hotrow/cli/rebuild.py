@@ -72,18 +72,27 @@ def _check_stopped(workspace: Workspace) -> None:
 
 
 def _log_waiting(workspace: Workspace) -> str:
-    """Take what waits in the outbox to the log; returns why the store does not even open, where it does not."""
+    """Take what waits in the outbox to the log; returns why the store does not even open, where it does not.
+
+    Raises FAILED_PRECONDITION where a worker on another machine does that, or the store's log is another one.
+    """
+    from hotrow.offline.log_lease import LogLease  # noqa: PLC0415
     from hotrow.offline.log_writer import LogWriter  # noqa: PLC0415
 
     try:
         store = open_existing(workspace, writable=True)
     except HotrowError as error:
         return "" if error.code is Code.NOT_FOUND else error.message
+    folder = workspace.settings.offline_store.path
     try:
+        lease = LogLease(folder, store)
+        lease.take()
         if store.info().outbox:
-            writer = LogWriter(workspace.settings.offline_store.path, store)
+            lease.claim()
+            writer = LogWriter(folder, store)
             writer.drain()
             writer.close()
+        lease.release()
     finally:
         store.close()
     return ""

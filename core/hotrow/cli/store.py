@@ -31,6 +31,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="The online store: what is in it, whether it is sound, upkeep.")
     for command in (info, verify, gc, rebuild, copy):
         group.command()(command)
+    group.command("adopt-log")(adopt_log)
     app.add_typer(group, name="store")
 
 
@@ -53,6 +54,7 @@ def info(
     store = open_existing(workspace, writable=False)
     try:
         document = _info_document(store)
+        document["details"].update(_log_details(workspace, store))
         document["views"] = _view_documents(workspace, store, counted=views)
     finally:
         store.close()
@@ -84,13 +86,18 @@ def verify(*, repo: option.Repo = None, json: option.Json = False) -> None:
 
     store = open_existing(open_workspace(repo), writable=False)
     problems: list[str] = []
-    found = 0
+    found = rows = 0
+
+    def check(row: bytes) -> str | None:
+        nonlocal rows
+        rows += 1  # counted: a server that lets keys go by itself tells at most how many there are
+        return verify_row(row)
+
     try:
-        for problem in verify_rows(store, verify_row):
+        for problem in verify_rows(store, check):
             found += 1
             if len(problems) < _SHOWN_PROBLEMS:
                 problems.append(problem)
-        rows = store.info().rows
     finally:
         store.close()
     if json:
@@ -130,6 +137,24 @@ def gc(*, repo: option.Repo = None, json: option.Json = False) -> None:
     _print_gc(report, removed, json=json)
 
 
+def adopt_log(*, repo: option.Repo = None) -> None:
+    """Make the log of pushed rows at offline_store.path that of a store on Redis, in the place of the one it has.
+
+    For when that is lost, or was moved here. Rows that wait go to this log from now on.
+    """
+    from hotrow.offline.log_lease import LogLease  # noqa: PLC0415
+
+    workspace = open_workspace(repo)
+    store = open_existing(workspace, writable=True)
+    try:
+        lease = LogLease(workspace.settings.offline_store.path, store)
+        lease.adopt()
+        lease.release()
+    finally:
+        store.close()
+    print(f"pushed rows go to the log at {workspace.settings.offline_store.path} from now on")
+
+
 def _print_gc(report: GcReport, old_stores: Sequence[Path], *, json: bool) -> None:
     counts = {
         "scanned": report.scanned,
@@ -152,6 +177,17 @@ def _print_gc(report: GcReport, old_stores: Sequence[Path], *, json: bool) -> No
         print(f"  {report.unknown:,} left alone: no snapshot of project in this registry has their views")
     for folder in old_stores:
         print(f"removed the older store {folder}")
+
+
+def _log_details(workspace: Workspace, store: OnlineStore) -> dict[str, str]:
+    """Of a store that several machines write, whether this one has its log."""
+    from hotrow.offline.log_lease import elsewhere, is_log_of  # noqa: PLC0415
+    from hotrow.stores.port import SharedOutbox  # noqa: PLC0415
+
+    if not isinstance(store, SharedOutbox):
+        return {}
+    folder = workspace.settings.offline_store.path
+    return {"log_folder": str(folder) if is_log_of(folder, store) else elsewhere(folder)}
 
 
 def _info_document(store: OnlineStore) -> dict[str, Any]:

@@ -189,6 +189,18 @@ def append_key(data, column, row, text, kind, out, at):
 
 
 @part
+def is_above(data, one, one_end, other, other_end):
+    """Whether one name comes behind another, as their bytes compare."""
+    while one < one_end and other < other_end:
+        difference = np.int64(load_u8(data, one)) - np.int64(load_u8(data, other))
+        if difference != 0:
+            return difference > 0
+        one += 1
+        other += 1
+    return one < one_end
+
+
+@part
 def key_text_fault(data, column, text, kind):
     """A fault of a string key that must be found before its bytes are appended; 0 for none."""
     start, end = next_text(data, text, word(column, BLOCK) + word(column, BLOCK_LENGTH))

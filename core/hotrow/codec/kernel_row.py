@@ -19,6 +19,7 @@ from hotrow.codec.kernel_key import (
     RAGGED,
     RAGGED_TIMES,
     append_key,
+    is_above,
     is_null,
     key_text_fault,
     match,
@@ -46,7 +47,9 @@ HEADER, FORMAT, TOMBSTONE = 32, 1, 1
 AT_FORMAT, AT_FLAGS, AT_FINGERPRINT, AT_EVENT, AT_CREATED = 4, 5, 8, 16, 24
 
 # The table of `encode_rows`: these, then the entries, join keys first.
-ROW_ENTRIES, ROW_KEYS, ROW_BITMAP, ROW_FIXED, ROW_FINGERPRINT, ROW_FLAGS, ROW_GROUP, ROW_FIRST = 0, 1, 2, 3, 4, 5, 6, 7
+ROW_ENTRIES, ROW_KEYS, ROW_BITMAP, ROW_FIXED, ROW_FINGERPRINT, ROW_FLAGS, ROW_GROUP, ROW_VIEW = 0, 1, 2, 3, 4, 5, 6, 7
+ROW_FIRST = 8
+VIEW_BYTES = 8  # of the view's id, which stands between a key and its row
 NO_DEFAULT, NULL_DEFAULT = -1, -2
 
 # What `times` holds: where event and created times stand in the request (-1: nowhere), how many bytes, two clocks.
@@ -209,7 +212,7 @@ def _start(data, columns, n_columns, table, consts, found, cursors, times, fault
 
 @part
 def _put_row(data, columns, r, table, consts, found, cursors, times, out, at, result):
-    """Key and row of one row of the push at `at`; returns the offset behind them, `at` if the row is refused."""
+    """Key, view id and row of one row of the push at `at`; returns the offset behind them, `at` for a row refused."""
     event_us, created_us = word(times, TIME_NOW), np.int64(0)
     if word(times, TIME_EVENT) >= 0:
         event_us = load_i64(data, word(times, TIME_EVENT) + 8 * r)
@@ -217,6 +220,8 @@ def _put_row(data, columns, r, table, consts, found, cursors, times, out, at, re
         created_us = load_i64(data, word(times, TIME_CREATED) + 8 * r)
     set_word(result, OUT_FAULT, 0)
     row = _put_key(data, columns, r, table, found, cursors, out, at, result)
+    store_i64(out, row, word(table, ROW_VIEW))
+    row += VIEW_BYTES
     end = row + HEADER
     if word(table, ROW_FLAGS) & TOMBSTONE == 0:
         end = _put_fields(data, columns, r, table, consts, found, cursors, out, end, result)
@@ -238,11 +243,11 @@ def _put_row(data, columns, r, table, consts, found, cursors, times, out, at, re
 
 @kernel(numba.int64(REQUEST, I64_TABLE, I64_READ, U8_READ, I64, U8, I64_TABLE, I64))
 def encode_rows(request, scanned, plan, constants, clocks, rows_out, results, work):
-    """Write key and row of every row of a push to `rows_out`; where they stand and what is wrong to `results`.
+    """Write key, view id and row of each row of a push to `rows_out`; where they are and what is wrong to `results`.
 
     `work` has three places an entry, and two. Returns the number of rows, and in `work[0]` how many have a fault of
-    their own: such a row takes no space in `rows_out`. Or returns a fault of the whole request, whose numbers then
-    stand in `work[0]` and `work[1]`.
+    their own: such a row takes no space in `rows_out`. `work[1]` is 1 where none has, and each key with its view id is
+    above the one before it. Or returns a fault of the whole request, whose two numbers stand in `work` then.
     """
     data, columns, table, consts = address(request), address(scanned), address(plan), address(constants)
     times, out, fault = address(clocks), address(rows_out), address(work)
@@ -252,6 +257,7 @@ def encode_rows(request, scanned, plan, constants, clocks, rows_out, results, wo
     if rows < 0 or rows > len(results):
         return rows
     at, refused = np.int64(0), np.int64(0)
+    before, behind, rising = np.int64(0), np.int64(-1), np.int64(1)
     for r in range(rows):
         result = address(results) + 8 * OUT_WIDTH * r
         at = _put_row(data, columns, r, table, consts, found, cursors, times, out, at, result)
@@ -260,9 +266,16 @@ def encode_rows(request, scanned, plan, constants, clocks, rows_out, results, wo
             return at
         if word(result, OUT_FAULT) != 0:
             refused += 1
+            rising = np.int64(0)
+        if rising != 0:
+            name, stop = word(result, OUT_KEY), word(result, OUT_ROW)
+            if behind >= 0 and not is_above(out, name, stop, before, behind):
+                rising = np.int64(0)
+            before, behind = name, stop
     if _left_over(data, columns, table, found, cursors, fault):
         return np.int64(RAGGED)
     set_word(fault, 0, refused)
+    set_word(fault, 1, rising)
     return rows
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hotrow.codec.block import RowBlock
 from hotrow.codec.entity import byte_table, int_table
 from hotrow.codec.fault import Expected, request_fault
 from hotrow.codec.kernel_row import (
@@ -18,6 +19,7 @@ from hotrow.codec.kernel_row import (
     OUT_ROW,
     OUT_WIDTH,
     TOMBSTONE,
+    VIEW_BYTES,
     encode_rows,
     stamp,
 )
@@ -31,6 +33,10 @@ from hotrow.schema.view import FeatureView
 EVENT_TIME, CREATED_TIME = 5, 6
 _MAX_BYTES = 1 << 29  # of the rows of one request, strings and lists not counted: defaults take none of the request
 _NUMBER_BYTES = 12  # at most, of a join key or a field of fixed width, tag included
+_BLOCK_ROWS = 256  # from which on it is worth to keep rows from becoming objects
+_UNTOUCHED_BYTES = 1 << 20
+"""From which on the room behind the rows is left as it is: the system gives no memory for pages that nobody touches."""
+_NO_VIEW = bytes(VIEW_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +63,34 @@ AT_ANY_TIME = Times(0, NO_LIMIT)
 
 
 class EncodedRows:
-    """Keys and rows in one buffer. A row that is refused takes no space; `is_clean` says that none is."""
+    """Keys and rows in one buffer, the view's id between the two. A row that is refused takes no space; `is_clean` says
+    that none is, `is_sorted` that besides each key with the view's id is above the one before it.
+    """
 
-    __slots__ = ("_columns", "buffer", "is_clean", "results")
+    __slots__ = ("_listed", "buffer", "is_clean", "is_sorted", "results")
 
-    def __init__(self, buffer: Octets, results: Table, *, is_clean: bool) -> None:
+    def __init__(self, buffer: Octets, results: Table, *, is_clean: bool, is_sorted: bool = False) -> None:
         self.buffer = buffer
         self.results = results
         self.is_clean = is_clean
-        # By column: by row NumPy makes an array a row of it, which costs ten times what the kernel does.
-        self._columns: list[list[int]] = results.T.tolist()
+        self.is_sorted = is_sorted
+        self._listed: list[list[int]] | None = None
 
     def __len__(self) -> int:
         return len(self.results)
+
+    def block(self) -> RowBlock | None:
+        """The rows as a block; None where they are few, or not in the order of their keys."""
+        if not self.is_sorted or len(self) < _BLOCK_ROWS:
+            return None
+        return RowBlock(self.buffer, *(self.results[:, i] for i in (OUT_KEY, OUT_ROW, OUT_END)))
+
+    @property
+    def _columns(self) -> list[list[int]]:
+        if self._listed is None:
+            # By column: by row NumPy makes an array a row of it, which costs ten times what the kernel does.
+            self._listed = self.results.T.tolist()
+        return self._listed
 
     def refused(self) -> list[tuple[int, int, int]]:
         """(row, fault, entry) of each row that is refused; an entry of -1 is the event time."""
@@ -84,7 +105,10 @@ class EncodedRows:
     def keys(self) -> list[bytes]:
         """The entity key of every row; empty bytes where the row is refused."""
         data = self.buffer.tobytes()
-        return [data[at:end] for at, end in zip(self._columns[OUT_KEY], self._columns[OUT_ROW], strict=True)]
+        places = zip(self._columns[OUT_KEY], self._columns[OUT_ROW], strict=True)
+        if self.is_clean:
+            return [data[at : row - VIEW_BYTES] for at, row in places]
+        return [data[at : max(at, row - VIEW_BYTES)] for at, row in places]
 
     def rows(self) -> list[bytes]:
         """The stored form of every row; empty bytes where the row is refused."""
@@ -92,8 +116,11 @@ class EncodedRows:
         return [data[at:end] for at, end in zip(self._columns[OUT_ROW], self._columns[OUT_END], strict=True)]
 
 
-def plan_rows(view: FeatureView, group: int, *, delete: bool, where: str = "") -> RowPlan:
-    """The plan of pushes to `view`, whose columns stand in the request's field `group`; `where` is for messages."""
+def plan_rows(view: FeatureView, group: int, *, delete: bool, where: str = "", view_id: bytes = _NO_VIEW) -> RowPlan:
+    """The plan of pushes to `view`, whose columns stand in the request's field `group`; `where` is for messages.
+
+    `view_id` is that of the store, for rows that go there.
+    """
     layout = layout_from_schema(view.schema_bytes, view.fingerprint)
     constants = Constants()
     entries: list[int] = []
@@ -111,10 +138,11 @@ def plan_rows(view: FeatureView, group: int, *, delete: bool, where: str = "") -
     n_keys = len(view.join_keys)
     flags = TOMBSTONE if delete else 0
     head = [n_keys + len(slots), n_keys, layout.bitmap_bytes, layout.fixed_bytes, layout.fingerprint, flags, group]
+    head.append(int.from_bytes(view_id, "little", signed=True))
     described = [(key.name, key.type, "") for key in view.join_keys]
     described += [(slot.name, slot.type, slot.unit) for slot in slots]
     where = where or f"view {view.name!r}" + (", DELETE takes the keys alone" if delete else "")
-    row_bytes = HEADER + 4 + layout.bitmap_bytes + layout.fixed_bytes + defaults
+    row_bytes = VIEW_BYTES + HEADER + 4 + layout.bitmap_bytes + layout.fixed_bytes + defaults
     row_bytes += _NUMBER_BYTES * (n_keys + 1) + 4 * len(slots)
     expected = Expected(described, n_keys, where)
     return RowPlan(expected, int_table([*head, *entries]), byte_table(constants), row_bytes)
@@ -148,7 +176,10 @@ def rows_from_request(plan: RowPlan, request: Scanned, times: Times) -> EncodedR
     if rows < 0:
         raise request_fault(rows, int(work[0]), int(work[1]), plan.expected, request)
     results = results[:rows]
-    return EncodedRows(out[: int(results[-1, OUT_END]) if rows else 0].copy(), results, is_clean=not work[0])
+    buffer = out[: int(results[-1, OUT_END]) if rows else 0]
+    if len(buffer) < _UNTOUCHED_BYTES:
+        buffer = buffer.copy()
+    return EncodedRows(buffer, results, is_clean=not work[0], is_sorted=bool(work[1]))
 
 
 def no_rows() -> EncodedRows:

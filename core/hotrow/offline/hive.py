@@ -1,5 +1,6 @@
 """Hive partitions: columns that the folders of a Parquet file tell, such as `country=SE/day=2024-05-01/1.parquet`."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote
@@ -13,6 +14,7 @@ from hotrow.offline.source import SourceColumns
 from hotrow.types import UnixTimestamp, ValueType
 
 _NULL = "__HIVE_DEFAULT_PARTITION__"
+_ZONE = re.compile(r":\d\d.*(Z|[+-]\d\d(:?\d\d)?)$")  # behind a time of day: a date ends with digits, too
 
 
 def partitions_of(where: str, folders: Path, schema: pa.Schema, wanted: SourceColumns) -> Mapping[str, pa.Scalar]:
@@ -38,6 +40,8 @@ def _value(where: str, text: str, declared: ValueType) -> pa.Scalar:
     if text == _NULL:
         return pa.scalar(None, held)
     try:
+        if declared.kind == types.TIMESTAMP and _ZONE.search(text):
+            held = pa.timestamp("us", tz="UTC")
         return pa.scalar(text).cast(held)
     except pa.ArrowInvalid:
         raise invalid(

@@ -1,7 +1,8 @@
 """The latest row of each key, of rows that come in any order: what is worth writing of a source.
 
 Rows are held as Arrow columns, and when they are too many those that a later one of their key replaces are dropped.
-What is left comes out in the order of the keys, which is the order of the store's pages.
+What is left comes out in the order of the keys, which is the order of the store's pages. No step holds more than one
+column twice.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,6 +30,7 @@ class LatestRows:
         )
         # By place, not by name: a field may be called as a time is here.
         self._held: list[list[pa.Array]] = []
+        self._order: Integers | None = None
         self._bytes = 0
         self._limit = limit
 
@@ -47,6 +49,7 @@ class LatestRows:
         deleted = np.zeros(count, np.bool_) if batch.deleted is None else batch.deleted
         held = columns + [pa.array(time) for time in times] + [pa.array(deleted)]
         self._held.append(held)
+        self._order = None
         self._bytes += sum(column.nbytes for column in held)
 
     @property
@@ -61,33 +64,44 @@ class LatestRows:
         """What is held, by the order of keys, in batches of at most MAX_ROWS; nothing is held afterwards."""
         self._drop()
         held, self._held, self._bytes = self._held, [], 0
-        return self._batches(held)
+        return self._batches(held[0], self._order) if held and self._order is not None else iter(())
 
-    def _batches(self, held: list[list[pa.Array]]) -> Iterator[SourceBatch]:
-        if not held:
-            return
-        *columns, event, created, gone = held[0]
-        rows = pa.RecordBatch.from_arrays(columns, names=[column.name for column in self._columns])
-        event_us, created_us = event.to_numpy(), created.to_numpy()
-        deleted = gone.to_numpy(zero_copy_only=False)
-        for start in range(0, rows.num_rows, MAX_ROWS):
-            part = slice(start, start + MAX_ROWS)
-            some = rows.slice(start, MAX_ROWS)
+    def _batches(self, held: list[pa.Array], order: Integers) -> Iterator[SourceBatch]:
+        names = [column.name for column in self._columns]
+        for start in range(0, len(order), MAX_ROWS):
+            part = pa.array(order[start : start + MAX_ROWS])
+            *columns, event, created, gone = (column.take(part) for column in held)
+            some = pa.RecordBatch.from_arrays(columns, names=names)
             none = np.zeros(some.num_rows, np.bool_)
-            gone_here = deleted[part] if deleted[part].any() else None
-            times = (event_us[part], created_us[part])
-            yield SourceBatch(some, self._columns, *times, none, some.num_rows, deleted=gone_here)
+            deleted = gone.to_numpy(zero_copy_only=False)
+            times = (event.to_numpy(), created.to_numpy())
+            yield SourceBatch(
+                some, self._columns, *times, none, some.num_rows, deleted=deleted if deleted.any() else None
+            )
 
     def _drop(self) -> None:
-        """Hold the latest row of each key alone, sorted by key."""
-        if not self._held:
+        """Hold the latest row of each key alone, and know their order."""
+        if not self._held or self._order is not None:
             return
-        whole = [pa.concat_arrays(pieces) for pieces in zip(*self._held, strict=True)]
+        pieces, self._held = self._held, []
+        whole = _columns_of(pieces)
+        self._held = [whole]
         by_name = dict(zip([column.name for column in self._columns], whole, strict=False))
         event, created = (column.to_numpy() for column in whole[-3:-1])
-        latest = pa.array(latest_of_keys([ranks(by_name[name]) for name in self._keys], event, created))
-        self._held = [[column.take(latest) for column in whole]]
-        self._bytes = sum(column.nbytes for column in self._held[0])
+        self._order = latest_of_keys([ranks(by_name[name]) for name in self._keys], event, created)
+        if len(self._order) < len(event):
+            latest = pa.array(self._order)
+            for place, column in enumerate(whole):
+                whole[place] = column.take(latest)
+            self._order = np.arange(len(latest))
+        self._bytes = sum(column.nbytes for column in whole)
+
+
+def _columns_of(pieces: list[list[pa.Array]]) -> list[pa.Array]:
+    """The columns whole; the lists are empty afterwards, so that each piece is let go when its column is made."""
+    for piece in pieces:
+        piece.reverse()
+    return [pa.concat_arrays([piece.pop() for piece in pieces]) for _ in range(len(pieces[0]))]
 
 
 def ranks(key: pa.Array) -> Integers:
@@ -103,6 +117,9 @@ def ranks(key: pa.Array) -> Integers:
 
 def latest_of_keys(keys: Sequence[Integers], event_us: Integers, created_us: Integers) -> Integers:
     """Of the rows of each key the one of the latest event time, then created time, then the last; sorted by key."""
+    alone = _order_of_distinct(keys)
+    if alone is not None:
+        return alone
     order = np.lexsort(_packed([*keys, event_us, created_us])[::-1])
     last = np.zeros(len(order), np.bool_)
     last[-1:] = True
@@ -111,6 +128,22 @@ def latest_of_keys(keys: Sequence[Integers], event_us: Integers, created_us: Int
         last[:-1] |= ordered[1:] != ordered[:-1]
     found: Integers = order[last]
     return found
+
+
+def _order_of_distinct(keys: Sequence[Integers]) -> Integers | None:
+    """The order of keys of which none comes twice; None for others, and where a key and a row's number together need
+    more than 63 bits. Numbers are sorted in a fifth of the time that finding their order takes.
+    """
+    packed = _packed(keys)
+    count = len(packed[0]) if packed else 0
+    bits = count.bit_length()
+    if len(packed) != 1 or not count or packed[0].min() < 0 or int(packed[0].max()) >= 1 << (63 - bits):
+        return None
+    numbered = np.sort(packed[0] << bits | np.arange(count))
+    ordered = numbered >> bits
+    if (ordered[1:] == ordered[:-1]).any():
+        return None
+    return numbered & ((1 << bits) - 1)
 
 
 def _packed(columns: Sequence[Integers]) -> list[npt.NDArray[np.int64]]:

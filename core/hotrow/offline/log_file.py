@@ -1,6 +1,7 @@
 """Writes a file of the log so that it is there completely, or not at all."""
 
 import contextlib
+import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ def write_log_file(path: Path, schema: pa.Schema, tables: Iterable[pa.Table], re
     `reached` is told `<place>_written` before the file gets its name, and `<place>_renamed` after.
     """
     make_folders(path.parent)
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")  # two may write it at once, and the same
     try:
         with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
             for table in tables:

@@ -11,13 +11,16 @@ _LOCK = ".lock"
 
 
 class LogLock:
-    """Held from now on; raises FAILED_PRECONDITION while another process has it, and OSError."""
+    """Held from now on; `shared`, by others too who hold it so, and take turns by other means (`log_lease`).
 
-    def __init__(self, log: Path) -> None:
+    Raises FAILED_PRECONDITION while another process has it, and OSError.
+    """
+
+    def __init__(self, log: Path, *, shared: bool = False) -> None:
         make_folders(log)
         self._fd = os.open(log / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._fd)
             message = f"another process writes the log of pushed rows at {log}; give each store an offline_store.path"

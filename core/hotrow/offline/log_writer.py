@@ -5,24 +5,23 @@ the file's name tells the next that it is there. pyarrow is loaded with the firs
 alone does without.
 """
 
-import errno
 import itertools
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
+from hotrow import clock
 from hotrow.codec.logged import LoggedRows, decode_entry, described_view
 from hotrow.disk import sync
 from hotrow.errors import Code, HotrowError
 from hotrow.failpoint import Reached, unarmed
+from hotrow.offline.log_failure import told
 from hotrow.offline.log_folder import TEMPORARY, date_folder, day_folders, file_name, last_file, view_folder
 from hotrow.offline.log_lock import LogLock
-from hotrow.stores.port import OnlineStore, Waiting
+from hotrow.stores.port import OnlineStore, SharedOutbox, Waiting
 
-T = TypeVar("T")
-
+_LEFT_S = 600.0
 _BATCH_BYTES = 16 << 20
 
 
@@ -32,7 +31,8 @@ class _Numbered(NamedTuple):
 
 
 class LogWriter:
-    """The one writer of the log in a folder, until `close`; `reached` is for tests of crashes.
+    """The one writer of the log in a folder, until `close`; of a store that several processes write, one whose turn it
+    is (`LogLease`). `reached` is for tests of crashes.
 
     Its methods raise HotrowError: FAILED_PRECONDITION where another process writes the log or this one may not, or
     where an entry cannot be read; EXHAUSTED where the disk is full; UNAVAILABLE where it fails otherwise. What was not
@@ -45,8 +45,9 @@ class LogWriter:
         self._reached = reached
         self._last: dict[bytes, int] = {}
         self._days: set[Path] = set()
-        self._lock = _told(log, lambda: LogLock(log))
-        _told(log, self._clean)
+        self._shared = store if isinstance(store, SharedOutbox) else None
+        self._lock = told(log, lambda: LogLock(log, shared=self._shared is not None))
+        told(log, self._clean)
 
     def drain(self, stopped: Callable[[], bool] = lambda: False) -> int:
         """Write what is in the outbox, batch by batch until it is empty or `stopped`; returns the rows written."""
@@ -67,7 +68,7 @@ class LogWriter:
         for day in sorted(self._days):
             if stopped():
                 return
-            if not _told(self._log, partial(merge_day, day, self._reached)):
+            if not told(self._log, partial(merge_day, day, self._reached)):
                 self._days.discard(day)
 
     def close(self) -> None:
@@ -76,7 +77,8 @@ class LogWriter:
 
     def _clean(self) -> None:
         for left in self._log.glob(TEMPORARY):
-            left.unlink()
+            if self._shared is None or clock.now_s() - left.stat().st_mtime > _LEFT_S:  # else another may write it
+                left.unlink(missing_ok=True)
         self._days.update(day for folder in self._log.glob("*-*") for day in day_folders(folder))
 
     def _batch(self, position: int) -> list[Waiting]:
@@ -85,7 +87,14 @@ class LogWriter:
         while size < _BATCH_BYTES and (some := self._store.read_outbox(batch[-1].number if batch else position)):
             batch += some
             size += sum(len(entry.data) for entry in some)
-        return batch
+        return self._fixed(self._shared, batch) if self._shared is not None and batch else batch
+
+    def _fixed(self, shared: SharedOutbox, batch: list[Waiting]) -> list[Waiting]:
+        """The batch that begins with the same entry, as whoever began it first has it; empty where others took it."""
+        last = shared.begin_batch(batch[0].number, batch[-1].number)
+        while batch[-1].number < last and (some := self._store.read_outbox(batch[-1].number)):
+            batch += some
+        return [entry for entry in batch if entry.number <= last]
 
     def _write(self, batch: Sequence[Waiting]) -> int:
         by_view: dict[bytes, list[_Numbered]] = {}
@@ -108,7 +117,7 @@ class LogWriter:
             file = last_file(self._log, view_id)
             if file is not None:
                 # A process that was killed may have given the file its name, and not seen that onto the disk.
-                _told(self._log, lambda: sync(file.path.parent))
+                told(self._log, lambda: sync(file.path.parent))
             self._last[view_id] = file.last if file else 0
         return self._last[view_id]
 
@@ -126,7 +135,7 @@ class LogWriter:
         view, _ = described_view(first.description)
         folder = date_folder(view_folder(self._log, view, first.view_id), first.created_us)
         path = folder / file_name(run[0].number, run[-1].number)
-        _told(self._log, lambda: write_log_file(path, table.schema, [table], self._reached, "log"))
+        told(self._log, lambda: write_log_file(path, table.schema, [table], self._reached, "log"))
         self._days.add(folder)
 
 
@@ -139,17 +148,3 @@ def _runs(entries: Iterator[_Numbered]) -> Iterator[list[_Numbered]]:
 
     for _, run in itertools.groupby(entries, kind):
         yield list(run)
-
-
-def _told(log: Path, act: Callable[[], T]) -> T:
-    try:
-        return act()
-    except OSError as error:
-        if isinstance(error, PermissionError) or error.errno == errno.EROFS:
-            message = f"the log of pushed rows at {log}: permission denied to user {os.geteuid()}; give it write access"
-            raise HotrowError(Code.FAILED_PRECONDITION, f"{message}, or set offline_store.path") from None
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            message = f"the disk of the log of pushed rows at {log} is full; make space on it"
-            raise HotrowError(Code.EXHAUSTED, message) from None
-        message = f"the log of pushed rows at {log} cannot be written: {error}; check offline_store.path"
-        raise HotrowError(Code.UNAVAILABLE, message) from None

@@ -28,8 +28,10 @@ from hotrow.registry.snapshot import Snapshot
 from hotrow.schema.source import KINDS
 from hotrow.schema.view import FeatureView
 
-MEMORY = 128 << 20
-"""Bytes of rows that a run of one view holds: half to find the latest of each key, while the other half is sent."""
+MEMORY = 416 << 20
+"""Bytes of rows that a run of one view holds: half to find the latest of each key, while the other half is sent. What
+does not fit is sent in several passes over the keys, each of which writes pages of the store anew: 2,000,000 rows of
+104 bytes took 0.9 us a row of the worker in four, and 0.4 in one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +156,8 @@ def _wanted(view: FeatureView, event_time: str, created_time: str) -> SourceColu
 def _no_rows(view: FeatureView) -> HotrowError:
     return HotrowError(
         Code.FAILED_PRECONDITION,
-        f"{view.label} has no source, and no pushed row of it is in the log; give it {KINDS}, push to BOTH or OFFLINE "
-        "(a row is in the log some seconds later), or leave it out",
+        f"{view.label} has no source, and no pushed row of it is in the log; give it {KINDS}, push to BOTH or OFFLINE, "
+        "or leave it out",
     )
 
 

@@ -33,6 +33,7 @@ from hotrow.offline.source_check import checked_columns
 
 _BUFFER_BYTES = 1 << 20
 _PART_ROWS = 1 << 20
+_FIRST_ROWS = 1024
 _UNITS = {"milliseconds": 1_000, "microseconds": 1_000_000, "nanoseconds": 1_000_000_000}
 
 
@@ -66,7 +67,7 @@ class ParquetPart:
             raise invalid(f"view {self.wanted.view}: {self.path} has changed since the work began; run it again")
         try:
             with pq.ParquetFile(self.path, metadata=self.metadata, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
-                rows_at_once = self._rows_at_once(groups, size)
+                rows_at_once = self._rows_at_once(file, groups, names, size)
                 for rows in file.iter_batches(rows_at_once, row_groups=groups, columns=names):
                     yield batch_in(self._with_constants(rows), self.wanted, columns, interval)
         except (pa.ArrowException, OSError) as error:
@@ -91,15 +92,31 @@ class ParquetPart:
             return True
         return interval.overlaps(*bounds)
 
-    def _rows_at_once(self, groups: list[int], size: BatchSize) -> int:
+    def _rows_at_once(self, file: pq.ParquetFile, groups: list[int], names: list[str], size: BatchSize) -> int:
+        """How many rows have the size asked for. What a dictionary holds once takes more when it is decoded, so that
+        the first rows tell, too.
+        """
         data: int = sum(self.metadata.row_group(i).total_byte_size for i in groups)
         rows: int = sum(self.metadata.row_group(i).num_rows for i in groups)
-        return max(1, min(size.rows, size.data * rows // max(data, 1)))
+        most = max(1, min(size.rows, size.data * rows // max(data, 1)))
+        held = [self.schema.field(name).type for name in names]
+        if most <= _FIRST_ROWS or all(pa.types.is_primitive(one) for one in held):
+            return most
+        first = next(file.iter_batches(_FIRST_ROWS, row_groups=groups[:1], columns=names), None)
+        if first is None or not first.num_rows:
+            return most
+        decoded: int = sum(_decoded(column).nbytes for column in first.columns)
+        fitting: int = size.data * first.num_rows // max(decoded, 1)
+        return max(1, min(most, fitting))
 
     def _with_constants(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         for name, value in self.constants.items():
             rows = rows.append_column(name, pa.repeat(value, rows.num_rows))
         return rows
+
+
+def _decoded(column: pa.Array) -> pa.Array:
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def open_parquet(path: Path, wanted: SourceColumns) -> SourceReader:
@@ -108,6 +125,8 @@ def open_parquet(path: Path, wanted: SourceColumns) -> SourceReader:
     Files and folders whose names start with "_" or "." are not looked at.
     """
     paths = _files(path, wanted.view)
+    for file in paths:
+        _check_name(file, wanted.view)
     files = [_open_file(file, path, wanted) for file in paths]
     _check_has_times(files, path, wanted)
     return SourceReader(tuple(part for file in files for part in _parts(file)), lambda: _digest(paths))
@@ -149,6 +168,14 @@ def _files(path: Path, view: str) -> Sequence[Path]:
     if not files:
         raise HotrowError(Code.NOT_FOUND, f"view {view}: the folder {path} has no *.parquet file")
     return files
+
+
+def _check_name(path: Path, view: str) -> None:
+    """Arrow opens files by names in UTF-8 alone."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise invalid(f"view {view}: the name of the file {str(path)!a} is not UTF-8; rename it") from None
 
 
 def _open_file(path: Path, folder: Path, wanted: SourceColumns) -> ParquetPart:

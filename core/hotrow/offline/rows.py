@@ -10,7 +10,7 @@ import pyarrow as pa
 from hotrow.offline.arrow_column import may_refuse
 from hotrow.offline.conversion import Converted, Mask, convert
 from hotrow.offline.source import MAX_BYTES, Column, SourceBatch
-from hotrow.offline.wire import encode_column, encode_rows, encode_times
+from hotrow.offline.wire import column_parts, row_parts, time_parts
 
 NO_EVENT_TIME = "has no event time"
 NULL_KEY = "is null in the source, and a join key must have a value"
@@ -66,10 +66,10 @@ def _encode(batch: SourceBatch, event_time: str, refusals: Refusals, *, deleted:
     if not count:
         return
     columns = [
-        encode_column(column.name, cells, column.type, column.unit)
+        column_parts(column.name, cells, column.type, column.unit)
         for column, cells in zip(batch.columns, converted, strict=True)
     ]
-    rows = encode_rows(columns) + encode_times(batch.event_time_us, batch.created_time_us)
+    rows = b"".join(row_parts(columns) + time_parts(batch.event_time_us, batch.created_time_us))
     if len(rows) <= MAX_BYTES or count == 1:
         yield EncodedRows(rows, count, deleted)
         return
@@ -129,6 +129,5 @@ def _sliced(batch: SourceBatch, part: slice) -> SourceBatch:
 
 def encode_no_rows(columns: Sequence[Column]) -> bytes:
     """The columns without a row, for a request that says something of the view alone."""
-    return encode_rows(
-        [encode_column(c.name, convert(pa.nulls(0), c.type), c.type, c.unit) for c in columns if not c.optional]
-    )
+    empty = [column_parts(c.name, convert(pa.nulls(0), c.type), c.type, c.unit) for c in columns if not c.optional]
+    return b"".join(row_parts(empty))

@@ -19,6 +19,7 @@ import pyarrow as pa
 from hotrow.errors import Code, HotrowError, invalid
 from hotrow.offline.source import (
     DEFAULT_SIZE,
+    MAX_BYTES,
     MAX_ROWS,
     BatchSize,
     Column,
@@ -35,6 +36,7 @@ from hotrow.offline.sqlite_value import Cells, column_of, sqlite_type, text_of
 from hotrow.types import UnixTimestamp, ValueType
 
 _LOOKED_AT = 1000
+_SAMPLED = 100
 
 
 def open_sqlite(path: Path, query: str, wanted: SourceColumns) -> SourceReader:
@@ -75,7 +77,7 @@ class SqliteQuery:
     def batches(
         self, interval: Interval, columns: Sequence[Column], size: BatchSize = DEFAULT_SIZE
     ) -> Iterator[SourceBatch]:
-        for cells, count in self.read(columns, min(size.rows, MAX_ROWS)):
+        for cells, count in self.read(columns, min(size.rows, MAX_ROWS), size.data):
             yield self._batch(cells, count, columns, interval)
 
     def version(self) -> str:
@@ -92,11 +94,18 @@ class SqliteQuery:
                 found.update(repr(row).encode())
         return found.digest()
 
-    def read(self, columns: Sequence[Column], rows: int) -> Iterator[tuple[dict[str, Cells], int]]:
-        """The cells of each column of the times and of `columns`, up to so many rows at a time."""
+    def read(
+        self, columns: Sequence[Column], rows: int, data: int = MAX_BYTES
+    ) -> Iterator[tuple[dict[str, Cells], int]]:
+        """The cells of each column of the times and of `columns`, up to so many rows at a time, and about so many bytes
+        of texts and blobs as far as the rows before tell.
+        """
         types = _types(self.wanted, columns)
+        at_once = min(rows, _LOOKED_AT)
         with self._running(self.query) as cursor:
-            while fetched := cursor.fetchmany(rows):
+            while fetched := cursor.fetchmany(at_once):
+                longest = max(_bytes_of(row) for row in fetched[:: 1 + len(fetched) // _SAMPLED])
+                at_once = max(1, min(rows, data // max(longest, 1)))
                 by_name = dict(zip(self.names, zip(*fetched, strict=True), strict=True))
                 yield {name: column_of(by_name[name], declared) for name, declared in types.items()}, len(fetched)
 
@@ -116,6 +125,10 @@ class SqliteQuery:
                 yield connection.execute(query)
             except sqlite3.Error as error:
                 raise _refused(self.wanted.view, self.path, error) from error
+
+
+def _bytes_of(row: Sequence[object]) -> int:
+    return sum(len(cell) for cell in row if isinstance(cell, str | bytes))
 
 
 def _checked(path: Path, query: str, wanted: SourceColumns) -> SqliteQuery:

@@ -1,8 +1,9 @@
 """Arrow columns to the wire: serialized `hotrow.v1.Column` and `MaterializeRowsRequest`, without an object a value.
 
 The layout is protobuf's: a field is its tag (number << 3 | wire type), and for wire type 2 a length and that many
-bytes. Strings become a length-delimited block by scattering Arrow's data buffer between the tags and lengths that
-NumPy computes from Arrow's offsets.
+bytes. Fields are made as parts, so that numbers are copied once, when the parts are joined. Strings become a
+length-delimited block by scattering Arrow's data buffer between the tags and lengths that NumPy computes from Arrow's
+offsets.
 """
 
 from dataclasses import dataclass
@@ -12,17 +13,20 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from hotrow import types
-from hotrow.codec.column import NULL_VALUE, PRESENT, column_bytes, packed_varints, varint_table
-from hotrow.codec.protowire import length_delimited, varint
+from hotrow.codec.column import NULL_VALUE, PRESENT, packed_varints, varint_table
+from hotrow.codec.protowire import LENGTH, length_delimited, tag, varint
 from hotrow.offline.conversion import Converted
 from hotrow.types import NUMPY_NAMES, ValueType
 
+_NAME, _UNIT, _STATUSES = 1, 18, 19
 _VALUES, _LENGTHS = 1, 2
 _REQUEST_PROJECT, _REQUEST_VIEW, _REQUEST_ROWS = 1, 3, 4
 _REQUEST_EVENT_TIMES, _REQUEST_CREATED_TIMES, _REQUEST_OP, _REQUEST_DRY_RUN = 5, 6, 7, 10
 _REQUEST_SNAPSHOT, _REQUEST_WATERMARK = 11, 12
 
 Times = npt.NDArray[np.int64]
+Parts = list[bytes | memoryview]
+"""Bytes one after another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,54 +64,67 @@ def repeated_blobs(number: int, values: pa.Array) -> bytes:
     return out.tobytes()
 
 
-def _values_block(values: pa.Array, kind: int) -> bytes:
+def _delimited(number: int, parts: Parts) -> Parts:
+    """A field of wire type 2 whose value these parts are."""
+    return [tag(number, LENGTH), varint(sum(map(len, parts))), *parts]
+
+
+def _packed(number: int, numbers: npt.NDArray[np.generic]) -> Parts:
+    """A packed field, of an array as it lies in memory; none where that is empty."""
+    return _delimited(number, [np.ascontiguousarray(numbers).view(np.uint8).data]) if len(numbers) else []
+
+
+def _values_block(values: pa.Array, kind: int) -> Parts:
     """`repeated ... values = 1` of the kind's message."""
     if kind in (types.STRING, types.BYTES):
-        return repeated_blobs(_VALUES, values)
-    if not len(values):
-        return b""
-    numbers = values.to_numpy(zero_copy_only=False).astype(NUMPY_NAMES[kind], copy=False)
-    return length_delimited(_VALUES, numbers.tobytes())
+        return [repeated_blobs(_VALUES, values)]
+    return _packed(_VALUES, values.to_numpy(zero_copy_only=False).astype(NUMPY_NAMES[kind], copy=False))
 
 
-def encode_column(name: str, column: Converted, declared: ValueType, unit: str) -> bytes:
+def column_parts(name: str, column: Converted, declared: ValueType, unit: str) -> Parts:
     """A serialized `hotrow.v1.Column`. Statuses are written only where a row is null."""
     block = _values_block(column.values, declared.element_kind)
     if column.lengths is not None and len(column.lengths):
-        block += length_delimited(_LENGTHS, packed_varints(column.lengths))
-    statuses = b""
+        block.append(length_delimited(_LENGTHS, packed_varints(column.lengths)))
+    parts: Parts = [length_delimited(_NAME, name.encode())] if name else []
+    parts += _delimited(declared.kind + 1, block)
+    if unit:
+        parts.append(length_delimited(_UNIT, unit.encode()))
     if column.nulls.any():
-        statuses = np.where(column.nulls, np.uint8(NULL_VALUE), np.uint8(PRESENT)).tobytes()
-    return column_bytes(name.encode(), declared.kind, block, unit.encode(), statuses)
+        parts += _packed(_STATUSES, np.where(column.nulls, np.uint8(NULL_VALUE), np.uint8(PRESENT)))
+    return parts
+
+
+def row_parts(columns: list[Parts]) -> Parts:
+    """`repeated Column rows = 4`, as the push and the materialization request have it."""
+    return [part for column in columns for part in _delimited(_REQUEST_ROWS, column)]
 
 
 def encode_rows(columns: list[bytes]) -> bytes:
-    """`repeated Column rows = 4`, as the push and the materialization request have it."""
-    return b"".join(length_delimited(_REQUEST_ROWS, column) for column in columns)
+    """As `row_parts`, of columns that are encoded."""
+    return b"".join(row_parts([[column] for column in columns]))
 
 
-def encode_times(event_time_us: Times, created_time_us: Times | None) -> bytes:
+def time_parts(event_time_us: Times, created_time_us: Times | None) -> Parts:
     """The event times (field 5) and created times (field 6), one a row each."""
-    out = length_delimited(_REQUEST_EVENT_TIMES, event_time_us.astype("<i8").tobytes()) if len(event_time_us) else b""
-    if created_time_us is not None and len(created_time_us):
-        out += length_delimited(_REQUEST_CREATED_TIMES, created_time_us.astype("<i8").tobytes())
-    return out
+    parts = _packed(_REQUEST_EVENT_TIMES, event_time_us.astype("<i8", copy=False))
+    if created_time_us is not None:
+        parts += _packed(_REQUEST_CREATED_TIMES, created_time_us.astype("<i8", copy=False))
+    return parts
 
 
 def encode_request(
     target: Target, rows: bytes = b"", *, deleted: bool = False, watermark_us: int | None = None, dry_run: bool = False
 ) -> bytes:
     """A serialized `MaterializeRowsRequest`; `rows` are its fields 4 to 6."""
-    out = b""
-    if target.project:
-        out += length_delimited(_REQUEST_PROJECT, target.project.encode())
-    out += length_delimited(_REQUEST_VIEW, target.view.encode()) + rows
+    parts = [length_delimited(_REQUEST_PROJECT, target.project.encode())] if target.project else []
+    parts += (length_delimited(_REQUEST_VIEW, target.view.encode()), rows)
     if deleted:
-        out += varint(_REQUEST_OP << 3) + varint(1)
+        parts += (varint(_REQUEST_OP << 3), varint(1))
     if dry_run:
-        out += varint(_REQUEST_DRY_RUN << 3) + varint(1)
+        parts += (varint(_REQUEST_DRY_RUN << 3), varint(1))
     if target.snapshot:
-        out += length_delimited(_REQUEST_SNAPSHOT, target.snapshot.encode())
+        parts.append(length_delimited(_REQUEST_SNAPSHOT, target.snapshot.encode()))
     if watermark_us is not None:
-        out += varint(_REQUEST_WATERMARK << 3 | 1) + watermark_us.to_bytes(8, "little", signed=True)
-    return out
+        parts += (varint(_REQUEST_WATERMARK << 3 | 1), watermark_us.to_bytes(8, "little", signed=True))
+    return b"".join(parts)

@@ -5,16 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from hotrow.errors import HotrowError
 from hotrow.offline.entity_rows import EntityColumns
 from hotrow.offline.frame import open_frame
 from hotrow.offline.progress import SilentProgress
 from hotrow.offline.training import join_table, keep_signature, plan_training
+from hotrow.repo import link
 
 if TYPE_CHECKING:
     from hotrow.offline.selection import Selection
     from hotrow.repo.workspace import Workspace
 
 Frame = TypeVar("Frame")
+
+
+def log_pushed(workspace: Workspace, say: Callable[[str], None]) -> None:
+    """Have what was pushed logged, for work that reads the log and needs no server; says where that cannot be."""
+    try:
+        link.flush_log(link.quiet(workspace.settings), say)
+    except HotrowError as error:
+        say(f"rows that were pushed in the last seconds may be missing: {error.message}")
 
 
 def join_frame(
@@ -34,6 +44,7 @@ def join_frame(
     table = frame.table(columns.names)
     columns.check_types(table.schema)
     rows = columns.read(table)
+    log_pushed(workspace, say)
     plan = plan_training(selection, workspace.folders)
     keep_signature(selection, workspace.registry)
     reports = plan.reports()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,9 +23,14 @@ if TYPE_CHECKING:
 from hotrow.settings import Settings
 
 MATERIALIZE = "/hotrow.v1.FeatureIngest/MaterializeRows"
+FLUSH_LOG = "/hotrow.v1.FeatureIngest/FlushLog"
 SERVER = "/hotrow.v1.FeatureServer/"
 _CONNECT_S = 0.5
 _REQUEST_S = 60.0
+_FLUSH_S = 600.0  # of a log that could not be written for long
+_AWAY_S, _PAUSE_S = 60.0, 0.2
+_HELD_S = 600.0
+"""For which a command waits for another one that has started a worker of its own on the store."""
 
 
 def call_server(settings: Settings, address: str, method: str, request: bytes, timeout_s: float) -> bytes:
@@ -88,12 +93,12 @@ class _Client(Protocol):
 class Waiting:
     """A call under way, as `hotrow.rpc` answers it (`hotrow.rpc.call.Call`) and as materialization waits for it."""
 
-    method = MATERIALIZE
     metadata: Metadata = ()
     peer = caller = request_id = ""
     timer = None
 
-    def __init__(self, timeout_s: float) -> None:
+    def __init__(self, timeout_s: float, method: str = MATERIALIZE) -> None:
+        self.method = method
         self.deadline_s = clock.now_s() + timeout_s
         self._ended = threading.Event()
         self._reply = b""
@@ -146,34 +151,84 @@ def worker_is_remote(settings: Settings) -> bool:
 
 
 @contextlib.contextmanager
-def ingest_link(settings: Settings) -> Iterator[Submit]:
+def ingest_link(settings: Settings, say: Callable[[str], None]) -> Iterator[Submit]:
     """Requests to the ingest worker: the one on this store, the one that listens at ingest.address, or one started
-    for the time of the block. Raises HotrowError where none can be reached or started.
+    for the time of the block, which may have to wait for another command's to end. Raises HotrowError where none can be
+    reached or started.
     """
+    with _ingest_client(settings, say) as client:
+
+        def submit(request: bytes) -> Waiting:
+            return _sent(client, MATERIALIZE, request, _REQUEST_S)
+
+        yield submit
+
+
+def flush_log(settings: Settings, say: Callable[[str], None]) -> None:
+    """Have every pushed row that was answered for in the log, for whoever reads that next.
+
+    The ingest worker writes it; where none runs and rows wait in the store, one is started for that. Raises HotrowError
+    where it cannot be reached or started, and where it cannot write the log.
+    """
+    give_up_s = clock.monotonic_s() + _AWAY_S
+    while True:
+        try:
+            if _runs(settings) or _rows_wait(settings):
+                with _ingest_client(settings, say) as client:
+                    _sent(client, FLUSH_LOG, b"", _FLUSH_S).result()
+        except HotrowError as error:
+            away = error.code is Code.UNAVAILABLE and error.retry_after_s is not None  # and not the log's disk
+            if not away or clock.monotonic_s() >= give_up_s:
+                raise
+            clock.sleep_s(_PAUSE_S)  # and look again who is there: it may have ended for good
+        else:
+            return
+
+
+def _runs(settings: Settings) -> bool:
+    """Whether an ingest worker can be asked, here or elsewhere."""
+    from hotrow.supervisor.state import read_state  # noqa: PLC0415
+
+    return read_state(settings).ingest_socket() is not None or listens(settings.ingest.address)
+
+
+def _rows_wait(settings: Settings) -> bool:
+    """Whether a store that is here has rows that are still to be logged."""
+    from hotrow.stores.open import check_exists, open_store  # noqa: PLC0415
+
+    try:
+        check_exists(settings.online_store)
+    except HotrowError as error:
+        if error.code is Code.NOT_FOUND:
+            return False
+        raise
+    store = open_store(settings.online_store, writable=False)
+    try:
+        return store.info().outbox > 0
+    finally:
+        store.close()
+
+
+@contextlib.contextmanager
+def _ingest_client(settings: Settings, say: Callable[[str], None]) -> Iterator[_Client]:
     if worker_is_remote(settings):
         from hotrow.rpc.remote import RemoteClient  # noqa: PLC0415
 
-        yield from _submitting(RemoteClient(settings.ingest.address, channel_tls(settings.ingest.caller_tls)))
+        with contextlib.closing(RemoteClient(settings.ingest.address, channel_tls(settings.ingest.caller_tls))) as far:
+            yield far
         return
     from hotrow.rpc.frame_client import FrameClient  # noqa: PLC0415
     from hotrow.supervisor.run import ingest_socket  # noqa: PLC0415
 
-    with ingest_socket(settings) as path:
-        client = FrameClient(path)
+    with ingest_socket(settings, wait_s=_HELD_S, say=say) as path, contextlib.closing(FrameClient(path)) as client:
         client.wait_connected(_CONNECT_S)
-        yield from _submitting(client)
+        yield client
 
 
-def _submitting(client: _Client) -> Iterator[Submit]:
-    def submit(request: bytes) -> Waiting:
-        waiting = Waiting(_REQUEST_S)
-        client.forward(MATERIALIZE, request, waiting)
-        return waiting
-
-    try:
-        yield submit
-    finally:
-        client.close()
+def _sent(client: _Client, method: str, request: bytes, timeout_s: float) -> Waiting:
+    waiting = Waiting(timeout_s, method)
+    client.forward(method, request, waiting)
+    return waiting
 
 
 def listens(address: str) -> bool:

@@ -84,24 +84,26 @@ def open_logs(workspace: Workspace, snapshot: Snapshot) -> list[Source]:
 def run_load(
     workspace: Workspace, snapshot: Snapshot, load: Load, progress: Progress, say: Callable[[str], None]
 ) -> list[Report]:
-    """Check every source, reach or start the ingest worker, and load the views, a few at a time.
+    """Have what was pushed logged, check every source, reach or start the ingest worker, and load the views, a few at a
+    time.
 
     `say` is given warnings. Where the ingest worker is remote, the watermarks of its store cannot be read and are left
     as they are. Raises HotrowError; what was written then stays, and the same load goes on where this one stopped.
     """
-    sources = open_logs(workspace, snapshot) if load.logged_only else open_sources(workspace, snapshot, load.views)
-    if not sources and not load.logged_only:
-        say("no feature view has a source or logged rows: there is nothing to materialize")
-    if not sources:
-        return []
     settings = link.quiet(workspace.settings)
     # A store that is a server's can be read from here, wherever the worker is that writes it.
     remote = settings.online_store.embedded and link.worker_is_remote(settings)
     if remote:
         _without_watermarks(settings, say, needed=load.since_stored)
-    else:
+    link.flush_log(settings, say)
+    sources = open_logs(workspace, snapshot) if load.logged_only else open_sources(workspace, snapshot, load.views)
+    if not sources and not load.logged_only:
+        say("no feature view has a source or logged rows: there is nothing to materialize")
+    if not sources:
+        return []
+    if not remote:
         _wait_until_served(settings, snapshot)
-    with link.ingest_link(settings) as submit:
+    with link.ingest_link(settings, say) as submit:
         store = None if remote else _stored(settings, snapshot, sources, None if load.since_stored else say)
         jobs = [_job(source, snapshot, settings, load, store) for source in sources]
         for job in jobs:

@@ -30,6 +30,7 @@ _TEXT_BYTES = 4096  # of a failure's message and field, which may hold a name of
 
 _PREFIX = struct.Struct("<II")
 _CHUNK_BYTES = 256 << 10
+_KEPT_BYTES = 4 << 20  # of a reader's buffer: frames of materialization, one behind another, need not make it anew
 _PATH_BYTES = 100  # of a socket's path; the system's limit is 108 on Linux, 104 elsewhere
 
 
@@ -149,12 +150,12 @@ class FrameReader:
         return head, body
 
     def _make_room(self, wanted: int) -> None:
-        """Move what is left to the front; grow with what really comes, and shrink again after a large frame."""
+        """Move what is left to the front; grow with what really comes, and shrink again after a very large frame."""
         left = self._end - self._start
         size = len(self._buffer)
         if left == size:
             size = min(size * 2, max(wanted, size))
-        elif not left:
+        elif not left and size > _KEPT_BYTES:
             size = _CHUNK_BYTES
         if size != len(self._buffer):
             grown = bytearray(size)

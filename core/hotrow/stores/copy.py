@@ -170,7 +170,7 @@ def _waiting_between(target: OnlineStore, first: int, last: int) -> dict[int, by
 
 def _entry_write(entry: Waiting) -> Write:
     name = b"copied entry %d " % entry.number + hashlib.sha256(entry.data).digest()
-    return Write(bytes(VIEW_ID_BYTES), [], [], Mark(name, b"copied"), outbox=[entry.data])
+    return Write(bytes(VIEW_ID_BYTES), [], [], Mark(name, b"copied"), outbox=[entry.data], numbered_from=entry.number)
 
 
 def _runs(waiting: Sequence[Waiting]) -> Iterator[list[Waiting]]:

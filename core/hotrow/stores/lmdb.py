@@ -100,7 +100,7 @@ class LmdbStore:
         self._begin = env.begin
         self._rows = self._databases.rows
         self._reader = RowReader(env, self._databases)
-        self._writing = Writing(self._databases)
+        self._writing = Writing(self._databases, self._reader)
         self._outbox = Outbox(self._databases)
 
     @property

@@ -2,22 +2,28 @@
 
 import struct
 from collections.abc import Sequence
+from itertools import compress
 
+from hotrow.codec.block import RowBlock
+from hotrow.codec.lookup import wanted_views
 from hotrow.stores.lmdb_env import Databases, Txn
 from hotrow.stores.lmdb_mark import Marks
 from hotrow.stores.lmdb_outbox import Outbox
+from hotrow.stores.lmdb_read import RowReader
 from hotrow.stores.port import ABSENT, SKIPPED_STALE, VERSION, WRITTEN, Write, Written
 
 WATERMARK = struct.Struct(">q")
 _MANY, _LOOKED_AT = 256, 8
 """Of so many rows it is worth to look first, at some, whether they are all new: the first load of a view."""
 _LARGE_BYTES = 1024  # less than any row that has pages of its own
+_BEHIND_ALL = b"\xff"  # no name: the first byte of a key is a tag
 
 
 class Writing:
     """Applies writes to the databases of one store, in transactions whose default database is that of the rows."""
 
-    def __init__(self, databases: Databases) -> None:
+    def __init__(self, databases: Databases, reader: RowReader) -> None:
+        self._reader = reader
         self._watermarks = databases.watermarks
         self._marks = Marks(databases)
         self._outbox = Outbox(databases)
@@ -27,26 +33,27 @@ class Writing:
         sequence = txn.id()
         changed = False
         written = []
+        touched_rows = _Touched()
         for write in writes:
-            one, touched = self._apply(txn, write, sequence)
+            one, touched = self._apply(txn, write, sequence, touched_rows)
             written.append(one)
             changed |= touched
         # LMDB takes no number for a transaction that changed nothing.
         return written if changed else [_dated(one, sequence - 1) for one in written]
 
-    def _apply(self, txn: Txn, write: Write, sequence: int) -> tuple[Written, bool]:
+    def _apply(self, txn: Txn, write: Write, sequence: int, touched: "_Touched") -> tuple[Written, bool]:
         """The outcome, and whether anything was changed."""
         mark = write.mark
         if mark is not None:
             known = self._marks.find(txn, mark)
             if known is not None:
                 return known, False
-        outcomes = _put_rows(txn, write)
+        outcomes = self._put_rows(txn, write, touched)
         changed = WRITTEN in outcomes
         if write.watermark_us is not None:
-            watermark = WATERMARK.pack(write.watermark_us)
-            if txn.get(write.view_id, None, self._watermarks) != watermark:
-                txn.put(write.view_id, watermark, db=self._watermarks)
+            stored = txn.get(write.view_id, None, self._watermarks)
+            if stored is None or WATERMARK.unpack(stored)[0] < write.watermark_us:
+                txn.put(write.view_id, WATERMARK.pack(write.watermark_us), db=self._watermarks)
                 changed = True
         if write.outbox:
             self._outbox.append(txn, write.outbox)
@@ -56,8 +63,47 @@ class Writing:
         self._marks.keep(txn, mark, outcomes)
         return Written(outcomes, sequence, note=mark.note), True
 
+    def _put_rows(self, txn: Txn, write: Write, touched: "_Touched") -> bytes:
+        block = write.block
+        if block is None:
+            touched.add(write.view_id, b"")
+            return _put_list(txn, write)
+        below = touched.last(write.view_id) < block.first_name()
+        touched.add(write.view_id, block.last_name())
+        return self._put_block(txn, write.view_id, block) if below else _put_list(txn, write.listed())
 
-def _put_rows(txn: Txn, write: Write) -> bytes:
+    def _put_block(self, txn: Txn, view_id: bytes, block: RowBlock) -> bytes:
+        """Write rows whose stored forms this transaction has left as they were committed, so that a kernel reads them
+        from the file: 2,000,000 new rows take half the time that looking each up in the transaction takes.
+        """
+        pairs = block.named_rows()
+        with txn.cursor() as cursor:
+            if not cursor.last() or cursor.key() < block.first_name():
+                # Behind all others a row needs no place looked for, and no page is split in two that stay half empty.
+                cursor.putmulti(pairs, append=True)
+                return bytes([WRITTEN]) * len(block)
+            outcomes = block.outcomes(self._reader.read(wanted_views([view_id], [0]), block.keys()))
+            if SKIPPED_STALE in outcomes:
+                pairs = compress(pairs, map(WRITTEN.__eq__, outcomes))
+            cursor.putmulti(pairs)
+        return outcomes
+
+
+class _Touched:
+    """What a transaction has written to: the last name of each view whose rows came in order so far."""
+
+    def __init__(self) -> None:
+        self._last: dict[bytes, bytes] = {}
+
+    def add(self, view_id: bytes, last: bytes) -> None:
+        """Rows up to this name; empty: rows in any order."""
+        self._last[view_id] = last if last and self.last(view_id) < last else _BEHIND_ALL
+
+    def last(self, view_id: bytes) -> bytes:
+        return self._last.get(view_id, b"")
+
+
+def _put_list(txn: Txn, write: Write) -> bytes:
     count = len(write.keys)
     if count >= _MANY and not any(txn.get(write.keys[i] + write.view_id) for i in range(0, count, count // _LOOKED_AT)):
         written = _put_new(txn, write)

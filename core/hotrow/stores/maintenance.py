@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from hotrow.codec.row import event_time_us, is_tombstone
 from hotrow.registry.snapshot import Snapshot
-from hotrow.stores.port import OnlineStore, StoredRow
+from hotrow.schema.view import FeatureView
+from hotrow.stores.port import Expiring, OnlineStore, StoredRow
 
 GRACE_US = 24 * 3600 * 1_000_000
 """A row is kept for this long after its ttl, a tombstone after its view's ttl, against rows that come late."""
@@ -70,6 +71,7 @@ def gc_batches(store: OnlineStore, rules: GcRules, *, now_us: int, batch_rows: i
     """
     report = GcReport()
     batch: list[StoredRow] = []
+    told = store.info().rows if isinstance(store, Expiring) else 0
     for stored in store.scan():
         report.scanned += 1
         if _may_go(stored, rules, now_us, report):
@@ -79,6 +81,8 @@ def gc_batches(store: OnlineStore, rules: GcRules, *, now_us: int, batch_rows: i
             batch = []
             yield report
     report.removed += store.remove(batch) if batch else 0
+    if isinstance(store, Expiring):
+        store.correct_rows(report.scanned - told)  # what is written and removed meanwhile, it counts itself
     yield report
 
 
@@ -91,6 +95,21 @@ def longest_ttls(snapshots: Iterable[Snapshot]) -> dict[bytes, int | None]:
             known = ttls.setdefault(view_id, view.ttl_us)
             ttls[view_id] = None if known is None or view.ttl_us is None else max(known, view.ttl_us)
     return ttls
+
+
+def kept_us(snapshots: Iterable[Snapshot], view: FeatureView) -> int | None:
+    """For how long, from its event time on, anybody may need a row of the entities of `view`: for the longest ttl that
+    a view of theirs has in the snapshots, branches among them, and the grace. None: for ever.
+    """
+    entity = _join_keys(view)
+    views = [other for snapshot in snapshots for other in snapshot.views.values() if _join_keys(other) == entity]
+    ttls_us = [view.ttl_us, *(other.ttl_us for other in views)]
+    finite_us = [ttl_us for ttl_us in ttls_us if ttl_us is not None]
+    return None if len(finite_us) < len(ttls_us) else max(finite_us) + GRACE_US
+
+
+def _join_keys(view: FeatureView) -> list[tuple[str, str]]:
+    return [(key.name, key.encoding_class) for key in view.join_keys]
 
 
 def count_rows(store: OnlineStore) -> dict[bytes, ViewCount]:

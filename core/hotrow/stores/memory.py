@@ -65,6 +65,7 @@ class MemoryStore:
             return rows_from_list([self._rows.get(name, ABSENT) for name in names])
 
     def write(self, writes: Sequence[Write]) -> list[Written]:
+        writes = [write.listed() for write in writes]
         check_writes(writes)
         with self._lock:
             before = self._sequence
@@ -85,9 +86,9 @@ class MemoryStore:
                 return Written(b"", 0, conflict=True)
             return Written(kept.written.outcomes, kept.written.sequence, replayed=True, note=kept.mark.note)
         outcomes = bytes(self._put((write.view_id, key), row) for key, row in zip(write.keys, write.rows, strict=True))
-        moved = write.watermark_us is not None and self._watermarks.get(write.view_id) != write.watermark_us
-        if write.watermark_us is not None:
-            self._watermarks[write.view_id] = write.watermark_us
+        stored_us, moved = self._watermarks.get(write.view_id), False
+        if write.watermark_us is not None and (stored_us is None or stored_us < write.watermark_us):
+            self._watermarks[write.view_id], moved = write.watermark_us, True
         for data in write.outbox:
             self._last_number += 1
             self._outbox.append(Waiting(self._last_number, bytes(data)))

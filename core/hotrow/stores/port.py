@@ -8,10 +8,13 @@ event time, then created time, each big-endian with the sign bit flipped, so tha
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from hotrow.codec.lookup import Keys, Rows, Wanted, keys_from_lists, wanted_views
 from hotrow.errors import HotrowError
+
+if TYPE_CHECKING:
+    from hotrow.codec.block import RowBlock  # loads the kernels, which who reads a store's counts does not need
 
 VIEW_ID_BYTES = 8
 MAX_KEY_BYTES = 480
@@ -46,8 +49,14 @@ class Mark:
 class Write(NamedTuple):
     """Rows of one view, written in one transaction; keys are distinct. A row replaces one of a lower version only.
 
-    `outbox` is appended to the outbox in that transaction, unless the mark says that it was before. Its bytes are
-    opaque to a store.
+    A `block` takes the place of keys and rows. `outbox` is appended to the outbox in that transaction, unless the mark
+    says that it was before. Its bytes are opaque to a store. Of entries that are copied, which keep their numbers,
+    `numbered_from` is the first one.
+
+    `kept_us` is for how long, from now or from its event time where that is later, a row that is written may be needed;
+    None: for ever. A store may let an entity key go, with the rows of all views in it, when that has passed for all of
+    them. It need not: `hotrow.stores.maintenance.gc` removes what is past its ttl, and LMDB and the store in memory
+    leave it to that.
     """
 
     view_id: bytes
@@ -56,6 +65,14 @@ class Write(NamedTuple):
     mark: Mark | None = None
     watermark_us: int | None = None
     outbox: Sequence[bytes] = ()
+    block: "RowBlock | None" = None
+    kept_us: int | None = None
+    numbered_from: int | None = None
+
+    def listed(self) -> "Write":
+        """The same without a block, for a store that has no use for one."""
+        block = self.block
+        return self if block is None else self._replace(keys=block.listed_keys(), rows=block.listed_rows(), block=None)
 
 
 class Written(NamedTuple):
@@ -83,7 +100,7 @@ class StoredRow:
 
 
 class Waiting(NamedTuple):
-    """An entry of the outbox. Numbers begin at 1, grow in the order of the commits, and none is given out twice."""
+    """An entry of the outbox. Numbers are 1 or more, grow in the order of the commits, and none is given out twice."""
 
     number: int
     data: bytes
@@ -91,7 +108,10 @@ class Waiting(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoreInfo:
-    """What `hotrow store info` shows. `used_bytes` of `size_bytes` (0: unbounded) are taken, `outbox` entries wait."""
+    """What `hotrow store info` shows. `used_bytes` of `size_bytes` (0: unbounded) are taken, `outbox` entries wait.
+
+    Of a store that lets keys go by itself, `rows` has those that have gone since it was last corrected.
+    """
 
     type: str
     id: str
@@ -149,6 +169,40 @@ class LateReads(Protocol):
         """As `OnlineStore.sequence`, likewise."""
 
 
+@runtime_checkable
+class Expiring(Protocol):
+    """Of a store that lets keys go by itself (`Write.kept_us`): rows that have gone so are still in its count."""
+
+    def correct_rows(self, change: int) -> None:
+        """Change the number of rows that `info` tells by as much as a scan has found it to be wrong."""
+
+
+@runtime_checkable
+class SharedOutbox(Protocol):
+    """Of a store that several processes write at once: what lets one of them at a time take its outbox to the log.
+
+    Whoever holds the outbox may be stopped for longer than its lease, and go on as if nothing had been. So what is
+    taken together is fixed in the store before: two that take the same entries make the same files of them.
+    """
+
+    def hold_outbox(self, holder: str, lease_s: float, *, instead: bool = False) -> str:
+        """Hold the outbox for so long from now on, if nobody else does or `instead` of them; returns who holds it."""
+
+    def release_outbox(self, holder: str) -> None:
+        """Let it go, if it is held by that one."""
+
+    def begin_batch(self, first: int, last: int) -> int:
+        """Have the entries `first` to `last` taken together, `first` being the oldest; returns the last of those that
+        are, which was given before where somebody has begun there, or 0 where `first` is not the oldest any more.
+        """
+
+    def log_id(self) -> str:
+        """The id of the log to which the entries go; empty as long as there is none."""
+
+    def claim_log(self, log_id: str, *, instead: bool) -> str:
+        """Have entries go to that log, if there is none yet or `instead` of another; returns the id of the log."""
+
+
 class OnlineStore(Protocol):
     """One online store, opened in one process. Readers may be many processes; one process at a time writes.
 
@@ -191,7 +245,7 @@ class OnlineStore(Protocol):
         """All schemas kept, by fingerprint."""
 
     def watermark_us(self, view_id: bytes) -> int | None:
-        """The last watermark written for the view."""
+        """The greatest watermark written for the view: a write never lowers it."""
 
     def watermarks(self) -> dict[bytes, int]:
         """All of them, by view id."""

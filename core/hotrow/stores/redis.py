@@ -12,11 +12,12 @@ from hotrow.redis.failure import REFUSED, said_by_server
 from hotrow.section import OnlineStoreSettings
 from hotrow.stores.check import check_writes
 from hotrow.stores.port import Done, PutOff, StoredRow, StoreInfo, Write, Written, at_once
+from hotrow.stores.redis_check import StoreCheck
 from hotrow.stores.redis_info import describe, doubts, structure_problems
 from hotrow.stores.redis_read import RowReader
-from hotrow.stores.redis_root import RedisRoot, address_of, find_store
+from hotrow.stores.redis_root import Identity, RedisRoot, address_of, find_store
 from hotrow.stores.redis_scan import scan_keys, scan_rows
-from hotrow.stores.redis_script import CREATE, FORMAT, GONE, REMOVE, RENEW, WRITE, Names
+from hotrow.stores.redis_script import CORRECT, CREATE, FORMAT, GONE, REMOVE, RENEW, WRITE, Names
 from hotrow.stores.redis_write import outcomes_of, write_arguments
 
 _REMOVED_AT_ONCE = 1000
@@ -55,12 +56,15 @@ class RedisStore(RedisRoot):
         try:
             look = lambda: _look(self._client, names, writable=writable)  # noqa: E731
             identity = find_store(settings, look, clock.monotonic_s() + wait_s)
+            check = _check(self._client, names, identity)
             for doubt in doubts(self._client) if writable else ():
                 _log.warning("the online store's server may lose rows", reason=doubt)
         except BaseException:
             self._client.close()
             raise
-        self._reader: RowReader = RowReader(self._client.address, self._connect, timeout_s=settings.timeout_s)
+        self._reader: RowReader = RowReader(
+            self._client.address, self._connect, timeout_s=settings.timeout_s, check=check
+        )
         super().__init__(self._client, names, identity, self._reader)
 
     def read_later(self, wanted: Wanted, keys: Keys, done: Done, put_off: PutOff = at_once) -> None:
@@ -70,6 +74,7 @@ class RedisStore(RedisRoot):
         self._reader.read(self._names.prefix, _SEQUENCE, _META, done, put_off)
 
     def write(self, writes: Sequence[Write]) -> list[Written]:
+        writes = [write.listed() for write in writes]
         check_writes(writes)
         if not writes:
             return []
@@ -89,6 +94,11 @@ class RedisStore(RedisRoot):
             arguments = [part for stored in some for part in (stored.view_id, stored.row)]
             removed += int(self._client.run(REMOVE, keys, [*self._identity, *arguments]))
         return removed
+
+    def correct_rows(self, change: int) -> None:
+        """As `hotrow.stores.port.Expiring` says."""
+        if change:
+            self._client.run(CORRECT, [self._names.meta], [*self._identity, change])
 
     def info(self) -> StoreInfo:
         return describe(self._client, self._names, self._settings)
@@ -126,6 +136,12 @@ def _look(client: RedisClient, names: Names, *, writable: bool) -> Sequence[byte
         client.run(CREATE, [names.meta], [FORMAT, uuid.uuid4().hex])
     found: list[bytes | None] = client.ask("HMGET", names.meta, "format", "id", "epoch")
     return found
+
+
+def _check(client: RedisClient, names: Names, identity: Identity) -> StoreCheck:
+    gone = said_by_server(client.address, f"{REFUSED} {GONE}")
+    known = client.ask("HEXISTS", names.meta, "identity")
+    return StoreCheck(names.prefix, b":".join(identity) if known else None, gone)
 
 
 def store_exists(settings: OnlineStoreSettings, password: str) -> bool:

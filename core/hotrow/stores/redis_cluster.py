@@ -20,7 +20,7 @@ from hotrow.stores.redis_cluster_script import ADOPT, RENEW_PARTITION
 from hotrow.stores.redis_cluster_write import Commit, count_up
 from hotrow.stores.redis_partition import PARTITIONS, Layout, by_partition, layout_of
 from hotrow.stores.redis_root import Identity, RedisRoot, address_of, find_store
-from hotrow.stores.redis_script import CREATE, FORMAT, GONE, REMOVE, RENEW
+from hotrow.stores.redis_script import CORRECT, CREATE, FORMAT, GONE, REMOVE, RENEW
 
 _log = log.logger(__name__)
 
@@ -68,6 +68,7 @@ class ClusterStore(RedisRoot):
         self._reader.read_sequence(done, put_off)
 
     def write(self, writes: Sequence[Write]) -> list[Written | HotrowError]:
+        writes = [write.listed() for write in writes]
         check_writes(writes)
         if not writes:
             return []
@@ -92,6 +93,11 @@ class ClusterStore(RedisRoot):
             if isinstance(reply, HotrowError):
                 raise reply
         return removed
+
+    def correct_rows(self, change: int) -> None:
+        """As `hotrow.stores.port.Expiring` says: of the sum, in the count of the first partition."""
+        if change:
+            self._client.run(CORRECT, [self._layout.partitions[0].meta], [*self._identity, change])
 
     def info(self) -> StoreInfo:
         return describe_cluster(self._client, self._layout, self._settings)

@@ -5,7 +5,7 @@ from typing import Any
 from hotrow.redis.cluster import ClusterClient
 from hotrow.section import OnlineStoreSettings
 from hotrow.stores.port import StoreInfo
-from hotrow.stores.redis_info import doubts, marks_problems, persistence, structure_problems, version
+from hotrow.stores.redis_info import doubts, marks_problems, persistence, shared_details, structure_problems, version
 from hotrow.stores.redis_partition import Layout
 from hotrow.stores.redis_root import Identity
 
@@ -14,10 +14,16 @@ def describe_cluster(client: ClusterClient, layout: Layout, settings: OnlineStor
     """Identity, counts, and the memory of the nodes: all they use, and all they may."""
     root = layout.root
     metas = [("HGET", meta, "rows") for _, meta in layout.metas]
-    meta, waiting, *counts = client.ask_all(
-        [("HMGET", root.meta, "id", "epoch", "sequence"), ("XLEN", root.outbox), *metas]
+    meta, waiting, holder, *counts = client.ask_all(
+        [
+            ("HMGET", root.meta, "id", "epoch", "sequence", "log"),
+            ("XLEN", root.outbox),
+            ("GET", root.outbox_holder),
+            *metas,
+        ]
     )
-    details = {"url": settings.url, "mode": settings.mode, "prefix": settings.prefix}
+    store_id, epoch, sequence, log_id = meta
+    details = {"url": settings.url, "mode": settings.mode, "prefix": settings.prefix} | shared_details(log_id, holder)
     used, most = 0, []
     for node in client.nodes():
         server: dict[str, Any] = dict(node.ask("INFO"))
@@ -26,13 +32,12 @@ def describe_cluster(client: ClusterClient, layout: Layout, settings: OnlineStor
         details[f"node {node.name}"] = ", ".join(
             [version(server), persistence(node, server), str(server.get("maxmemory_policy", ""))]
         )
-    store_id, epoch, sequence = meta
     return StoreInfo(
         settings.type,
         (store_id or b"").decode(),
         int(epoch or 0),
         int(sequence or 0),
-        sum(int(count or 0) for count in counts),
+        max(0, sum(int(count or 0) for count in counts)),
         used,
         sum(most) if all(most) else 0,
         int(waiting),

@@ -179,14 +179,8 @@ class ClusterReader:
             reader = self._readers.get(node)
             if reader is not None:
                 _send_now(reader, data, following)
-            else:  # to connect takes time, which this thread has not
-                with self._asked:
-                    closed = self._closed
-                    if not closed:
-                        self._parked.append((node, data, following))
-                        self._asked.notify()
-                if closed:  # nobody would take it any more
-                    part.whole.fail(away(self._address, "the store is closed"))
+            else:
+                self._park(node, data, following)
         part.whole.arrived()
 
     def close(self) -> None:
@@ -198,6 +192,16 @@ class ClusterReader:
             self._thread.join(2 * self._timeout_s + 1)
         for reader in list(self._readers.values()):
             reader.close()
+
+    def _park(self, node: str, data: memoryview, part: Part) -> None:
+        """Leave a part to the thread that connects: it takes time, which one that receives has not."""
+        with self._asked:
+            closed = self._closed
+            if not closed:
+                self._parked.append((node, data, part))
+                self._asked.notify()
+        if closed:
+            part.end(away(self._address, "the store is closed"))
 
     def _send(self, read: _Sending, routes: _Routes, put_off: PutOff) -> None:
         """Send each node its part."""

@@ -14,13 +14,13 @@ CLAIM = script(
     + """
 local replies = {}
 for w = 1, tonumber(ARGV[6]) do
-  local name, digest, note, entries = ARGV[a], ARGV[a + 1], ARGV[a + 2], tonumber(ARGV[a + 3])
-  a = a + 4
+  local name, digest, note, entries, from = ARGV[a], ARGV[a + 1], ARGV[a + 2], tonumber(ARGV[a + 3]), ARGV[a + 4]
+  a = a + 5
   local past = name ~= '' and find(name, digest)
   if past then
     replies[w] = past
   else
-    if entries > 0 then append(a, entries) end
+    if entries > 0 then append(a, entries, from) end
     if name ~= '' then keep(name, digest, note, '') end
     replies[w] = {'new'}
   end
@@ -30,9 +30,9 @@ prune()
 return replies
 """
 )
-"""KEYS and ARGV as `COMMIT` says; then of each write mark's name or empty, digest, note, the number of entries, the
-entries. Returns for each 'new', 'replayed' with runs, which are empty for one that was not finished, sequence and note,
-or 'conflict'.
+"""KEYS and ARGV as `COMMIT` says; then of each write mark's name or empty, digest, note, the number of entries, that
+of the first one or empty, the entries. Returns for each 'new', 'replayed' with runs, which are empty for one that was
+not finished, sequence and note, or 'conflict'.
 """
 
 FINISH = script(
@@ -46,10 +46,7 @@ local replies = {0}
 for w = 1, tonumber(ARGV[6]) do
   local view, watermark, name, digest, note, runs = unpack(ARGV, a, a + 5)
   a = a + 6
-  if watermark ~= '' and redis.call('HGET', watermarks, view) ~= watermark then
-    redis.call('HSET', watermarks, view, watermark)
-    changed = true
-  end
+  raise_watermark(view, watermark)
   local past = name ~= '' and find(name, digest)
   if past and past[2] ~= '' then
     replies[w + 1] = past

@@ -79,7 +79,9 @@ class Commit:
         arguments: Arguments = []
         for place in places:
             write = self._writes[place]
-            arguments += [*_mark_arguments(write.mark), self._notes.get(place, b""), len(write.outbox), *write.outbox]
+            first = b"" if write.numbered_from is None else write.numbered_from
+            arguments += [*_mark_arguments(write.mark), self._notes.get(place, b""), len(write.outbox), first]
+            arguments += write.outbox
         claimed: dict[bytes, int] = {}
         for place, reply in zip(places, self._run_root(CLAIM, len(places), arguments), strict=True):
             mark = self._writes[place].mark

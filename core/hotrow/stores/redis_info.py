@@ -13,10 +13,15 @@ _NOT_KEPT, _KEPT = "no append-only file", "append-only file, fsync "
 
 def describe(client: Asks, names: Names, settings: OnlineStoreSettings) -> StoreInfo:
     """Identity, counts and the server's memory."""
-    meta, waiting, said = client.ask_all(
-        [("HMGET", names.meta, "id", "epoch", "sequence", "rows"), ("XLEN", names.outbox), ("INFO",)]
+    meta, waiting, holder, said = client.ask_all(
+        [
+            ("HMGET", names.meta, "id", "epoch", "sequence", "rows", "log"),
+            ("XLEN", names.outbox),
+            ("GET", names.outbox_holder),
+            ("INFO",),
+        ]
     )
-    store_id, epoch, sequence, rows = meta
+    store_id, epoch, sequence, rows, log_id = meta
     server: dict[str, Any] = dict(said)
     details = {
         "url": settings.url,
@@ -24,18 +29,27 @@ def describe(client: Asks, names: Names, settings: OnlineStoreSettings) -> Store
         "server": version(server),
         "persistence": persistence(client, server),
         "maxmemory_policy": str(server.get("maxmemory_policy", "")),
-    }
+    } | shared_details(log_id, holder)
     return StoreInfo(
         settings.type,
         (store_id or b"").decode(),
         int(epoch or 0),
         int(sequence or 0),
-        int(rows or 0),
+        max(0, int(rows or 0)),
         int(server.get("used_memory", 0)),
         int(server.get("maxmemory", 0)),
         int(waiting),
         details,
     )
+
+
+def shared_details(log_id: bytes | None, holder: bytes | None) -> dict[str, str]:
+    """The log of the store and who takes rows there; and what the number of rows means."""
+    return {
+        "log": (log_id or b"none yet").decode(),
+        "logged_by": (holder or b"nobody now").decode(),
+        "row_count": "keys expire by themselves: at most so many rows; gc and --views count anew",
+    }
 
 
 def doubts(client: Asks) -> list[str]:

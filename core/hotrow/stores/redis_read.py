@@ -28,6 +28,7 @@ from hotrow.errors import Code, HotrowError
 from hotrow.redis.address import RedisAddress
 from hotrow.redis.failure import away
 from hotrow.stores.port import Done, PutOff, at_once
+from hotrow.stores.redis_check import StoreCheck
 from hotrow.stores.redis_replies import Replies
 from hotrow.stores.redis_request import Request, RowRead, scripted_read
 
@@ -46,10 +47,13 @@ class RowReader:
     connection, which is tried again all the time.
     """
 
-    def __init__(self, address: RedisAddress, connect: Callable[[], Any], *, timeout_s: float) -> None:
+    def __init__(
+        self, address: RedisAddress, connect: Callable[[], Any], *, timeout_s: float, check: StoreCheck | None = None
+    ) -> None:
         self._address = address
         self._connect = connect
         self._timeout_s = timeout_s
+        self._check = check or StoreCheck(b"", None, away(address, "the store is not there"))
         self._lock = threading.Lock()  # of what is sent and of what is under way
         self._unsent: list[memoryview] = []
         self._under_way: collections.deque[Request] = collections.deque()
@@ -214,6 +218,7 @@ class RowReader:
         self._readable = select.poll()
         self._readable.register(opened, select.POLLIN)
         self._replies.clear()
+        self._check.begin()
         self._heard_s = clock.monotonic_s()
         self._connection, self._socket = connection, opened
         return True
@@ -237,6 +242,7 @@ class RowReader:
 
     def _receive(self, opened: socket.socket, wait_ms: int) -> None:
         """Take what has arrived, or wait a moment; raises OSError where the connection is at its end."""
+        self._check.ask(self.read)
         room = self._replies.room()
         try:
             if not isinstance(opened, ssl.SSLSocket):
@@ -273,6 +279,8 @@ class RowReader:
                 return
             self._under_way.popleft()
             self._tell(one, None)
+            if self._check.lost is not None:
+                raise self._check.lost
 
     def _fail(self, error: HotrowError) -> None:
         """Give the connection up; for who holds `_receiving`."""

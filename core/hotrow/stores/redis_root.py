@@ -11,8 +11,9 @@ from hotrow.redis.client import Script
 from hotrow.section import OnlineStoreSettings
 from hotrow.settings import server_password
 from hotrow.stores.port import Done, PutOff, Waiting, at_once
+from hotrow.stores.redis_outbox import BEGIN, CLAIM, HOLD, RELEASE, RESERVE, TRIM
 from hotrow.stores.redis_request import Answer
-from hotrow.stores.redis_script import FORMAT, RESERVE, TRIM, Names
+from hotrow.stores.redis_script import FORMAT, Names
 
 _POLL_S = 0.05
 _ENTRIES_READ = 100  # of the outbox, each 256 KiB as a rule
@@ -109,6 +110,25 @@ class RedisRoot:
 
     def reserve_outbox(self, through: int) -> None:
         self._client.run(RESERVE, [self._names.meta], [*self._identity, through])
+
+    def hold_outbox(self, holder: str, lease_s: float, *, instead: bool = False) -> str:
+        """As `hotrow.stores.port.SharedOutbox` says, as do the next ones."""
+        keys = [self._names.meta, self._names.outbox_holder]
+        arguments = [*self._identity, holder, round(lease_s * 1000), "instead" if instead else ""]
+        return bytes(self._client.run(HOLD, keys, arguments)).decode()
+
+    def release_outbox(self, holder: str) -> None:
+        self._client.run(RELEASE, [self._names.meta, self._names.outbox_holder], [*self._identity, holder])
+
+    def begin_batch(self, first: int, last: int) -> int:
+        return int(self._client.run(BEGIN, [self._names.meta, self._names.outbox], [*self._identity, first, last]))
+
+    def log_id(self) -> str:
+        return bytes(self._client.ask("HGET", self._names.meta, "log") or b"").decode()
+
+    def claim_log(self, log_id: str, *, instead: bool) -> str:
+        arguments = [*self._identity, log_id, "instead" if instead else ""]
+        return bytes(self._client.run(CLAIM, [self._names.meta], arguments)).decode()
 
     def clear_stale_readers(self) -> int:
         """Nothing: a reader that is gone holds nothing."""

@@ -2,13 +2,13 @@
 
 Behind the store's prefix:
 
-    meta        hash: format, id, epoch, sequence, rows, marks (the last ordinal), outbox (the last number)
+    meta        hash: format, id, epoch, identity (both), sequence, rows, marks (the last ordinal), and of the outbox
     r:<key>     hash, one an entity key: a field a view (its id, 8 bytes) holds the row
     watermarks  hash: view id to microseconds
     schemas     hash: fingerprint to schema
     marks       hash: SHA-256 of a mark's key to `time sequence digest-bytes note-bytes `, digest, note, runs
     mark_order  sorted set: the same names by ordinal, to forget the oldest
-    outbox      stream: `<number>-0`, its field `d` the entry
+    outbox      and outbox_holder: see `hotrow.stores.redis_outbox`
 
 Outcomes are told, and kept, as runs: how many rows were written, then how many were stale, and so on in turn, with
 commas between. A script is all or nothing: Redis runs it alone, and for lack of memory refuses its first write or none.
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from hotrow.redis.client import script
 from hotrow.redis.failure import REFUSED
+from hotrow.stores.redis_row_script import ROWS
 
 FORMAT = b"1"
 GONE = (
@@ -61,6 +62,10 @@ class Names:
     def outbox(self) -> bytes:
         return self.prefix + b"outbox"
 
+    @property
+    def outbox_holder(self) -> bytes:
+        return self.prefix + b"outbox_holder"
+
 
 SAME_STORE = f"""
 local meta = KEYS[1]
@@ -74,69 +79,58 @@ CREATE = script("""
 if redis.call('EXISTS', KEYS[1]) == 0 then
   redis.call('HSET', KEYS[1], 'format', ARGV[1], 'id', ARGV[2], 'epoch', 1, 'sequence', 0, 'rows', 0)
 end
+local id, epoch = unpack(redis.call('HMGET', KEYS[1], 'id', 'epoch'))
+if id and epoch then redis.call('HSETNX', KEYS[1], 'identity', id .. ':' .. epoch) end
 return 1
 """)
-"""KEYS: meta. ARGV: format, id."""
+"""KEYS: meta. ARGV: format, id. The identity is a field that is read as rows are, by a name of 8 bytes."""
 
 RENEW = script("""
 redis.call('HSET', KEYS[1], 'rows', 0)
-redis.call('HINCRBY', KEYS[1], 'epoch', 1)
-redis.call('HDEL', KEYS[1], 'marks', 'outbox')
+local epoch = redis.call('HINCRBY', KEYS[1], 'epoch', 1)
+redis.call('HSET', KEYS[1], 'identity', redis.call('HGET', KEYS[1], 'id') .. ':' .. epoch)
+redis.call('HDEL', KEYS[1], 'marks')
 redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6])
 return 1
 """)
-"""The next epoch, without anything but rows. KEYS: meta, watermarks, schemas, marks, mark order, outbox."""
+"""The next epoch, without anything but rows; no number of the outbox is given out again. KEYS: meta, watermarks,
+schemas, marks, mark order, outbox.
+"""
 
 COMMIT = """
 local marks, order, watermarks, outbox = KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local before = tonumber(known[3])
 local now_us, kept_us, most_marks = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local now_high, now_low = math.floor(now_us / 4294967296) + 2147483648, now_us % 4294967296
 local changed, fresh, a, k = false, 0, 7, 6
 """
 """Of a script that writes. KEYS: meta, marks, mark order, watermarks, outbox. ARGV: id, epoch, now, how long and how
 many marks are kept, the number of writes; then what comes of each. Where there are no marks `meta` is in their places.
 """
 
-# A version is compared as four numbers: Lua's comparison of strings goes by the locale of the server.
-_ROWS = """
-local function newer(row, stored)
-  local a1, a2, a3, a4 = struct.unpack('>I4I4I4I4', row, 17)
-  local b1, b2, b3, b4 = struct.unpack('>I4I4I4I4', stored, 17)
-  if a1 ~= b1 then return a1 > b1 end
-  if a2 ~= b2 then return a2 > b2 end
-  if a3 ~= b3 then return a3 > b3 end
-  return a4 > b4
-end
-
-local function put_rows(view, rows)
-  local runs, run, writing = {}, 0, true
-  for i = 0, rows - 1 do
-    local key, row = KEYS[k + i], ARGV[a + i]
-    local stored = redis.call('HGET', key, view)
-    local wins = not stored or newer(row, stored)
-    if wins then
-      redis.call('HSET', key, view, row)
-      changed = true
-      if not stored then fresh = fresh + 1 end
-    end
-    if wins ~= writing then
-      runs[#runs + 1] = run
-      run, writing = 0, wins
-    end
-    run = run + 1
-  end
-  runs[#runs + 1] = run
-  return table.concat(runs, ',')
-end
-
-"""
-
+# Watermarks are compared by their digits where two are one number to Lua, whose numbers are exact up to 2^53.
 MARKS = """
-local function append(entries, count)
-  local number = redis.call('HINCRBY', meta, 'outbox', count) - count
+local function further(one, other)
+  local a, b = tonumber(one), tonumber(other)
+  if a ~= b or one == other then return a > b end
+  if #one ~= #other then return (#one > #other) == (a > 0) end
+  return (one > other) == (a > 0)
+end
+
+local function raise_watermark(view, watermark)
+  local stored = watermark ~= '' and redis.call('HGET', watermarks, view)
+  if watermark == '' or stored and not further(watermark, stored) then return end
+  redis.call('HSET', watermarks, view, watermark)
+  changed = true
+end
+
+local function append(entries, count, from)
+  local last = tonumber(redis.call('HGET', meta, 'outbox') or '0')
+  local number = math.max(last, from == '' and now_us or tonumber(from) - 1)
   for i = 1, count do
     redis.call('XADD', outbox, string.format('%.0f-0', number + i), 'd', ARGV[entries + i - 1])
   end
+  redis.call('HSET', meta, 'outbox', string.format('%.0f', number + count))
   changed = true
 end
 
@@ -175,24 +169,22 @@ local function prune()
 end
 
 """
-"""Functions for the outbox and the marks."""
+"""Functions for watermarks, the outbox and the marks."""
 
 _WRITE = """
 local replies = {0}
 for w = 1, tonumber(ARGV[6]) do
   local view, watermark, name, digest, note = ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
-  local rows, entries = tonumber(ARGV[a + 5]), tonumber(ARGV[a + 6])
-  a = a + 7
+  local kept_ms, rows, entries = ARGV[a + 5], tonumber(ARGV[a + 6]), tonumber(ARGV[a + 7])
+  local from = ARGV[a + 8]
+  a = a + 9
   local past = name ~= '' and find(name, digest)
   if past then
     replies[w + 1] = past
   else
-    local runs = put_rows(view, rows)
-    if watermark ~= '' and redis.call('HGET', watermarks, view) ~= watermark then
-      redis.call('HSET', watermarks, view, watermark)
-      changed = true
-    end
-    if entries > 0 then append(a + rows, entries) end
+    local runs = put_rows(view, rows, kept_ms)
+    raise_watermark(view, watermark)
+    if entries > 0 then append(a + rows, entries, from) end
     if name ~= '' then keep(name, digest, note, runs) end
     replies[w + 1] = {'written', runs}
   end
@@ -204,11 +196,12 @@ replies[1] = changed and redis.call('HINCRBY', meta, 'sequence', 1) or before
 return replies
 """
 
-WRITE = script(SAME_STORE + COMMIT + _ROWS + MARKS + _WRITE)
+WRITE = script(SAME_STORE + COMMIT + ROWS + MARKS + _WRITE)
 """KEYS: meta, marks, mark order, watermarks, outbox, then the hash of each row. ARGV: id, epoch, now, how long and how
 many marks are kept, the number of writes; then of each write view id, watermark or empty, mark's name or empty, its
-digest, its note, the numbers of rows and of entries, the rows, the entries. Returns the sequence, then for each write
-'written' and the runs, 'replayed' with runs, sequence and note, or 'conflict'.
+digest, its note, for how many ms rows are kept or empty, the numbers of rows and of entries, the number
+of the first entry or empty, the rows, the entries. Returns the sequence, then for each write 'written' and the runs,
+'replayed' with runs, sequence and note, or 'conflict'.
 """
 
 REMOVE = script(
@@ -230,18 +223,5 @@ return removed
 )
 """KEYS: meta, then the hash of each row. ARGV: id, epoch, then view id and row of each."""
 
-RESERVE = script(
-    SAME_STORE
-    + """
-if tonumber(redis.call('HGET', meta, 'outbox') or '0') < tonumber(ARGV[3]) then
-  redis.call('HSET', meta, 'outbox', ARGV[3])
-end
-return 1
-"""
-)
-"""KEYS: meta. ARGV: id, epoch, number."""
-
-TRIM = script(SAME_STORE + "return redis.call('XTRIM', KEYS[2], 'MINID', '=', ARGV[3])")
-"""Whoever took entries from an older store must not remove those of a newer one. KEYS: meta, outbox. ARGV: id, epoch,
-the first entry to stay. Returns how many went.
-"""
+CORRECT = script(SAME_STORE + "return redis.call('HINCRBY', meta, 'rows', ARGV[3])")
+"""KEYS: meta. ARGV: id, epoch, by how much the number of rows changes."""

@@ -24,8 +24,10 @@ def write_arguments(names: Names, writes: Sequence[Write]) -> tuple[list[bytes],
             b"" if mark is None else hashlib.sha256(mark.key).digest(),
             b"" if mark is None else mark.digest,
             b"" if mark is None else mark.note,
+            b"" if write.kept_us is None else -(-write.kept_us // 1000),
             len(write.rows),
             len(write.outbox),
+            b"" if write.numbered_from is None else write.numbered_from,
         ]
         arguments += write.rows
         arguments += write.outbox

@@ -7,15 +7,24 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
+from hotrow import clock
 from hotrow.errors import Code, HotrowError
 from hotrow.registry.open import open_registry
 from hotrow.settings import Settings
 from hotrow.supervisor.child import Fleet
-from hotrow.supervisor.state import SupervisorState, read_state
+from hotrow.supervisor.state import StoreHeldError, SupervisorState, read_state
 from hotrow.supervisor.supervisor import Supervisor
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _START_TIMEOUT_S = 120.0
+_HELD_POLL_S = 0.2
+_SAID_AFTER_S = 5.0  # a worker that `hotrow serve` starts again is there sooner
+
+Say = Callable[[str], None]
+
+
+def silent(_message: str) -> None:
+    """Says nothing."""
 
 
 def serve_fleet(settings: Settings, fleet: Fleet, on_ready: Callable[[SupervisorState], None]) -> None:
@@ -29,18 +38,39 @@ def serve_fleet(settings: Settings, fleet: Fleet, on_ready: Callable[[Supervisor
 
 
 @contextlib.contextmanager
-def ingest_socket(settings: Settings) -> Iterator[Path]:
+def ingest_socket(settings: Settings, *, wait_s: float = 0.0, say: Say = silent) -> Iterator[Path]:
     """The unix socket of the store's ingest worker: the one that runs, or one started for the time of the block.
 
-    Raises HotrowError, see `Supervisor.run`. Of a worker started here the block's end drains it; should this process
-    die, the worker exits by itself.
+    Where another command has started one for itself, or one is being started again, waits up to `wait_s` for that,
+    which `say` is told when it takes long. Raises HotrowError, see `Supervisor.run`. Of a worker started here the
+    block's end drains it; should this process die, the worker exits by itself.
     """
+    began_s, said = clock.monotonic_s(), False
+    while True:
+        with contextlib.ExitStack() as stack:
+            try:
+                path = _socket_of(settings, stack)
+            except StoreHeldError as held:
+                waited_s = clock.monotonic_s() - began_s
+                if waited_s >= wait_s:
+                    raise
+                if waited_s >= _SAID_AFTER_S and not said:
+                    said = True
+                    say(
+                        f"waiting for process {held.holder}, whose command has the store; `hotrow serve` serves several"
+                    )
+            else:
+                yield path
+                return
+        clock.sleep_s(_HELD_POLL_S)
+
+
+def _socket_of(settings: Settings, stack: contextlib.ExitStack) -> Path:
     running = read_state(settings).ingest_socket()
     if running is not None:
-        yield running
-        return
-    with background(settings, Fleet("run", servers=0, ingest=True, listen=False)) as state:
-        yield Path(state.workers[0].socket)
+        return running
+    state = stack.enter_context(background(settings, Fleet("run", servers=0, ingest=True, listen=False)))
+    return Path(state.workers[0].socket)
 
 
 @contextlib.contextmanager

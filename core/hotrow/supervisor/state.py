@@ -108,11 +108,25 @@ class StateFile:
         self._lock.close()
 
 
+class StoreHeldError(HotrowError):
+    """Another supervisor has the store, perhaps for the time of one command: expected, and worth waiting for."""
+
+    def __init__(self, store: str, holder: str) -> None:
+        super().__init__(
+            Code.FAILED_PRECONDITION,
+            f"{store} has an ingest worker already, under process {holder}: a store has one writer; stop that process "
+            "or wait for it, or start `hotrow serve` first, whose worker every command shares, or set another "
+            "online_store.path",
+            field="online_store.path",
+        )
+        self.holder = holder
+
+
 class StoreLock:
     """Held by the one supervisor that may start an ingest worker on a store, for as long as it lives.
 
     The store's own lock, in the worker, is not enough: it is free while a worker is being started again.
-    Raises HotrowError FAILED_PRECONDITION, naming the holder, when another supervisor holds it.
+    Raises StoreHeldError, naming the holder, when another supervisor holds it.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -121,13 +135,7 @@ class StoreLock:
             self._file = _locked_file(path)
         except BlockingIOError:
             holder = path.read_text(encoding="ascii", errors="replace").strip()
-            raise HotrowError(
-                Code.FAILED_PRECONDITION,
-                f"{settings.online_store.path} has an ingest worker already, under process {holder or '?'}: "
-                "a store has one writer; stop that process or wait for it, or start `hotrow serve` first, whose worker "
-                "every command shares, or set another online_store.path",
-                field="online_store.path",
-            ) from None
+            raise StoreHeldError(str(settings.online_store.path), holder or "?") from None
         self._file.truncate(0)
         self._file.write(str(os.getpid()).encode())
         self._file.flush()

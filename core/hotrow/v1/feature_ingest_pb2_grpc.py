@@ -46,6 +46,11 @@ class FeatureIngestStub:
                 request_serializer=hotrow_dot_v1_dot_feature__ingest__pb2.MaterializeRowsRequest.SerializeToString,
                 response_deserializer=hotrow_dot_v1_dot_feature__ingest__pb2.MaterializeRowsReply.FromString,
                 _registered_method=True)
+        self.FlushLog = channel.unary_unary(
+                '/hotrow.v1.FeatureIngest/FlushLog',
+                request_serializer=hotrow_dot_v1_dot_feature__ingest__pb2.FlushLogRequest.SerializeToString,
+                response_deserializer=hotrow_dot_v1_dot_feature__ingest__pb2.FlushLogReply.FromString,
+                _registered_method=True)
 
 
 class FeatureIngestServicer:
@@ -65,6 +70,13 @@ class FeatureIngestServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FlushLog(self, request, context):
+        """Answered when every row that was pushed to OFFLINE or BOTH, and answered before, is in the files of the log.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_FeatureIngestServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +89,11 @@ def add_FeatureIngestServicer_to_server(servicer, server):
                     servicer.MaterializeRows,
                     request_deserializer=hotrow_dot_v1_dot_feature__ingest__pb2.MaterializeRowsRequest.FromString,
                     response_serializer=hotrow_dot_v1_dot_feature__ingest__pb2.MaterializeRowsReply.SerializeToString,
+            ),
+            'FlushLog': grpc.unary_unary_rpc_method_handler(
+                    servicer.FlushLog,
+                    request_deserializer=hotrow_dot_v1_dot_feature__ingest__pb2.FlushLogRequest.FromString,
+                    response_serializer=hotrow_dot_v1_dot_feature__ingest__pb2.FlushLogReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +151,33 @@ class FeatureIngest:
             '/hotrow.v1.FeatureIngest/MaterializeRows',
             hotrow_dot_v1_dot_feature__ingest__pb2.MaterializeRowsRequest.SerializeToString,
             hotrow_dot_v1_dot_feature__ingest__pb2.MaterializeRowsReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FlushLog(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hotrow.v1.FeatureIngest/FlushLog',
+            hotrow_dot_v1_dot_feature__ingest__pb2.FlushLogRequest.SerializeToString,
+            hotrow_dot_v1_dot_feature__ingest__pb2.FlushLogReply.FromString,
             options,
             channel_credentials,
             insecure,

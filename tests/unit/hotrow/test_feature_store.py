@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import warnings
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -214,8 +214,33 @@ def test_rows_that_are_left_out_are_told(repo):
     """As a warning, which a notebook shows."""
     table = pq.read_table(repo / "stats.parquet")
     pq.write_table(table.set_column(0, "driver_id", pa.array([1, None, None, 2])), repo / "stats.parquet")
-    with pytest.warns(UserWarning, match="stats: 2 source rows left out: driver_id is null in the source"):
+    with pytest.warns(UserWarning, match="stats: 2 source rows left out: driver_id is null in the source") as told:
         FeatureStore(repo).get_historical_features(pa.table(ENTITIES), "model")
+    assert told[0].filename == __file__  # at the line that the user knows
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        np.int64(1_714_521_600_000_000),
+        np.datetime64("2024-05-01"),
+        np.datetime64("2024-05-01T00:00:00.000000999", "ns"),
+        pd.Timestamp("2024-05-01"),
+        date(2024, 5, 1),
+        "2024-05-01",
+    ],
+)
+def test_times_of_many_kinds(repo, time):
+    """NumPy's and pandas' too, as they come out of a frame."""
+    (report,) = FeatureStore(repo).materialize(time, "2024-06-01", views=["stats"], dry_run=True)
+    assert report.interval.start_us == 1_714_521_600_000_000
+
+
+@pytest.mark.parametrize("time", [pd.NaT, np.datetime64("NaT"), True, 1.5, "soon", None])
+def test_what_is_no_time_is_refused(repo, time):
+    """By the name of the argument."""
+    with pytest.raises(HotrowError, match=r"end is .*give a datetime"):
+        FeatureStore(repo).materialize("2024-01-01", time)
 
 
 def _without(name):

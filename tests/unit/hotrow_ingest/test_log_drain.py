@@ -1,8 +1,13 @@
 """The thread that takes pushed rows to the log: when it does, and what it does where it cannot."""
 
+import threading
 import time
 
 import pytest
+from hotrow.errors import Code, HotrowError
+from hotrow.offline.log_lease import LogLease
+from hotrow.settings import OnlineStoreSettings
+from hotrow.stores.redis import RedisStore
 from hotrow_ingest.log_drain import LogDrain
 from structlog.testing import capture_logs
 from support.pushlog import Filled, files_of, logged_values
@@ -87,3 +92,75 @@ def test_a_new_store_begins_behind_the_log(tmp_path, store, start):
     fresh.push(2)
     until(lambda: fresh.info().outbox == 0)
     assert logged_values(tmp_path / "log") == [0, 1, 2, 0, 1]
+
+
+class Asking:
+    """A call of FlushLog, and what it is answered."""
+
+    def __init__(self):
+        self.answered = threading.Event()
+        self.answer = None
+
+    def reply(self, message, trailers=()):
+        self.answer = message
+        self.answered.set()
+
+    def fail(self, error):
+        self.answer = error
+        self.answered.set()
+
+
+def ask(drain):
+    call = Asking()
+    drain.flush_log(b"", call)
+    assert call.answered.wait(WAIT_S)
+    return call.answer
+
+
+def test_who_asks_is_answered_when_all_is_logged(tmp_path, store, start):
+    """However long the interval is, and where nothing waits."""
+    drain = start(interval_s=1000)
+    assert ask(drain) == b""
+    for _ in range(3):
+        store.push(2)
+        assert ask(drain) == b""
+        assert store.info().outbox == 0
+    assert logged_values(tmp_path / "log") == list(range(6))
+
+
+def test_who_asks_is_told_why_it_is_not_logged(tmp_path, store, start):
+    """And asks again."""
+    (tmp_path / "log").write_text("in the way")
+    drain = start(interval_s=1000)
+    store.push(3)
+    with capture_logs():
+        error = ask(drain)
+    assert (error.code, error.retry_after_s) == (Code.UNAVAILABLE, None)
+    assert "offline_store.path" in error.message
+    (tmp_path / "log").unlink()
+    assert ask(drain) == b""
+    assert logged_values(tmp_path / "log") == [0, 1, 2]
+
+
+def test_a_claim_that_was_stopped_half_way_is_completed(tmp_path, redis_server):
+    """The store has the log's id, and the folder only what was prepared: that is the folder, and no other one is."""
+    settings = OnlineStoreSettings(type="redis", url=redis_server.url, prefix=f"{tmp_path}:"[-100:])
+    store = RedisStore(settings, writable=True)
+    first = LogLease(tmp_path / "log", store)
+    assert first.held()
+    first.claim()
+    log_id = (tmp_path / "log/.id").read_text()
+    (tmp_path / "log/.id").rename(tmp_path / f"log/.id.{log_id.strip()}")
+    first.release()
+    other, next_one = LogLease(tmp_path / "other", store), LogLease(tmp_path / "log", store)
+    assert not other.held()
+    assert next_one.held()
+    assert not first.held()
+    next_one.claim()
+    assert (tmp_path / "log/.id").read_text() == log_id
+    assert not list((tmp_path / "log").glob(".id.*"))
+    with pytest.raises(HotrowError, match="adopt-log"):
+        other.take_over()
+    first.take_over()
+    assert not next_one.held()
+    store.close()

@@ -12,6 +12,7 @@ KERNELS = {
     "kernel_key": ["encode_keys"],
     "kernel_page": ["find_rows"],
     "kernel_row": ["encode_rows", "stamp"],
+    "kernel_block": ["pack_keys", "compare_versions"],
     "kernel_decode": ["check_row"],
     "kernel_reply": ["respond", "decode", "encode"],
     "kernel_gather": ["gather"],
@@ -19,6 +20,7 @@ KERNELS = {
     "kernel_hash": ["hash_octets"],
     "kernel_asof": ["keep_best"],
     "kernel_log": ["split_keys"],
+    "kernel_slot": ["split", "find_part", "part_bytes", "take_part", "lay_out"],
     "kernel_type": ["see"],
 }
 SECOND = f"""

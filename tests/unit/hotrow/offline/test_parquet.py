@@ -1,6 +1,8 @@
 """Reading a source: what is refused before work starts, and what comes out in which interval."""
 
+import os
 from datetime import UTC, date, datetime
+from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
@@ -132,6 +134,36 @@ def test_batches_are_bounded_in_bytes(tmp_path):
     sizes = [b.rows.nbytes for b in open_parquet(path, WANTED).batches(Interval())]
     assert len(sizes) > 1
     assert max(sizes) <= 9 << 20
+
+
+@pytest.mark.parametrize("kept", [pa.string(), pa.dictionary(pa.int32(), pa.string())])
+def test_batches_are_bounded_in_bytes_of_what_a_dictionary_stands_for(tmp_path, kept):
+    """Texts that are few, and long, and stand in the file once each."""
+    notes = pa.array([f"{i % 3:08}" * 8192 for i in range(3000)]).cast(kept)
+    path = _write(tmp_path / "a.parquet", _table(range(3000), note=notes))
+    assert path.stat().st_size < 1 << 20
+    sizes = [b.rows.column("note").cast(pa.string()).nbytes for b in open_parquet(path, WANTED).batches(Interval())]
+    assert max(sizes) <= 9 << 20
+
+
+def test_a_name_that_is_not_utf_8_is_refused(tmp_path):
+    """Arrow could not open it, and would say so in words of Python's."""
+    path = tmp_path / os.fsdecode(b"caf\xe9.parquet")
+    _write(tmp_path / "a.parquet", _table([1])).rename(path)
+    with pytest.raises(HotrowError, match=r"stats: the name of the file .*caf\\udce9.* is not UTF-8; rename it"):
+        open_parquet(tmp_path, WANTED)
+
+
+def test_a_time_in_the_name_of_a_folder(tmp_path):
+    """With a zone and without one, which is UTC."""
+    table = _table([0]).drop(["at"])
+    times = ["2024-05-01", "2024-05-01 06:00:00", "2024-05-01T06:00:00Z", "2024-05-01 06:00:00+02:00"]
+    for number, text in enumerate(times):
+        (tmp_path / f"at={quote(text)}").mkdir()
+        _write(tmp_path / f"at={quote(text)}" / f"{number}.parquet", table)
+    found = sorted(int(b.event_time_us[0]) for b in open_parquet(tmp_path, WANTED).batches(Interval()))
+    midnight, hour = 1_714_521_600_000_000, 3_600_000_000
+    assert found == [midnight, midnight + 4 * hour, midnight + 6 * hour, midnight + 6 * hour]
 
 
 def test_created_times_come_with_the_rows(tmp_path):

@@ -7,11 +7,11 @@ from hotrow.codec.column import encode_column as encode_plain
 from hotrow.offline.conversion import convert
 from hotrow.offline.wire import (
     Target,
-    encode_column,
+    column_parts,
     encode_request,
-    encode_rows,
-    encode_times,
     repeated_blobs,
+    row_parts,
+    time_parts,
 )
 from hotrow.types import Array, Bool, Bytes, Float32, Float64, Int32, Int64, String, UnixTimestamp
 from hotrow.v1.column_pb2 import BytesValues, Column
@@ -38,7 +38,7 @@ SAMPLES = [
 @pytest.mark.parametrize(("declared", "values", "held"), SAMPLES, ids=lambda v: getattr(v, "name", None))
 def test_a_column_is_what_the_column_codec_and_protobuf_write(declared, values, held):
     """Arrow columns and plain values come to the same canonical bytes."""
-    out = encode_column("amount", convert(pa.array(values, held), declared), declared, "SEK")
+    out = b"".join(column_parts("amount", convert(pa.array(values, held), declared), declared, "SEK"))
     assert out == encode_plain("amount", values, type=declared, unit="SEK")
     message = Column.FromString(out)
     assert message.SerializeToString(deterministic=True) == out
@@ -61,9 +61,9 @@ def test_a_blob_whose_length_takes_three_bytes():
 
 def test_a_request_reads_back():
     """Every field of MaterializeRowsRequest is in its place."""
-    column = encode_column("n", convert(pa.array([1, 2]), Int64), Int64, "")
+    column = column_parts("n", convert(pa.array([1, 2]), Int64), Int64, "")
     times = np.array([-1, 5], np.int64)
-    rows = encode_rows([column, column]) + encode_times(times, times * 2)
+    rows = b"".join(row_parts([column, column]) + time_parts(times, times * 2))
     request = MaterializeRowsRequest.FromString(encode_request(Target("rides", "v", "abc"), rows, watermark_us=-9))
     assert (request.project, request.view, request.snapshot, request.watermark_us) == ("rides", "v", "abc", -9)
     assert [list(c.int64.values) for c in request.rows] == [[1, 2], [1, 2]]

@@ -7,6 +7,7 @@ import re
 import signal
 import threading
 import time
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -84,7 +85,7 @@ def test_a_killed_server_comes_back_with_what_was_acknowledged(start, open_):
     server.start()
     assert eventually(lambda: read_rows(store, [VIEW], [[b"a", b"b"]])) == [row(1, b"a"), ABSENT]
     assert eventually(lambda: put(store, [b"a"], mark=Mark(b"m", b"d"))) == first._replace(replayed=True)
-    assert (store.watermark_us(VIEW), store.read_outbox(0)) == (7, [(1, b"entry")])
+    assert (store.watermark_us(VIEW), [entry.data for entry in store.read_outbox(0)]) == (7, [b"entry"])
     assert put(store, [b"b"]).outcomes == bytes([WRITTEN])
 
 
@@ -283,6 +284,40 @@ def test_tls(start, open_, tmp_path):
     check_own_rows(open_(server, url=url + certificate, timeout_s=20.0))
 
 
+def test_an_expired_certificate_is_named(start, open_, tmp_path):
+    """UNAVAILABLE, and the message says that it has expired."""
+    pki = make_pki(tmp_path, valid=timedelta(minutes=-1))
+    (port,) = free_ports(1)
+    files = ("--tls-cert-file", str(pki.server_cert), "--tls-key-file", str(pki.server_key))
+    server = start("--tls-port", str(port), *files, "--tls-ca-cert-file", str(pki.ca), "--tls-auth-clients", "no")
+    with pytest.raises(HotrowError, match="certificate has expired") as refusal:
+        open_(server, url=f"rediss://localhost:{port}/0?ssl_ca_certs={pki.ca}")
+    assert refusal.value.code is Code.UNAVAILABLE
+
+
+def test_a_server_that_was_emptied_is_noticed_on_an_open_connection(start, open_):
+    """Within a second: FAILED_PRECONDITION, also where another process has made a new store there meanwhile."""
+    server = start()
+    store = open_(server)
+    put(store, [b"a"])
+    for _ in range(2):
+        assert read_rows(store, [VIEW], [[b"a"]]) == [row(1, b"a")]
+        server.ask("FLUSHALL")
+        other = open_(server)
+        with pytest.raises(HotrowError, match="not the one that was opened") as refusal:
+            until_refused(lambda store=store: read_rows(store, [VIEW], [[b"a"]]))
+        assert refusal.value.code is Code.FAILED_PRECONDITION
+        store = other
+        put(store, [b"a"])
+
+
+def until_refused(act):
+    until_s = time.monotonic() + 30
+    while time.monotonic() < until_s:
+        eventually(act)
+        time.sleep(0.02)
+
+
 def test_what_comes_by_tls_is_deciphered_to_the_end(start, open_, tmp_path):
     """A connection that is given up while replies arrive ends, and its bytes are not taken for rows as they are."""
     pki = make_pki(tmp_path)
@@ -390,13 +425,16 @@ def test_a_user_with_the_rights_that_the_page_lists(start):
     server.ask("ACL", "SETUSER", "less", "on", ">secret", *rights.replace("+@write", "").split())
     server.ask("ACL", "SETUSER", "default", "off")
     store = RedisStore(settings_of(server, username="hotrow"), password="secret", writable=True)
-    put(store, [b"a", b"b"], watermark_us=1, mark=Mark(b"m", b"d"), outbox=[b"e"])
-    assert read_rows(store, [VIEW], [[b"a", b"b"]]) == [row(1, b"a"), row(1, b"b")]
+    put(store, [b"b"], kept_us=10**12)
+    put(store, [b"a", b"b"], 2, watermark_us=1, mark=Mark(b"m", b"d"), outbox=[b"e"])
+    assert read_rows(store, [VIEW], [[b"a", b"b"]]) == [row(2, b"a"), row(2, b"b")]
     store.put_schemas({b"schema_1": b"x"})
     assert (store.schemas(), store.watermark_us(VIEW), store.verify()) == ({b"schema_1": b"x"}, 1, [])
     assert store.remove(list(store.scan())) == 2
-    store.reserve_outbox(9)
-    assert (store.remove_outbox(9), store.info().details["persistence"]) == (1, "append-only file, fsync as configured")
+    (entry,) = store.read_outbox(0)
+    store.reserve_outbox(entry.number + 9)
+    assert store.remove_outbox(entry.number) == 1
+    assert store.info().details["persistence"] == "append-only file, fsync as configured"
     store.close()
     assert create_fresh(settings_of(server, username="hotrow"), "secret")
     less = RedisStore(settings_of(server, username="less"), password="secret")

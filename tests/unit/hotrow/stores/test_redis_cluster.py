@@ -99,6 +99,7 @@ class Load:
         self.tried = dict.fromkeys(KEYS, 0)
         self.reads = self.failures = 0
         self.wrong = []
+        self.writing = True
         self._ended = threading.Event()
         self._threads = [threading.Thread(target=self._run, args=(KEYS[n::threads], n)) for n in range(threads)]
         for thread in self._threads:
@@ -109,7 +110,7 @@ class Load:
         for version in itertools.count(1):
             if self._ended.is_set():
                 return
-            some = generator.sample(keys, generator.choice([1, 3, 20]))
+            some = generator.sample(keys, generator.choice([1, 3, 20])) if self.writing else []
             for key in some:
                 self.tried[key] = version
             try:
@@ -226,6 +227,23 @@ def test_slots_move_under_load(own, open_, kind):
     assert store.verify() == []
 
 
+def test_a_node_that_is_new_takes_slots_under_load(own, open_):
+    """Keys are asked for at a node that the topology does not have yet, and then it has it."""
+    cluster = own(spare=1)
+    load = Load(open_(cluster))
+    (new,) = cluster.spare
+    try:
+        load.goes_on()
+        for partition in (3, 60, 120):
+            cluster.move(LAYOUT.slots[partition], new, pause_s=0.02)
+            load.goes_on()
+    finally:
+        load.end()
+    found = load.found()
+    assert all(load.acknowledged[key] <= found[key] <= load.tried[key] for key in KEYS)
+    assert f"node 127.0.0.1:{new.port}" in load.store.info().details
+
+
 def test_a_slot_that_stands_between_two_nodes_is_read_from_both(cluster, open_):
     """Some keys have moved and some have not, and one is nowhere: each is found where it is, however often."""
     store = open_(cluster)
@@ -253,7 +271,7 @@ def test_a_slot_that_stands_between_two_nodes_is_read_from_both(cluster, open_):
     assert read_rows(store, [VIEW], [keys]) == [row(4, key) for key in keys]
 
 
-def test_a_replica_takes_over_under_load(own, open_, record_property):
+def test_a_replica_takes_over_under_load(own, open_):
     """A primary is killed for good. What is on other nodes goes on; what was on it fails until its replica is promoted,
     and goes on by itself. Of the killed one the last moments may be lost, for Redis replicates after it has answered.
     """
@@ -268,16 +286,20 @@ def test_a_replica_takes_over_under_load(own, open_, record_property):
         before = dict(load.acknowledged)
         time.sleep(1.0)  # for what was acknowledged by then to reach the replica
         victim.kill()
+        load.writing = False
+        time.sleep(0.2)  # less than it takes to promote a replica; what was answered is noted by then
         acknowledged = dict(load.acknowledged)
-        assert read_rows(load.store, [VIEW], [rest]) != []
-        load.goes_on(timeout_s=60)
+        load.acknowledged.update({key: before[key] for key in mine})
+        assert all(read_rows(load.store, [VIEW], [rest]))
+        found = load.found()
+        load.writing = True
+        load.goes_on()
     finally:
         load.end()
-    found = load.found()
-    lost = [key for key in mine if found[key] < load.acknowledged[key]]
-    record_property("lost", f"{len(lost)} of {len(mine)}, acknowledged {sum(acknowledged[key] > 0 for key in mine)}")
-    assert all(load.acknowledged[key] <= found[key] <= load.tried[key] for key in rest)
-    assert all(before[key] <= found[key] <= load.tried[key] for key in mine)
+    lost = [key for key in mine if found[key] < acknowledged[key]]
+    print(f"of {len(lost)} of {len(mine)} keys the last row was lost")
+    assert all(acknowledged[key] <= found[key] for key in rest)
+    assert all(before[key] <= found[key] for key in mine)
     victim.start()
     until(lambda: b"role:slave" in victim.reply("INFO", "replication"))
     assert put(load.store, KEYS, 10**6).outcomes == bytes([WRITTEN]) * len(KEYS)
@@ -417,7 +439,7 @@ def test_a_user_with_the_rights_that_the_page_lists(own, open_):
     store.put_schemas({b"schema_1": b"x"})
     assert (store.schemas(), store.watermark_us(VIEW), store.verify()) == ({b"schema_1": b"x"}, 1, [])
     assert store.remove(list(store.scan())) == len(KEYS)
-    assert store.remove_outbox(1) == 1
+    assert store.remove_outbox(store.read_outbox(0)[-1].number) == 1
     assert store.info().details["mode"] == "cluster"
     assert redis_cluster.create_fresh(settings_of(cluster, username="hotrow"), "secret")
 
