@@ -74,20 +74,19 @@ class RowReader:
         """Ask for rows, with `prefix` before each key; `done` gets them, or the error, at once where there is no
         connection. Where it is put off nothing is sent before `flush`.
         """
-        count = len(wanted.view_ids) * keys.n
+        count, sets = len(wanted.view_ids) * keys.n, max(wanted.sets, default=0) + 1
         if not count:
             done(Rows(np.empty(1, np.uint8), np.zeros(count + 1, np.int64)))
             return
-        sets = max(wanted.sets) + 1
         size = AROUND_BYTES + sets * keys.n * (COMMAND_BYTES + len(prefix)) + int(keys.offsets[sets * keys.n])
         out: Octets = np.empty(size + count * FIELD_BYTES, np.uint8)
         used = write_read(prefix, wanted.table, keys.data, keys.offsets, keys.n, out)
-        again = lambda: self._read_scripted(prefix, wanted, keys, done)  # noqa: E731
-        if self.enqueue(out.data[:used], RowRead(wanted, keys, done, again)) and not put_off(self.flush):
-            self.send()
 
-    def _read_scripted(self, prefix: bytes, wanted: Wanted, keys: Keys, done: Done) -> None:
-        if self.enqueue(scripted_read(prefix, wanted, keys), RowRead(wanted, keys, done, scripted=True)):
+        def again() -> None:
+            if self.enqueue(scripted_read(prefix, wanted, keys), RowRead(wanted, keys, done, scripted=True)):
+                self.send()
+
+        if self.enqueue(out.data[:used], RowRead(wanted, keys, done, again)) and not put_off(self.flush):
             self.send()
 
     def enqueue(self, data: memoryview, request: Request) -> bool:
