@@ -154,6 +154,13 @@ def read_count(buffer, at, end, kind):
 
 
 @part
+def _skip_count(buffer, at, end, commands):
+    """Where the replies within that of a script begin."""
+    count, at = read_count(buffer, at, end, _STAR)
+    return at if at < 0 or count == commands else np.int64(UNEXPECTED)
+
+
+@part
 def _skip_transaction(buffer, at, end, commands):
     """Where the replies within a transaction begin: behind OK, a QUEUED a command, and their number."""
     for _ in range(commands + 1):
@@ -162,8 +169,7 @@ def _skip_transaction(buffer, at, end, commands):
         at = line_end(buffer, at, end)
         if at < 0:
             return at
-    count, at = read_count(buffer, at, end, _STAR)
-    return at if at < 0 or count == commands else np.int64(UNEXPECTED)
+    return _skip_count(buffer, at, end, commands)
 
 
 @part
@@ -180,9 +186,11 @@ def find_value(buffer, at, end, found, starts, place):
 
 
 @part
-def _find(buffer, at, end, table, n_views, n, found, starts):
+def _find(buffer, at, end, table, n_views, n, scripted, found, starts):
     commands = _commands(table, n_views, n)
-    if commands > 1:
+    if scripted:
+        at = _skip_count(buffer, at, end, commands)
+    elif commands > 1:
         at = _skip_transaction(buffer, at, end, commands)
     for key_set in range(key_sets(table, n_views)):
         count = views_of(table, n_views, key_set)
@@ -198,16 +206,17 @@ def _find(buffer, at, end, table, n_views, n, found, starts):
     return at
 
 
-@kernel(numba.int64(U8, numba.int64, numba.int64, REQUEST, numba.int64, I64, I64))
-def find_values(received, at, end, views, n, found, starts):
+@kernel(numba.int64(U8, numba.int64, numba.int64, REQUEST, numba.int64, numba.int64, I64, I64))
+def find_values(received, at, end, views, n, scripted, found, starts):
     """Find the replies to a read in what was received, from `at` to `end`.
 
     Returns where they end; INCOMPLETE where more has to come, UNEXPECTED for anything but such replies, an error among
-    them. `found` gets the address of each row in the order of `Rows`, `starts` where each will start.
+    them. With `scripted` 1 they are together one reply, that of a script. `found` gets the address of each row in the
+    order of `Rows`, `starts` where each will start.
     """
     places = address(starts)
     set_word(places, 0, 0)
-    at = _find(address(received), at, end, address(views), len(views) // 16, n, address(found), places)
+    at = _find(address(received), at, end, address(views), len(views) // 16, n, scripted, address(found), places)
     if at >= 0:
         for place in range(len(views) // 16 * n):
             set_word(places, place + 1, word(places, place) + word(places, place + 1))

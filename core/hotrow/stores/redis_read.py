@@ -30,7 +30,7 @@ from hotrow.redis.failure import away
 from hotrow.stores.port import Done, PutOff, at_once
 from hotrow.stores.redis_check import StoreCheck
 from hotrow.stores.redis_replies import Replies
-from hotrow.stores.redis_request import Request, RowRead
+from hotrow.stores.redis_request import Request, RowRead, scripted_read
 
 _TICK_MS = 100  # how often what is under way is looked at while nothing arrives
 _NEAR_S = 0.0005  # what replies may take for the thread of the calls to wait for them
@@ -74,15 +74,19 @@ class RowReader:
         """Ask for rows, with `prefix` before each key; `done` gets them, or the error, at once where there is no
         connection. Where it is put off nothing is sent before `flush`.
         """
-        count = len(wanted.view_ids) * keys.n
+        count, sets = len(wanted.view_ids) * keys.n, max(wanted.sets, default=0) + 1
         if not count:
             done(Rows(np.empty(1, np.uint8), np.zeros(count + 1, np.int64)))
             return
-        sets = max(wanted.sets) + 1
         size = AROUND_BYTES + sets * keys.n * (COMMAND_BYTES + len(prefix)) + int(keys.offsets[sets * keys.n])
         out: Octets = np.empty(size + count * FIELD_BYTES, np.uint8)
         used = write_read(prefix, wanted.table, keys.data, keys.offsets, keys.n, out)
-        if self.enqueue(out.data[:used], RowRead(wanted, keys.n, done)) and not put_off(self.flush):
+
+        def again() -> None:
+            if self.enqueue(scripted_read(prefix, wanted, keys), RowRead(wanted, keys, done, scripted=True)):
+                self.send()
+
+        if self.enqueue(out.data[:used], RowRead(wanted, keys, done, again)) and not put_off(self.flush):
             self.send()
 
     def enqueue(self, data: memoryview, request: Request) -> bool:

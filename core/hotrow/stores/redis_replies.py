@@ -11,6 +11,7 @@ from hotrow.stores.redis_request import Request
 
 _FIRST_BYTES = 1 << 18
 _KEPT_BYTES = 8 << 20
+_LARGE_BYTES = 1 << 20
 _TOLD_BYTES = 4096  # of what nobody expected
 
 
@@ -51,7 +52,12 @@ class Replies:
     def take(self, request: Request) -> bool:
         """Have the request that is answered first take its replies, False while they are not all there; raises
         HotrowError.
+
+        A request looks through all that is there each time. So of much that ends within a line, and has more to come
+        therefore, nothing is taken yet: a large reply that arrives in small pieces would take as many looks.
         """
+        if self.waiting > _LARGE_BYTES and self._received[self._end - 2 : self._end].tobytes() != b"\r\n":
+            return False
         at = request.take(self._received, self._begin, self._end)
         if at == INCOMPLETE:
             return False

@@ -1,16 +1,29 @@
 """What is under way on a connection of reads."""
 
 import threading
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 
 from hotrow import clock
-from hotrow.codec.kernel_resp import find_values, take_values
-from hotrow.codec.lookup import Rows, Wanted
+from hotrow.codec.kernel_resp import INCOMPLETE, UNEXPECTED, find_values, take_values
+from hotrow.codec.lookup import Keys, Rows, Wanted
 from hotrow.codec.wire import Octets, Table
 from hotrow.errors import HotrowError
 from hotrow.stores.port import Done
+
+_READ = b"""
+local replies, k, a = {}, 1, 1
+while a < #ARGV do
+  local keys, fields = tonumber(ARGV[a]), tonumber(ARGV[a + 1])
+  for i = k, k + keys - 1 do
+    replies[i] = redis.call('HMGET', KEYS[i], unpack(ARGV, a + 2, a + 1 + fields))
+  end
+  k, a = k + keys, a + 2 + fields
+end
+return replies
+"""
 
 
 class Request(Protocol):
@@ -28,30 +41,69 @@ class Request(Protocol):
 
 
 class RowRead:
-    """Of one server: all rows, in one state."""
+    """Of one server: all rows, in one state.
 
-    def __init__(self, wanted: Wanted, n: int, done: Done) -> None:
+    A server that is full takes no command into a transaction, not even one that reads. Then `again` is called, to send
+    what `scripted_read` makes, and to enqueue the same read as `scripted`.
+    """
+
+    def __init__(
+        self, wanted: Wanted, keys: Keys, done: Done, again: Callable[[], None] | None = None, *, scripted: bool = False
+    ) -> None:
         self.since_s = clock.monotonic_s()
         self._wanted = wanted
-        self._n = n
+        self._n = keys.n
         self._done = done
+        self._again = again
+        self._scripted = scripted
         self._rows: Rows | None = None
 
     def take(self, received: Octets, begin: int, end: int) -> int:
         count = len(self._wanted.view_ids) * self._n
         found: Table = np.empty(count, np.int64)
         starts: Table = np.empty(count + 1, np.int64)
-        at: int = find_values(received, begin, end, self._wanted.table, self._n, found, starts)
+        at: int = find_values(received, begin, end, self._wanted.table, self._n, int(self._scripted), found, starts)
         if at >= 0:
             rows: Octets = np.empty(max(1, int(starts[count])), np.uint8)
             take_values(found, starts, rows)
             self._rows = Rows(rows, starts)
+        elif at == UNEXPECTED and self._again is not None:
+            return _end_of_refusal(received, begin, end, len(set(self._wanted.sets)) * self._n)
         return at
 
     def end(self, error: HotrowError | None) -> None:
-        outcome = self._rows if error is None else error
-        assert outcome is not None  # noqa: S101 - a read without an error has its rows
-        self._done(outcome)
+        if error is not None:
+            self._done(error)
+        elif self._rows is not None:
+            self._done(self._rows)
+        elif self._again is not None:
+            self._again()
+
+
+def scripted_read(prefix: bytes, wanted: Wanted, keys: Keys) -> memoryview:
+    """The same read as one script, with `prefix` before each key."""
+    names, arguments = [], []
+    for key_set in sorted(set(wanted.sets)):
+        views = [view for view, number in zip(wanted.view_ids, wanted.sets, strict=True) if number == key_set]
+        names += [prefix + keys.one(key_set, row) for row in range(keys.n)]
+        arguments += [b"%d" % keys.n, b"%d" % len(views), *views]
+    words = [b"EVAL", _READ, b"%d" % len(names), *names, *arguments]
+    return memoryview(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words))
+
+
+def _end_of_refusal(received: Octets, begin: int, end: int, commands: int) -> int:
+    """Where the replies to a transaction end of whose commands some were refused for lack of memory, and none for
+    another reason.
+    """
+    said = received[begin:end].tobytes()
+    if not said.startswith(b"+OK\r\n") or b"\r\n-OOM " not in said:
+        return UNEXPECTED
+    if said.count(b"\r\n") < commands + 2:
+        return INCOMPLETE
+    lines = said.split(b"\r\n", commands + 2)[: commands + 2]
+    if not lines[-1].startswith(b"-EXECABORT") or not all(one.startswith((b"+", b"-OOM ")) for one in lines[:-1]):
+        return UNEXPECTED
+    return begin + sum(len(one) + 2 for one in lines)
 
 
 class Answer:

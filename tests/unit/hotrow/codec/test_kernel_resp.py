@@ -55,7 +55,7 @@ def parsed(reply, views, n, at=0):
     wanted = wanted_views(*zip(*views, strict=True))
     received = np.frombuffer(bytearray(at) + bytearray(reply) or bytearray(1), np.uint8)
     found, starts = np.zeros(len(views) * n, np.int64), np.zeros(len(views) * n + 1, np.int64)
-    end = find_values(received, at, at + len(reply), wanted.table, n, found, starts)
+    end = find_values(received, at, at + len(reply), wanted.table, n, 0, found, starts)
     if end < 0:
         return end, None
     out = np.empty(max(1, starts[-1]), np.uint8)

@@ -24,7 +24,7 @@ from hotrow.stores.redis import RedisStore, create_fresh
 from support.pki import make_pki
 from support.ports import free_ports
 from support.redis import RedisServer
-from support.stored import VIEW, check_own_rows, eventually, put, row
+from support.stored import OTHER, VIEW, check_own_rows, eventually, put, row
 
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
 
@@ -131,7 +131,7 @@ def test_a_rebuilt_store_refuses_its_old_writer(start, open_):
 
 
 def test_a_full_server_keeps_nothing_of_a_refused_write(start, open_):
-    """EXHAUSTED without a hint to retry; reads go on."""
+    """EXHAUSTED without a hint to retry; reads go on, though such a server takes nothing into a transaction."""
     server = start("--maxmemory", "4mb", "--maxmemory-policy", "noeviction")
     store = open_(server)
     put(store, [b"a"])
@@ -144,6 +144,13 @@ def test_a_full_server_keeps_nothing_of_a_refused_write(start, open_):
     assert store.info().rows == len(list(store.scan())) == 1 + 20 * written
     assert len({entry.number for entry in store.read_outbox(0)}) == min(written, 100)
     assert read_rows(store, [VIEW], [[b"a"]]) == [row(1, b"a")]
+    many = [b"%d-%d" % (number, place) for number in range(written) for place in range(20)]
+    large, nothing = row(1, bytes(2000)), [ABSENT] * len(many)
+    assert server.ask("SCRIPT", "FLUSH") == b"+OK"
+    found = store.read(wanted_views([VIEW, OTHER], [0, 0]), keys_from_lists([many])).listed()
+    assert found == [large] * len(many) + nothing
+    found = store.read(wanted_views([OTHER, VIEW, VIEW], [0, 1, 0]), keys_from_lists([[b"a", b"0-0"], [b"no", b"0-1"]]))
+    assert found.listed() == [ABSENT, ABSENT, ABSENT, large, row(1, b"a"), large]
     with pytest.raises(HotrowError, match="maxmemory"):
         put(store, [b"a"], 2)
 
