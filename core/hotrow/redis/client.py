@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import hiredis
 import redis
 from redis.backoff import NoBackoff
 from redis.connection import parse_url
@@ -64,9 +65,9 @@ class RedisClient:
         """What a script returns. It is named by its hash, and sent where the server does not know it."""
         with self.translated():
             try:
-                return self._redis.evalsha(command.sha, len(keys), *keys, *arguments)
+                return self._exchange(("EVALSHA", command.sha, len(keys), *keys, *arguments))
             except NoScriptError:
-                return self._redis.eval(command.text, len(keys), *keys, *arguments)
+                return self._exchange(("EVAL", command.text, len(keys), *keys, *arguments))
 
     def connection(self) -> Any:
         """A connection beside the pool, to be connected within `translated`."""
@@ -75,6 +76,15 @@ class RedisClient:
     def close(self) -> None:
         """Close what is not in use."""
         self._pool.disconnect()
+
+    def _exchange(self, words: Sequence[bytes | str | int]) -> Any:
+        """The reply to a command of many words."""
+        connection: Any = self._pool.get_connection()
+        try:
+            connection.send_packed_command(packed([words]))
+            return connection.read_response()
+        finally:
+            self._pool.release(connection)  # closed already, where the reply is still to come
 
     @contextlib.contextmanager
     def translated(self) -> Iterator[None]:
@@ -85,6 +95,14 @@ class RedisClient:
             raise failed(self.address, error) from None
         except OSError as error:
             raise away(self.address, str(error)) from None
+
+
+def packed(commands: Sequence[Sequence[bytes | str | int]]) -> list[bytes]:
+    """As they are sent, in one piece. redis-py looks at each word first, and sends 6 KB at a time: of a commit of 1000
+    rows that was two fifths.
+    """
+    pack: Any = hiredis.pack_command  # its stub says a tuple of one word
+    return [b"".join([pack(tuple(words)) for words in commands])]
 
 
 def _pool(address: RedisAddress, options: dict[str, Any]) -> redis.ConnectionPool:
