@@ -66,7 +66,7 @@ GOALS = (
     Goal("R2 x echo, Redis", 0.65),
     Goal("R3 x echo, Redis", 1.8),
     Goal("R3: Redis's CPU x that of a field a feature", 0.25),
-    Goal("W1000 CPU us a row, hotrow and Redis", 15.0),
+    Goal("Redis: W1000 CPU us a row, of both", 15.0),
     Goal("R1 x echo, lane off", 1.25),
     Goal("R2 x echo, lane off", 1.30),
     Goal("R3 x echo, lane off", 2.0),

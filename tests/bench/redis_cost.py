@@ -46,7 +46,7 @@ def measure_redis(bench: Bench) -> Section:
                 [one / other for one, other in zip(ours, fields, strict=True)]
             )
         if (rows := PUSHES.get(cell.workload, 1)) > 1:
-            figures["W1000 CPU us a row, hotrow and Redis"] = rounded(_both_us(cell.samples["hotrow"]) / rows)
+            figures["Redis: W1000 CPU us a row, of both"] = rounded(_both_us(cell.samples["hotrow"]) / rows)
     tables = [cells_table("Requests with the rows in Redis", cells), _spent(cells, fields)]
     return Section(tables, figures)
 
