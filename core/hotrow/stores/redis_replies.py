@@ -21,11 +21,11 @@ class Replies:
     def __init__(self, address: RedisAddress) -> None:
         self._address = address
         self._received: Octets = np.empty(_FIRST_BYTES, np.uint8)
-        self._begin = self._end = 0
+        self._begin = self._end = self._least = 0
 
     def clear(self) -> None:
         """Begin with another connection."""
-        self._begin = self._end = 0
+        self._begin = self._end = self._least = 0
 
     @property
     def waiting(self) -> int:
@@ -53,12 +53,14 @@ class Replies:
         """Have the request that is answered first take its replies, False while they are not all there; raises
         HotrowError.
 
-        A request looks through all that is there each time. So of much that ends within a line, and has more to come
-        therefore, nothing is taken yet: a large reply that arrives in small pieces would take as many looks.
+        A request looks through all that is there each time, which of a large reply in small pieces would be often. So
+        while less than twice as much is there as at the last look, it is taken only where a line ends: within one more
+        has to come. Twice as much is looked at in any case, for what has come may be that of many requests.
         """
-        if self.waiting > _LARGE_BYTES and self._received[self._end - 2 : self._end].tobytes() != b"\r\n":
+        if self.waiting < self._least and self._received[self._end - 2 : self._end].tobytes() != b"\r\n":
             return False
         at = request.take(self._received, self._begin, self._end)
+        self._least = 2 * self.waiting if at == INCOMPLETE and self.waiting > _LARGE_BYTES else 0
         if at == INCOMPLETE:
             return False
         if at < 0:

@@ -50,3 +50,38 @@ def test_a_large_reply_in_small_pieces_is_not_looked_through_at_each(behind):
     read.end(None)
     assert outcomes[0].listed() == rows
     assert replies.waiting == (len(b"*1\r\n$1\r\n1\r\n") if behind else 0)
+
+
+def test_many_replies_are_taken_though_the_last_is_cut_off():
+    """However much has come: nobody waits until nothing more comes behind their rows."""
+    outcomes, replies = [], Replies(ADDRESS)
+    read = RowRead(wanted_views([VIEW], [0]), keys_from_lists([[b"a"]]), outcomes.append)
+    _fill(replies, (b"*1\r\n$1000\r\n%s\r\n" % bytes(1000) * 5000)[:-3])
+    for _ in range(4999):
+        assert replies.take(read)
+    assert not replies.take(read)
+
+
+def test_a_reply_behind_which_others_come_is_taken_before_they_end():
+    """Of a large one and many behind it, when at most as much again has come."""
+    replies, large = Replies(ADDRESS), b"*1\r\n$4000000\r\n%s\r\n" % bytes(4_000_000)
+    read = RowRead(wanted_views([VIEW], [0]), keys_from_lists([[b"a"]]), lambda _rows: None)
+    came = 0
+    for at in range(0, len(large), 100_000):
+        came += _fill(replies, large[at : at + 100_000])
+        taken = replies.take(read)
+    while not taken:
+        came += _fill(replies, bytes(10_000))
+        taken = replies.take(read)
+        assert came <= 2 * len(large)
+
+
+def _fill(replies, piece):
+    left = piece
+    while left:
+        room = replies.room()
+        some = left[: len(room)]
+        room[: len(some)] = some
+        replies.filled(len(some))
+        left = left[len(some) :]
+    return len(piece)
