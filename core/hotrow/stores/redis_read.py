@@ -5,8 +5,7 @@ request is never taken back: whose caller is gone, its replies are read all the 
 connection on which anything unforeseen happens is closed, and all that was under way on it fails.
 
 One thread at a time receives. A thread that serves calls puts reads off, sends those of a burst together, and receives
-their replies itself: a server that is near has them within the time that it takes to wake another thread, and to fight
-with it for the interpreter. Where they take longer a thread of the reader's own receives, and nobody waits for them.
+their replies itself: a near server has them before another thread is awake. Else a thread of the reader's own receives.
 """
 
 import collections
@@ -34,7 +33,7 @@ from hotrow.stores.redis_request import Request, RowRead, scripted_read
 
 _TICK_MS = 100  # how often what is under way is looked at while nothing arrives
 _NEAR_S = 0.0005  # what replies may take for the thread of the calls to wait for them
-_FAR_S = 1.0  # for so long it does not, after they took longer
+_FAR_AFTER, _FAR_S = 8, 1.0  # so many times in a row they took longer, and for so long it does not wait then
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 1.0  # before it is tried again to connect
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
@@ -64,7 +63,7 @@ class RowReader:
         self._closed = False
         self._receiving = threading.Lock()  # held by the thread that receives
         self._needed = threading.Event()  # that the reader's own thread receives
-        self._far_until_s = 0.0
+        self._far_until_s, self._waited_s, self._slow = 0.0, 0.0, 0  # a single wait may be the machine's
         self._replies = Replies(address)
         self._heard_s = 0.0
         self._readable = select.poll()
@@ -117,13 +116,14 @@ class RowReader:
     def receive_soon(self) -> None:
         """Receive on this thread if that is a matter of a moment; else the reader's own thread does."""
         if clock.monotonic_s() >= self._far_until_s and self._receiving.acquire(blocking=False):
-            began_s = clock.monotonic_s()
+            self._waited_s = 0.0
             try:
-                self._receive_while(lambda: bool(self._under_way) and clock.monotonic_s() < began_s + _NEAR_S, 1)
+                self._receive_while(lambda: bool(self._under_way) and self._waited_s < _NEAR_S, 1)
+                self._slow = self._slow + 1 if self._waited_s >= _NEAR_S else 0
             finally:
                 self._receiving.release()
-            if self._under_way or clock.monotonic_s() > began_s + _NEAR_S:
-                self._far_until_s = clock.monotonic_s() + _FAR_S
+            if self._slow >= _FAR_AFTER:
+                self._slow, self._far_until_s = 0, clock.monotonic_s() + _FAR_S
         if self._under_way:
             self._needed.set()
 
@@ -242,11 +242,11 @@ class RowReader:
     def _receive(self, opened: socket.socket, wait_ms: int) -> None:
         """Take what has arrived, or wait a moment; raises OSError where the connection is at its end."""
         self._check.ask(self.read)
-        room = self._replies.room()
+        room, began_s = self._replies.room(), clock.monotonic_s()
         try:
             if not isinstance(opened, ssl.SSLSocket):
                 if not self._readable.poll(wait_ms):
-                    self._check_progress()
+                    self._check_progress(began_s)
                     return
                 count = opened.recv_into(room)
             else:
@@ -254,19 +254,19 @@ class RowReader:
                     count = opened.recv_into(room)
         except _WOULD_BLOCK:
             if not self._readable.poll(wait_ms):
-                self._check_progress()
+                self._check_progress(began_s)
             return
         if not count:
             raise OSError("it closed the connection")
         self._replies.filled(count)
         self._heard_s = clock.monotonic_s()
+        self._waited_s = self._heard_s - began_s
         self._settle()
 
-    def _check_progress(self) -> None:
-        if self._under_way:
-            since_s = max(self._heard_s, self._under_way[0].since_s)
-            if clock.monotonic_s() - since_s > self._timeout_s:
-                raise TimeoutError
+    def _check_progress(self, began_s: float) -> None:
+        self._waited_s = (now_s := clock.monotonic_s()) - began_s
+        if self._under_way and now_s - max(self._heard_s, self._under_way[0].since_s) > self._timeout_s:
+            raise TimeoutError
 
     def _settle(self) -> None:
         """End the requests whose replies are there."""
