@@ -45,7 +45,9 @@ def command(repository, *arguments):
 
 
 class Load:
-    """Pushes and reads of a few drivers by several threads; values of a driver only grow."""
+    """Pushes and reads of a few drivers by several threads, and one that only reads, since a push may wait for longer
+    than Redis stands still; values of a driver only grow.
+    """
 
     def __init__(self, address):
         self.address = address
@@ -55,6 +57,7 @@ class Load:
         self.slowest_s = 0.0
         self._ended = threading.Event()
         self._threads = [threading.Thread(target=self._run, args=(driver,)) for driver in range(DRIVERS)]
+        self._threads.append(threading.Thread(target=self._only_read))
         for thread in self._threads:
             thread.start()
 
@@ -77,6 +80,19 @@ class Load:
                     self.failures += 1
                     time.sleep(0.02)
                 self.slowest_s = max(self.slowest_s, time.monotonic() - began_s)
+
+    def _only_read(self):
+        with Caller(self.address) as caller:
+            while not self._ended.is_set():
+                least = list(self.acknowledged)
+                try:
+                    found = caller.read(*range(DRIVERS))
+                    self.wrong += [one for one in zip(range(DRIVERS), least, found, strict=True) if one[2] < one[1]]
+                except grpc.RpcError as error:
+                    if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                        self.wrong.append((error.code(), error.details()))
+                    self.failures += 1
+                time.sleep(0.02)
 
     def end(self):
         self._ended.set()
