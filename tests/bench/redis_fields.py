@@ -14,7 +14,8 @@ from typing import Any
 import hiredis
 import numpy as np
 from hotrow import clock
-from hotrow.codec.protowire import length_delimited
+from hotrow.codec.protowire import length_delimited, varint
+from hotrow.redis.client import packed
 from hotrow.types import Float32, Float64, Int64, ValueType
 
 from tests.bench.dataset import DRIVERS, READS, VIEWS, fields, values_of
@@ -112,17 +113,9 @@ def _value(kind: ValueType | None, value: Any) -> bytes:
     if kind is Float32:
         return b"\x35" + struct.pack("<f", value)
     if kind is Int64:
-        return b"\x20" + _varint(value)
+        return b"\x20" + varint(value)
     return length_delimited(2, value.encode())
 
 
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes(out + bytes([value]))
-
-
 def _command(*parts: bytes) -> bytes:
-    return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
+    return packed([parts])[0]

@@ -15,7 +15,7 @@ from hotrow.stores.port import Done, PutOff, StoredRow, StoreInfo, Write, Writte
 from hotrow.stores.redis_check import StoreCheck
 from hotrow.stores.redis_info import describe, doubts, structure_problems
 from hotrow.stores.redis_read import RowReader
-from hotrow.stores.redis_root import Identity, RedisRoot, address_of, find_store
+from hotrow.stores.redis_root import Identity, RedisRoot, find_store, server_address
 from hotrow.stores.redis_scan import scan_keys, scan_rows
 from hotrow.stores.redis_script import CORRECT, CREATE, FORMAT, GONE, REMOVE, RENEW, WRITE, Names
 from hotrow.stores.redis_write import outcomes_of, write_arguments
@@ -127,7 +127,7 @@ class RedisStore(RedisRoot):
 
 def client_of(settings: OnlineStoreSettings, password: str) -> RedisClient:
     """Commands to the server of the settings; nothing is connected before the first."""
-    address = address_of(settings, password)
+    address = server_address(settings, password)
     return RedisClient(address, timeout_s=settings.write_timeout_s, connect_timeout_s=settings.timeout_s)
 
 

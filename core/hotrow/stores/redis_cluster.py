@@ -19,7 +19,7 @@ from hotrow.stores.redis_cluster_scan import scan_cluster, scan_cluster_keys
 from hotrow.stores.redis_cluster_script import ADOPT, RENEW_PARTITION
 from hotrow.stores.redis_cluster_write import Commit, count_up
 from hotrow.stores.redis_partition import PARTITIONS, Layout, by_partition, layout_of
-from hotrow.stores.redis_root import Identity, RedisRoot, address_of, find_store
+from hotrow.stores.redis_root import Identity, RedisRoot, find_store, server_address
 from hotrow.stores.redis_script import CORRECT, CREATE, FORMAT, GONE, REMOVE, RENEW
 
 _log = log.logger(__name__)
@@ -129,7 +129,7 @@ class ClusterStore(RedisRoot):
 
 def client_of(settings: OnlineStoreSettings, password: str) -> ClusterClient:
     """Commands to the cluster of the settings; nothing is connected before the first."""
-    address = address_of(settings, password)
+    address = server_address(settings, password)
     return ClusterClient(address, timeout_s=settings.write_timeout_s, connect_timeout_s=settings.timeout_s)
 
 

@@ -11,6 +11,7 @@ from hotrow.codec.kernel_resp import INCOMPLETE, UNEXPECTED, find_values, take_v
 from hotrow.codec.lookup import Keys, Rows, Wanted
 from hotrow.codec.wire import Octets, Table
 from hotrow.errors import HotrowError
+from hotrow.redis.client import packed
 from hotrow.stores.port import Done
 
 _READ = b"""
@@ -82,13 +83,14 @@ class RowRead:
 
 def scripted_read(prefix: bytes, wanted: Wanted, keys: Keys) -> memoryview:
     """The same read as one script, with `prefix` before each key."""
-    names, arguments = [], []
+    names: list[bytes] = []
+    arguments: list[bytes | int] = []
     for key_set in sorted(set(wanted.sets)):
         views = [view for view, number in zip(wanted.view_ids, wanted.sets, strict=True) if number == key_set]
         names += [prefix + keys.one(key_set, row) for row in range(keys.n)]
-        arguments += [b"%d" % keys.n, b"%d" % len(views), *views]
-    words = [b"EVAL", _READ, b"%d" % len(names), *names, *arguments]
-    return memoryview(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words))
+        arguments += [keys.n, len(views), *views]
+    (command,) = packed([[b"EVAL", _READ, len(names), *names, *arguments]])
+    return memoryview(command)
 
 
 def _end_of_refusal(received: Octets, begin: int, end: int, commands: int) -> int:

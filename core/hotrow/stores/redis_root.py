@@ -139,7 +139,7 @@ class RedisRoot:
         self._client.close()
 
 
-def address_of(settings: OnlineStoreSettings, password: str) -> RedisAddress:
+def server_address(settings: OnlineStoreSettings, password: str) -> RedisAddress:
     """Where the settings say that the store is."""
     return RedisAddress(
         settings.url,
