@@ -271,6 +271,24 @@ def test_what_is_not_there_is_said(tmp_path, kind):
         open_source(kind("s3://bucket/x", event_time="at", **more), tmp_path, WANTED)
 
 
+def _refused_of(part, columns):
+    refusals = Refusals()
+    for batch in part.batches(EVER, columns):
+        kept_rows(batch, [convert(batch.rows.column(c.name), c.type) for c in columns], "at", refusals)
+    return refusals.counts
+
+
+def test_the_deciding_columns_are_those_that_refuse_rows(tmp_path):
+    """In Parquet the keys, and the columns whose type holds values that do not fit."""
+    wanted = SourceColumns("stats", (Column("id", Int64, key=True), Column("n", Int32), Column("f", Float64)), "at")
+    at = pa.array([EPOCH, EPOCH, EPOCH])
+    table = pa.table({"id": [1, None, 3], "n": [1, 2, 1 << 40], "f": [0.5, 1, 2], "at": at})
+    pq.write_table(table, tmp_path / "x.parquet")
+    (part,) = open_source(ParquetSource("x.parquet", event_time="at"), tmp_path, wanted).parts
+    assert [column.name for column in part.deciding] == ["id", "n"]
+    assert _refused_of(part, part.deciding) == _refused_of(part, part.columns) != {}
+
+
 def test_values_of_other_types_are_refused_for_their_rows(tmp_path):
     """SQLite keeps what it is given: the rows whose value does not fit are left out, counted, and the others stay."""
     columns = (Column("n", Int32), Column("f", Float32), Column("s", String), Column("b", Bytes))
@@ -290,8 +308,9 @@ def test_values_of_other_types_are_refused_for_their_rows(tmp_path):
     connection.close()
     source = SqliteSource("x.db", query="SELECT * FROM x;", event_time="at")
     refusals = Refusals()
+    reader = open_source(source, tmp_path, wanted)
     ids = []
-    for batch in open_source(source, tmp_path, wanted).batches(Interval()):
+    for batch in reader.batches(Interval()):
         converted = [convert(batch.rows.column(c.name), c.type) for c in batch.columns]
         kept = kept_rows(batch, converted, "at", refusals)
         ids += batch.rows.filter(pa.array(kept)).column("id").to_pylist()
@@ -305,6 +324,7 @@ def test_values_of_other_types_are_refused_for_their_rows(tmp_path):
         ("at", "is no UnixTimestamp"): 2,
         ("at", "has no event time"): 1,
     }
+    assert _refused_of(reader.parts[0], reader.parts[0].deciding) == refusals.counts  # a training set reads these alone
     assert refusals.examples["id", "is no Int64"] == "'2'"
     assert refusals.examples["at", "is no UnixTimestamp"] == "'soon'"
 
@@ -316,6 +336,7 @@ def test_values_of_other_types_are_refused_for_their_rows(tmp_path):
         ("SELEC 1", "syntax error"),
         ("DELETE FROM x", "syntax error"),
         ("SELECT id, id FROM x", "no column 'n'"),
+        ("SELECT x.*, y.* FROM x JOIN x AS y ON x.id = y.id", "column 'id' is there 2 times; name the columns"),
         ("SELECT id, n, NULL AS at FROM x", "no event time in any of its 2 rows"),
         ("SELECT id, 'a' AS n, at FROM x", "column 'n' is no Int64, such as 'a'; convert it in the query"),
         ("SELECT id, n, 2460000.5 AS at FROM x", "column 'at' is no UnixTimestamp, such as 2460000.5"),

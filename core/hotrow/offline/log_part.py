@@ -21,6 +21,7 @@ from hotrow.offline.log_folder import (
     day_folders,
 )
 from hotrow.offline.parquet import ParquetPart, open_parquet
+from hotrow.offline.rows import deciding_columns
 from hotrow.offline.source import DEFAULT_SIZE, BatchSize, Column, Interval, SourceBatch, SourceColumns
 from hotrow.types import Bool
 
@@ -35,6 +36,10 @@ class LogPart:
     columns: tuple[Column, ...]
     nulls: frozenset[str]
     schema: pa.Schema
+
+    @property
+    def deciding(self) -> tuple[Column, ...]:
+        return deciding_columns(self.schema, self.columns)
 
     def rows(self, interval: Interval) -> int:
         return self.inner.rows(interval)

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from hotrow.errors import Code, HotrowError, invalid
 from hotrow.offline.hive import partitions_of
+from hotrow.offline.rows import deciding_columns
 from hotrow.offline.source import (
     DEFAULT_SIZE,
     BatchSize,
@@ -51,6 +52,10 @@ class ParquetPart:
     columns: tuple[Column, ...]
     constants: Mapping[str, pa.Scalar]
     groups: range
+
+    @property
+    def deciding(self) -> tuple[Column, ...]:
+        return deciding_columns(self.schema, self.columns)
 
     def rows(self, interval: Interval) -> int:
         return sum(self.metadata.row_group(group).num_rows for group in self._groups(interval))

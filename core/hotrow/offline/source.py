@@ -119,8 +119,8 @@ class SourcePart(Protocol):
         """The columns that it has of those wanted."""
 
     @property
-    def schema(self) -> pa.Schema:
-        """The Arrow types in which `batches` gives them."""
+    def deciding(self) -> tuple[Column, ...]:
+        """Those of `columns` that say whether a row counts: the join keys, and those of which a value may not fit."""
 
     def rows(self, interval: Interval) -> int:
         """How many rows `batches` will scan."""

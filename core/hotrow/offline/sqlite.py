@@ -8,7 +8,7 @@ that a column in which nothing fits is an error before any work starts.
 import contextlib
 import hashlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -57,17 +57,17 @@ def open_sqlite(path: Path, query: str, wanted: SourceColumns) -> SourceReader:
 
 @dataclass(frozen=True, slots=True)
 class SqliteQuery:
-    """A checked query: a `SourcePart`. `checked` is the version of the database before it was looked at, `names` are
-    all columns of the result.
-    """
+    """A checked query: a `SourcePart`. `checked` is the version of the database before it was looked at."""
 
     path: Path
     checked: str
     query: str
     wanted: SourceColumns
-    names: tuple[str, ...]
-    schema: pa.Schema
     columns: tuple[Column, ...]
+
+    @property
+    def deciding(self) -> tuple[Column, ...]:
+        return self.columns  # in each of them there may be a value of any type
 
     def rows(self, interval: Interval) -> int:
         del interval  # times are compared when they have been read
@@ -103,10 +103,11 @@ class SqliteQuery:
         types = _types(self.wanted, columns)
         at_once = min(rows, _LOOKED_AT)
         with self._running(self.query) as cursor:
+            names = self._names(cursor, types)
             while fetched := cursor.fetchmany(at_once):
                 longest = max(_bytes_of(row) for row in fetched[:: 1 + len(fetched) // _SAMPLED])
                 at_once = max(1, min(rows, data // max(longest, 1)))
-                by_name = dict(zip(self.names, zip(*fetched, strict=True), strict=True))
+                by_name = dict(zip(names, zip(*fetched, strict=True), strict=True))
                 yield {name: column_of(by_name[name], declared) for name, declared in types.items()}, len(fetched)
 
     def _batch(self, cells: dict[str, Cells], count: int, columns: Sequence[Column], interval: Interval) -> SourceBatch:
@@ -117,6 +118,15 @@ class SqliteQuery:
             if one.refused
         ]
         return batch_in(rows, self.wanted, columns, interval, refused)
+
+    def _names(self, cursor: sqlite3.Cursor, wanted: Iterable[str]) -> list[str]:
+        """The columns of the result; refuse one that a join of tables has twice: either may be meant."""
+        names = [name for name, *_ in cursor.description]
+        for name in wanted:
+            if (count := names.count(name)) > 1:
+                where = f"view {self.wanted.view}: {self.path}, query: column {name!r}"
+                raise invalid(f"{where} is there {count} times; name the columns in the query, this one once")
+        return names
 
     @contextlib.contextmanager
     def _running(self, query: str) -> Iterator[sqlite3.Cursor]:
@@ -145,7 +155,7 @@ def _checked(path: Path, query: str, wanted: SourceColumns) -> SqliteQuery:
     types = _types(wanted, wanted.columns)
     schema = pa.schema([(name, sqlite_type(types[name]) if name in types else pa.null()) for name in names])
     columns = checked_columns(where, schema, wanted, holder="query")
-    return SqliteQuery(path, checked, query, wanted, tuple(names), schema, columns)
+    return SqliteQuery(path, checked, query, wanted, columns)
 
 
 def _version(path: Path) -> str:

@@ -19,7 +19,7 @@ from hotrow.offline.entity_rows import joined_type
 from hotrow.offline.log_folder import DELETED
 from hotrow.offline.materialize import Source
 from hotrow.offline.progress import Piece
-from hotrow.offline.rows import Refusals, deciding_columns, kept_rows
+from hotrow.offline.rows import Refusals, kept_rows
 from hotrow.offline.source import BLOCK, Interval, SourceBatch
 from hotrow.schema.entity import JoinKey
 from hotrow.schema.field import Field
@@ -78,7 +78,7 @@ class ViewJoin:
         read, starts = 0, []
         for part in self.source.reader.parts:
             starts.append(self._join.offered)
-            for batch in part.batches(interval, deciding_columns(part.schema, part.columns), BLOCK):
+            for batch in part.batches(interval, part.deciding, BLOCK):
                 read += batch.scanned
                 self._offer(batch, refusals)
                 progress.advance(batch.scanned)

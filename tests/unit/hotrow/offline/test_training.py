@@ -1,6 +1,7 @@
 """Training sets against the join row by row, and the rules that docs/training-sets.md states."""
 
 import contextlib
+import sqlite3
 import tempfile
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +24,7 @@ from hotrow import (
     Int32,
     Int64,
     ParquetSource,
+    SqliteSource,
     String,
     UnixTimestamp,
 )
@@ -252,6 +254,25 @@ def test_a_row_that_materialization_rejects_is_no_answer(tmp_path):
         ("driver_id", "is null in the source, and a join key must have a value"): 1,
     }
     assert "v: 1 source rows left out: b does not fit Int32, such as 1099511627776" in report.warnings()
+
+
+def test_a_value_of_another_type_in_sqlite_makes_its_row_no_answer(tmp_path):
+    """As in materialization: the row before it is, whichever column is asked for."""
+    with contextlib.closing(sqlite3.connect(tmp_path / "x.db")) as connection, connection:
+        connection.execute("CREATE TABLE x (driver_id, at, a, b)")
+        rows = [(1, "2024-01-01", 10.5, 1), (1, "2024-01-02", "none", 2), (1, "2024-01-03", 30.5, 1 << 40)]
+        connection.executemany("INSERT INTO x VALUES (?, ?, ?, ?)", rows)
+    view = FeatureView(
+        "v",
+        entities=[DRIVER],
+        schema=[Field("a", Float64), Field("b", Int32)],
+        source=SqliteSource("x.db", query="SELECT * FROM x", event_time="at"),
+    )
+    entities = pa.table({"driver_id": [1], "at": pa.array([1706745600000000], TIME)})
+    reports = {}
+    assert join(view, tmp_path, entities, ["v:a", "v:b"], reports).to_pylist() == [{"a": 10.5, "b": 1}]
+    assert join(view, tmp_path, entities, ["v:b"]).to_pylist() == [{"b": 1}]
+    assert reports["v"].left_out == {("a", "is no Float64"): 1, ("b", "is no Int32"): 1}
 
 
 def test_row_groups_that_cannot_matter_are_not_read(tmp_path):
