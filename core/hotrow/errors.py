@@ -56,7 +56,8 @@ def not_found(kind: str, name: str, known: Iterable[str], *, field: str = "") ->
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of an error message: up to three known names near to `name`, or all of them where they are few."""
     names = sorted(known)
-    near = difflib.get_close_matches(name[:_COMPARED], names, n=3, cutoff=0.5) or (names if len(names) <= 8 else [])
+    near = difflib.get_close_matches(str(name)[:_COMPARED], names, n=3, cutoff=0.5)
+    near = near or (names if len(names) <= 8 else [])
     if not near:
         return ""
     return "; did you mean " + ", ".join(near) + "?" if len(near) < len(names) else "; known: " + ", ".join(near)

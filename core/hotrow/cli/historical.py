@@ -73,8 +73,10 @@ def historical(arguments: HistoricalArguments) -> None:
     from hotrow.repo.historical import log_pushed  # noqa: PLC0415
 
     workspace = open_workspace(arguments.repo)
-    selection = _selection(arguments, workspace.snapshot(arguments.snapshot))
-    check_output(arguments.output, arguments.entities)
+    snapshot = workspace.snapshot(arguments.snapshot)
+    selection = _selection(arguments, snapshot)
+    sources = {v.name: workspace.repo / v.source.path for v in snapshot.views.values() if v.source is not None}
+    check_output(arguments.output, arguments.entities, sources)
     columns = EntityColumns(
         str(arguments.entities), selection.join_keys(), arguments.timestamp_column, selection.request
     )

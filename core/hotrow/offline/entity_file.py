@@ -1,5 +1,7 @@
 """Entity rows from a Parquet or CSV file, and the training set into a Parquet file, a part at a time."""
 
+import csv
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from hotrow.types import TIMESTAMP
 
 _BATCH_ROWS = 1 << 16
 _CSV = ".csv"
+_MISFIT = re.compile(r"In CSV column #(\d+): CSV (conversion error to .*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +94,32 @@ def _open_csv(path: Path, columns: EntityColumns, names: Sequence[str] | None = 
 
 def _unreadable(path: Path, error: Exception) -> HotrowError:
     brief = str(error).split("\n", 1)[0].rstrip(".")
+    misfit = _MISFIT.match(brief)
+    if misfit:
+        with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+            name = next(csv.reader(file))[int(misfit[1])]
+        return invalid(
+            f"{path}: column {name!r}: {misfit[2]}; correct it: a column is of one type from its first row on"
+        )
     kind = "CSV" if path.suffix == _CSV else "Parquet (a CSV file is told by .csv)"
     return invalid(f"{path} is no readable {kind}: {brief}; write it again, or correct the path")
 
 
-def check_output(output: Path, entities: Path) -> None:
-    """Raise INVALID or NOT_FOUND unless a file can be written there that is not the entity file itself."""
+def check_output(output: Path, entities: Path, sources: Mapping[str, Path]) -> None:
+    """Raise INVALID or NOT_FOUND unless a file can be written there that is not the entity file itself, nor a part of
+    what a view, by whose name it is in `sources`, is read from.
+    """
     if output.is_dir():
         raise invalid(f"{output} is a folder; name a file in it")
+    if output.suffix == _CSV:
+        raise invalid(f"{output} is the name of a CSV file, and a training set is Parquet; name it *.parquet")
     if not output.parent.is_dir():
         raise HotrowError(Code.NOT_FOUND, f"there is no folder {output.parent}; make it, or correct the path")
     if output.exists() and entities.exists() and output.samefile(entities):
         raise invalid(f"{output} is the file of the entity rows; name another file for the training set")
+    for view, source in sources.items():
+        if output.resolve().is_relative_to(source.resolve()):
+            raise invalid(f"view {view!r} is read from {source}; name another file than {output} for the training set")
 
 
 def write_training(

@@ -99,11 +99,12 @@ class EntityColumns:
                     f"{objection}; convert it"
                 )
             check_stated_unit(self.where, schema.field(sent.name), sent.unit)
-        objection = mismatch(schema.field(self.event_time).type, UnixTimestamp)
+        held = schema.field(self.event_time).type
+        objection = mismatch(held, UnixTimestamp)
         if objection:
             raise invalid(
                 f"{self.where}: column {self.event_time!r} does not fit timestamps of the event time: {objection}; "
-                "convert it, or name the column that has the event times"
+                f"{_time_remedy(held)}, or name the column that has the event times"
             )
 
     def read(self, table: pa.Table, first_row: int = 0) -> EntityRows:
@@ -149,4 +150,10 @@ def _column(table: pa.Table, name: str) -> pa.Array:
 def _key_remedy(held: pa.DataType) -> str:
     if pa.types.is_floating(held):
         return "make it whole numbers (in pandas, nulls have made them floats: use the dtype Int64)"
+    return "convert it"
+
+
+def _time_remedy(held: pa.DataType) -> str:
+    if pa.types.is_string(held) or pa.types.is_large_string(held):
+        return "convert it (in pandas, to_datetime; in CSV, write all as ISO 8601, and all with a zone or none)"
     return "convert it"

@@ -18,8 +18,9 @@ _UNITS = "hotrow.units"
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A frame of any kind. `names` are all of its columns, `column` gives one as Arrow, and `attach` gives the frame
-    with feature columns on its right. `units` are those that the frame states, by column.
+    """A frame of any kind. `names` are its columns but for those of pandas whose name is no text, `column` gives one as
+    Arrow, and `attach` gives the frame with feature columns on its right. `units` are those that the frame states, by
+    column.
     """
 
     names: list[str]
@@ -54,7 +55,7 @@ def open_frame(entity_df: Any) -> Frame:
     pandas, polars = sys.modules.get("pandas"), sys.modules.get("polars")
     if pandas is not None and isinstance(entity_df, pandas.DataFrame):
         return Frame(
-            list(entity_df.columns),
+            [name for name in entity_df.columns if isinstance(name, str)],
             lambda name: pa.array(entity_df[name], from_pandas=True),
             lambda features: _pandas(pandas, entity_df, features),
             _attrs_units(entity_df.attrs),

@@ -78,10 +78,13 @@ def _references(snapshot: Snapshot, wanted: Wanted) -> tuple[FeatureRef, ...]:
         if ":" in wanted:
             raise invalid(f"features are {wanted!r}; give a list of them: [{wanted!r}]")
         return _service(snapshot, wanted).features
-    if not isinstance(wanted, list | tuple) or not all(isinstance(name, str) for name in wanted):
+    is_list = isinstance(wanted, list | tuple)
+    others = [one for one in wanted if not isinstance(one, str)] if is_list else [wanted]
+    if others:
+        what = f"{'a list with' if is_list else 'of'} the type {type(others[0]).__name__}"
         raise invalid(
-            f'features are {wanted!r}; give a list of references such as ["view:feature"], a FeatureService, or the '
-            "name of one"
+            f'features are {what}; give a list of references such as ["view:feature"], a FeatureService, or the name '
+            "of one"
         )
     if not wanted:
         raise invalid('the list of features is empty; name at least one, such as ["view:feature"]')
@@ -94,5 +97,8 @@ def _references(snapshot: Snapshot, wanted: Wanted) -> tuple[FeatureRef, ...]:
 def _service(snapshot: Snapshot, name: str) -> FeatureService:
     found = snapshot.services.get(name)
     if found is None:
+        source = snapshot.views.get(name) or snapshot.transforms.get(name)
+        if source is not None:
+            raise invalid(f"{source.label} is no feature service; give a list: ['{name}:{source.fields[0].name}', ...]")
         raise not_found("feature service", name, snapshot.services)
     return found

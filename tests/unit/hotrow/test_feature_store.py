@@ -260,7 +260,9 @@ NAIVE = [datetime(2024, 1, 1)]  # noqa: DTZ001 - a frame without zones
         (ENTITIES, "stats:fare", "give a list of them: ['stats:fare']"),
         (ENTITIES, "modell", "unknown feature service 'modell'; known: model"),
         (ENTITIES, ["stats:fare", "stats:fare"], "feature 'stats:fare' is asked 2 times; ask it once"),
-        (ENTITIES, [1], "give a list of references"),
+        (ENTITIES, "stats", "feature view 'stats' is no feature service; give a list: ['stats:fare', ...]"),
+        (ENTITIES, ["stats:fare", 1], "features are a list with the type int; give a list of references"),
+        (ENTITIES, {"stats:fare"}, "features are of the type set; give a list of references"),
         (ENTITIES, ["pushed:clicks"], "feature view 'pushed' has no source, and no pushed row of it is in the log"),
         (_without("driver_id"), "model", "the join key column 'driver_id' is missing"),
         (_without("event_timestamp"), "model", "the event time column 'event_timestamp' is missing"),
@@ -296,6 +298,20 @@ def test_more_that_is_no_frame(repo):
     twice = pd.DataFrame([[1, 1, NAIVE[0]]], columns=["driver_id", "driver_id", "event_timestamp"])
     with pytest.raises(HotrowError, match="column 'driver_id' is there 2 times"):
         store.get_historical_features(twice, "model")
+
+
+def test_columns_of_pandas_whose_names_are_no_texts(repo):
+    """They stay as they are; none of them is a key or a time."""
+    store = FeatureStore(repo)
+    numbered = pd.DataFrame({**ENTITIES, 0: range(4), ("a", 1): range(4)})
+    assert store.get_historical_features(numbered, ["stats:fare"])[0].tolist() == [0, 1, 2, 3]
+    with pytest.raises(HotrowError, match="join key column 'driver_id' is missing"):
+        store.get_historical_features(numbered.rename(columns={"driver_id": 1}), ["stats:fare"])
+    levels = pd.DataFrame(ENTITIES).set_axis(pd.MultiIndex.from_product([["x"], ENTITIES]), axis=1)
+    with pytest.raises(HotrowError, match="join key column 'driver_id' is missing"):
+        store.get_historical_features(levels, ["stats:fare"])
+    with pytest.raises(HotrowError, match=r"event time column 0 is missing.*or name the column"):
+        store.get_historical_features(numbered, ["stats:fare"], timestamp_column=0)
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,7 @@ def test_rows_of_the_source_that_are_left_out_are_told(hotrow, applied, source, 
         ((VIEW, "--timestamp-column", "label"), "column 'label' does not fit timestamps of the event time"),
         ((VIEW, "-o", "nowhere/t.parquet"), "there is no folder nowhere"),
         ((VIEW, "-o", "."), ". is a folder; name a file in it"),
+        ((VIEW, "-o", "t.csv"), "t.csv is the name of a CSV file, and a training set is Parquet"),
     ],
 )
 def test_what_is_wrong_is_told_before_work_starts(hotrow, applied, entities, tmp_path, arguments, says):
@@ -133,9 +134,9 @@ def test_what_is_wrong_is_told_before_work_starts(hotrow, applied, entities, tmp
         ("a.parquet", b"driver_id\n1\n", "a.parquet is no readable Parquet (a CSV file is told by .csv)"),
         ("a.csv", b"", "a.csv is no readable CSV"),
         ("a.csv", b"driver,event_timestamp\n1,2024-01-01T00:00:00Z\n", "the join key column 'driver_id' is missing"),
-        ("a.csv", b"driver_id,event_timestamp\nx,2024-01-01T00:00:00Z\n", "invalid value 'x'"),
+        ("a.csv", b"driver_id,event_timestamp\nx,2024-01-01T00:00:00Z\n", "'driver_id': conversion error to int64"),
         ("a.csv", b"driver_id,event_timestamp\n1,2024-01-01T00:00:00Z\n2,\n", "in 1 of 2 rows, first in row 1"),
-        ("a.csv", b"driver_id,event_timestamp\n1,yesterday\n", "does not fit timestamps of the event time"),
+        ("a.csv", b"driver_id,event_timestamp\n1,yesterday\n", "in CSV, write all as ISO 8601"),
         ("a.csv", b"driver_id,event_timestamp,fare\n1,2024-01-01T00:00:00Z,2\n", "has a column 'fare'"),
     ],
 )
@@ -180,3 +181,18 @@ def test_the_output_is_not_the_input(hotrow, applied, entities):
     outcome = hotrow("historical", entities, VIEW, "-o", entities, "-C", applied)
     assert "is the file of the entity rows" in outcome.err
     assert entities.read_bytes() == before
+
+
+def test_the_output_is_no_source(hotrow, applied, entities):
+    """Nor a file in the folder of one, which would be read from then on."""
+    source = applied / "data" / "driver_stats.parquet"
+    before = source.read_bytes()
+    outcome = hotrow("historical", entities, VIEW, "-o", source, "-C", applied)
+    assert f"view {VIEW!r} is read from" in outcome.err
+    assert source.read_bytes() == before
+    features = applied / "features.py"
+    features.write_text(features.read_text().replace("data/driver_stats.parquet", "data"))
+    assert hotrow("apply", "-C", applied).code == 0
+    outcome = hotrow("historical", entities, VIEW, "-o", source.with_name("training.parquet"), "-C", applied)
+    assert f"view {VIEW!r} is read from" in outcome.err
+    assert list(source.parent.iterdir()) == [source]
