@@ -86,7 +86,11 @@ def historical(arguments: HistoricalArguments) -> None:
     entities.check_rows()
     keep_signature(selection, workspace.registry)
     reports = plan.reports()
-    rows = write_training(plan, entities, arguments.output, reports, open_progress())
+    try:
+        rows = write_training(plan, entities, arguments.output, reports, open_progress())
+    except KeyboardInterrupt:
+        render.note(f"interrupted: nothing of {arguments.output} was written")
+        raise
     _print(arguments, plan, reports, rows)
 
 

@@ -171,6 +171,7 @@ def test_an_interrupted_run_leaves_nothing(hotrow, applied, entities, tmp_path, 
     monkeypatch.setattr("hotrow.offline.entity_file.join_table", interrupted)
     outcome = hotrow("historical", entities, VIEW, "-o", out, "-C", applied)
     assert outcome.code == 130
+    assert f"interrupted: nothing of {out} was written" in outcome.err
     assert out.read_bytes() == b"before"
     assert sorted(tmp_path.iterdir()) == before
 
