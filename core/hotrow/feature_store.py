@@ -95,13 +95,15 @@ class FeatureStore:
         """The push sources."""
         return list(self.snapshot().push_sources.values())
 
-    def apply(self, definitions: Iterable[Definition] | None = None, *, author: str = "") -> FeatureStore:
+    def apply(
+        self, definitions: Iterable[Definition | Callable[..., Any]] | None = None, *, author: str = ""
+    ) -> FeatureStore:
         """Make a new snapshot the head, or the branch's where this store is on one, and return a store that is on it.
 
-        `definitions` are added to this store's snapshot, or take the place of those of the same kind and name; with
-        None the snapshot is that of the repository's Python files, as `hotrow apply` makes it. Raises INVALID for
-        definitions that are wrong, FAILED_PRECONDITION for a change that stored rows do not fit, CONFLICT where the
-        head, or the branch, is no longer the snapshot of this store.
+        `definitions`, functions with `@transform` among them, are added to this store's snapshot, or take the place of
+        those of the same kind and name; with None the snapshot is that of the repository's Python files, as
+        `hotrow apply` makes it. Raises INVALID for definitions that are wrong, FAILED_PRECONDITION for a change that
+        stored rows do not fit, CONFLICT where the head, or the branch, is no longer the snapshot of this store.
         """
         from hotrow.repo.draft import draft_of_files, draft_of_objects  # noqa: PLC0415
 

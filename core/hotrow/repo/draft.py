@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hotrow.errors import Code, HotrowError
+from hotrow.errors import Code, HotrowError, invalid
 from hotrow.repo.workspace import user_name
 
 if TYPE_CHECKING:
@@ -56,18 +56,36 @@ def draft_of_files(workspace: Workspace, branch: str) -> Draft:
     return _checked(workspace, new, refs.head, base, on_branch=on_branch)
 
 
-def draft_of_objects(workspace: Workspace, definitions: Iterable[Definition], on: Snapshot | None) -> Draft:
+def draft_of_objects(workspace: Workspace, definitions: Iterable[object], on: Snapshot | None) -> Draft:
     """The snapshot `on` with these definitions added, or in the place of those of the same kinds and names.
 
-    What moves is what `on` is of: the branch of its namespace, or the head. None: the project has nothing yet.
+    What moves is what `on` is of: the branch of its namespace, or the head. None: the project has nothing yet. Raises
+    INVALID for what is no definition.
     """
     from hotrow.registry.snapshot import Snapshot, with_definitions  # noqa: PLC0415
     from hotrow.schema.definitions import Found, collect_definitions  # noqa: PLC0415
 
-    given = collect_definitions(Found(one, "the definitions given") for one in definitions)
+    given = collect_definitions(Found(one, "the definitions given") for one in _all_definitions(definitions))
     new = with_definitions(Snapshot(workspace.project) if on is None else on, given)
     base = None if on is None else on.id
     return _checked(workspace, new, base, base, on_branch=on is not None and bool(on.namespace))
+
+
+def _all_definitions(given: Iterable[object]) -> list[Definition]:
+    from hotrow.schema.definitions import definition_of  # noqa: PLC0415
+
+    if isinstance(given, str) or definition_of(given) is not None or not isinstance(given, Iterable):
+        raise invalid(f"definitions are of the type {type(given).__name__}; give a list of them")
+    definitions = []
+    for one in given:
+        definition = definition_of(one)
+        if definition is None:
+            raise invalid(
+                f"the type {type(one).__name__} is no definition; give entities, feature views (which have their "
+                "sources), push sources, request sources, functions with @transform and feature services"
+            )
+        definitions.append(definition)
+    return definitions
 
 
 def new_branch(workspace: Workspace, snapshot: Snapshot, name: str, author: str = "") -> str:

@@ -11,7 +11,7 @@ from hotrow.schema.entity import Entity
 from hotrow.schema.push_source import PushSource
 from hotrow.schema.request_source import RequestSource
 from hotrow.schema.service import FeatureService
-from hotrow.schema.transform import Transform
+from hotrow.schema.transform import Transform, transform_of
 from hotrow.schema.view import FeatureView
 
 KINDS = (Entity, FeatureView, RequestSource, Transform, PushSource, FeatureService)
@@ -38,6 +38,11 @@ class Found:
 
     definition: Definition
     place: str
+
+
+def definition_of(value: object) -> Definition | None:
+    """The definition that a value is, or that a function with `@transform` carries; None for anything else."""
+    return value if isinstance(value, KINDS) else transform_of(value)
 
 
 def collect_definitions(found: Iterable[Found]) -> Definitions:

@@ -21,9 +21,8 @@ from types import CodeType, ModuleType, TracebackType
 
 from hotrow.errors import HotrowError, invalid
 from hotrow.schema.definition import Definition
-from hotrow.schema.definitions import KINDS, Definitions, Found, collect_definitions
+from hotrow.schema.definitions import Definitions, Found, collect_definitions, definition_of
 from hotrow.schema.fitted import fitted_from
-from hotrow.schema.transform import transform_of
 
 SKIPPED_FOLDERS = frozenset({"data", "registry", "__pycache__"})
 """Sub-folders that are not looked into; nor is one whose name starts with a dot, nor a link."""
@@ -205,4 +204,4 @@ def _definitions_in(value: object) -> list[Definition]:
     if isinstance(value, dict):
         value = tuple(value.values())
     items = value if isinstance(value, list | tuple) else (value,)
-    return [transform_of(item) or item for item in items if isinstance(item, KINDS) or transform_of(item)]
+    return [definition for item in items if (definition := definition_of(item)) is not None]

@@ -11,7 +11,19 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hotrow import Entity, FeatureService, FeatureStore, FeatureView, Field, Float32, Int64, ParquetSource, String
+from hotrow import (
+    Entity,
+    FeatureService,
+    FeatureStore,
+    FeatureView,
+    Field,
+    Float32,
+    Float64,
+    Int64,
+    ParquetSource,
+    String,
+    transform,
+)
 from hotrow.errors import Code, HotrowError
 from hotrow.registry.open import open_registry
 from hotrow.registry.signature import feature_signature
@@ -368,3 +380,24 @@ def test_no_warning_without_a_reason(repo):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         FeatureStore(repo).get_historical_features(pa.table(ENTITIES), "model")
+
+
+def test_what_is_applied_are_definitions_and_functions(repo):
+    """A function with @transform is one, as in a file; anything else is refused by its type."""
+    branch = FeatureStore(repo).on_branch("doubled")
+
+    @transform(sources=[branch.snapshot().views["stats"]], outputs=[Field("twice", Float64)])
+    def doubled(fare):
+        return fare * 2
+
+    assert list(branch.apply([doubled]).snapshot().transforms) == ["doubled"]
+    for given, says in [
+        (DRIVER, "definitions are of the type Entity; give a list of them"),
+        ("stats", "definitions are of the type str; give a list of them"),
+        (3, "definitions are of the type int; give a list of them"),
+        ([DRIVER, _snapshot().views["stats"].source], "the type ParquetSource is no definition; give entities"),
+        ([len], "no definition"),
+    ]:
+        with pytest.raises(HotrowError, match=says) as caught:
+            branch.apply(given)
+        assert caught.value.code is Code.INVALID
