@@ -29,9 +29,11 @@ class Frame:
     units: Mapping[str, str] = field(default_factory=dict)
 
     def table(self, names: Sequence[str]) -> pa.Table:
-        """Some columns as a table, with their units; raises INVALID for a column of mixed types."""
+        """Some columns as a table, with their units; raises INVALID for a column of mixed types, or one there twice."""
         columns = []
         for name in names:
+            if self.names.count(name) > 1:
+                raise invalid(f"the frame: column {name!r} is there {self.names.count(name)} times; rename all but one")
             try:
                 columns.append(self.column(name))
             except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:

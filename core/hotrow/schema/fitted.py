@@ -64,7 +64,8 @@ def read_fitted(name: str) -> Fitted | None:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise invalid(
-            f"{FOLDER}/{path.name} is none of `hotrow fit` ({type(error).__name__}: {error}); run `hotrow fit {name}`"
+            f"{FOLDER}/{path.name} is no file of `hotrow fit` ({type(error).__name__}: {error}); remove it, and run "
+            f"`hotrow fit {name}`"
         ) from None
 
 

@@ -131,6 +131,10 @@ def test_names_that_cannot_be_fitted_are_refused(hotrow, repo):
     outcome = hotrow("plan", "-C", repo)
     assert outcome.code == 1
     assert "fitted/fare_filled.json" in outcome.err
+    assert "remove it, and run `hotrow fit fare_filled`" in outcome.err
+    (repo / "fitted" / "fare_filled.json").unlink()
+    assert hotrow("fit", "fare_filled", "-C", repo).code == 0
+    assert hotrow("plan", "-C", repo).code == 0
 
 
 def test_no_rows_is_an_error(hotrow, repo):

@@ -74,6 +74,7 @@ def test_a_frame_that_does_not_fit_is_refused(view):
     for frame, reason in (
         (pd.DataFrame({"y": [1.0]}), "no column 'x'"),
         (pd.DataFrame({"x": ["a"]}), "does not fit Float64"),
+        (pd.DataFrame([[1.0, 2.0]], columns=["x", "x"]), "column 'x' is there 2 times"),
         (pd.DataFrame({"x": [float("inf"), 1.0]}), "1 values are infinite"),
         (pd.DataFrame({"x": [float("nan")]}), "there is no value to fit on"),
     ):
