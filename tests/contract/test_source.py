@@ -17,7 +17,7 @@ from hotrow.offline.conversion import convert
 from hotrow.offline.open import open_source
 from hotrow.offline.rows import Refusals, kept_rows
 from hotrow.offline.source import DEFAULT_SIZE, BatchSize, Column, Interval, SourceColumns
-from hotrow.types import Bool, Bytes, Float32, Float64, Int32, Int64, String, UnixTimestamp
+from hotrow.types import Array, Bool, Bytes, Float32, Float64, Int32, Int64, String, UnixTimestamp
 
 EVER = Interval()
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -269,6 +269,20 @@ def test_what_is_not_there_is_said(tmp_path, kind):
     assert caught.value.code is Code.NOT_FOUND
     with pytest.raises(HotrowError, match=rf"s3://bucket/x is a URL; a {kind.__name__} reads local files"):
         open_source(kind("s3://bucket/x", event_time="at", **more), tmp_path, WANTED)
+
+
+def test_views_of_texts_and_bytes_are_columns_as_any(tmp_path):
+    """Arrow keeps their types in a Parquet file, and has no functions for them."""
+    columns = (Column("s", String), Column("b", Bytes), Column("l", Array(String)))
+    rows = {"id": [1, 2, 3], "s": ["x" * 50, None, "å"], "b": [b"\0" * 50, b"", None], "l": [["y" * 50], [], None]}
+    held = {"s": pa.string_view(), "b": pa.binary_view(), "l": pa.list_(pa.string_view())}
+    arrays = {name: pa.array(values, held.get(name)) for name, values in rows.items()}
+    at = pa.array([EPOCH, EPOCH + timedelta(1), EPOCH])
+    pq.write_table(pa.table({**arrays, "at": at}), tmp_path / "x.parquet")
+    wanted = SourceColumns("stats", (Column("id", Int64, key=True), *columns), "at")
+    reader = open_source(ParquetSource("x.parquet", event_time="at"), tmp_path, wanted)
+    (batch,) = reader.batches(Interval(None, 1))
+    assert [batch.rows.column(name).to_pylist() for name in rows] == [values[::2] for values in rows.values()]
 
 
 def _refused_of(part, columns):

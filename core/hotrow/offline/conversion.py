@@ -82,6 +82,17 @@ def held_type(arrow_type: pa.DataType) -> pa.DataType:
     return arrow_type.value_type if pa.types.is_dictionary(arrow_type) else arrow_type
 
 
+def computed_type(arrow_type: pa.DataType) -> pa.DataType:
+    """The type in which Arrow's functions take a column: they neither filter nor take views of strings and bytes."""
+    if pa.types.is_string_view(arrow_type):
+        return pa.large_string()
+    if pa.types.is_binary_view(arrow_type):
+        return pa.large_binary()
+    if _is_list(arrow_type) and (element := computed_type(arrow_type.value_type)) != arrow_type.value_type:
+        return pa.large_list(element)
+    return arrow_type
+
+
 def _is_list(arrow_type: pa.DataType) -> bool:
     checks = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
     return any(check(arrow_type) for check in checks)

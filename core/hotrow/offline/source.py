@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from hotrow.offline.conversion import Mask, convert
+from hotrow.offline.conversion import Mask, computed_type, convert
 from hotrow.types import UnixTimestamp, ValueType
 
 MAX_ROWS = 20_000
@@ -180,6 +180,9 @@ def batch_in(
 ) -> SourceBatch:
     """The rows of a batch that lie in the interval; `rows` also has the columns of the times."""
     scanned = rows.num_rows
+    types = [computed_type(held) for held in rows.schema.types]
+    if types != rows.schema.types:
+        rows = rows.cast(pa.schema(list(zip(rows.schema.names, types, strict=True))))
     times = convert(rows.column(wanted.event_time), UnixTimestamp)
     timeless = times.nulls if times.refused is None else times.nulls | times.refused
     event_time_us = times.values.to_numpy()
