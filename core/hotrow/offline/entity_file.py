@@ -1,7 +1,9 @@
 """Entity rows from a Parquet or CSV file, and the training set into a Parquet file, a part at a time."""
 
+import contextlib
 import csv
 import re
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,22 +131,19 @@ def write_training(
 
     Raises HotrowError as `join_table` does, and OSError where it cannot be written; then `output` is as it was.
     """
-    unfinished = output.with_name(f".{output.name}.unfinished")
+    unfinished = output.with_name(f".{output.name}.{secrets.token_hex(4)}.unfinished")  # another may write there too
     rows = 0
-    writer: pq.ParquetWriter | None = None
     try:
-        for table in entities.tables(plan.chunk_rows):
-            features = join_table(plan, entities.columns.read(table, rows), reports, progress)
-            training = open_frame(table).attach(features)
-            writer = writer or pq.ParquetWriter(unfinished, training.schema)
-            writer.write_table(training)
-            rows += training.num_rows
-        if writer is not None:
-            writer.close()
+        with unfinished.open("wb") as file, contextlib.ExitStack() as opened:  # before any work: it may not be allowed
+            writer: pq.ParquetWriter | None = None
+            for table in entities.tables(plan.chunk_rows):
+                features = join_table(plan, entities.columns.read(table, rows), reports, progress)
+                training = open_frame(table).attach(features)
+                writer = writer or opened.enter_context(pq.ParquetWriter(file, training.schema))
+                writer.write_table(training)
+                rows += training.num_rows
         unfinished.replace(output)
     except BaseException:
-        if writer is not None:
-            writer.close()
         unfinished.unlink(missing_ok=True)
         raise
     return rows

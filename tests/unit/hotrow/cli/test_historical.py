@@ -197,3 +197,31 @@ def test_the_output_is_no_source(hotrow, applied, entities):
     outcome = hotrow("historical", entities, VIEW, "-o", source.with_name("training.parquet"), "-C", applied)
     assert f"view {VIEW!r} is read from" in outcome.err
     assert list(source.parent.iterdir()) == [source]
+
+
+def test_two_may_write_one_training_set(hotrow, applied, entities, tmp_path, monkeypatch):
+    """The one that ends last is there in the end, and neither is a part of the other."""
+    out = tmp_path / "training.parquet"
+    joined = training.join_table
+    codes = []
+
+    def meanwhile(*arguments):
+        if not codes:
+            codes.append(0)
+            codes.append(hotrow("historical", entities, f"{VIEW}:fare", "-o", out, "-C", applied).code)
+            assert pq.read_schema(out).names[-1] == "fare"
+        return joined(*arguments)
+
+    monkeypatch.setattr("hotrow.offline.entity_file.join_table", meanwhile)
+    assert hotrow("historical", entities, f"{VIEW}:conv_rate", "-o", out, "-C", applied).code == 0
+    assert codes == [0, 0]
+    assert pq.read_schema(out).names[-1] == "conv_rate"
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [entities.name, out.name]
+
+
+def test_a_path_that_cannot_be_written_is_told_before_any_work(hotrow, applied, entities, tmp_path, monkeypatch):
+    """By the system's own words: here the name of the file that becomes the output is too long."""
+    monkeypatch.setattr("hotrow.offline.entity_file.join_table", lambda *_: pytest.fail("it was joined"))
+    outcome = hotrow("historical", entities, VIEW, "-o", tmp_path / ("x" * 250), "-C", applied)
+    assert outcome.code == 1
+    assert "File name too long" in outcome.err
