@@ -252,6 +252,43 @@ def test_rows_in_a_write_ahead_log_make_another_version_and_reading_makes_none(t
         assert version() != before
 
 
+def test_a_database_at_which_a_writer_is_or_was_cut_off(tmp_path, monkeypatch):
+    """Nothing is wrong with the path or the query: the remedy is another one."""
+    path = tmp_path / "x.db"
+    wanted = SourceColumns("stats", (Column("id", Int64, key=True),), "at")
+    source = SqliteSource("x.db", query="SELECT * FROM x", event_time="at")
+    connect = sqlite3.connect
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute("CREATE TABLE x (id, at)")
+        writer.execute("INSERT INTO x VALUES (1, '2024-01-01')")
+        writer.execute("BEGIN EXCLUSIVE")
+        writer.execute("PRAGMA cache_spill = 1")
+        with monkeypatch.context() as patched:
+            patched.setattr("sqlite3.connect", lambda *given, **more: connect(*given, **more, timeout=0.01))
+            with pytest.raises(
+                HotrowError, match=r"x\.db cannot be read .*another process writes it; run it"
+            ) as caught:
+                open_source(source, tmp_path, wanted)
+        assert caught.value.code is Code.UNAVAILABLE
+        writer.execute("INSERT INTO x VALUES (2, '2024-01-01')")
+        writer.execute("PRAGMA cache_size = 1")
+        writer.execute(
+            "WITH RECURSIVE n(i) AS (VALUES (0) UNION ALL SELECT i + 1 FROM n LIMIT 9000) "
+            "INSERT INTO x SELECT i, '2024-01-01' FROM n"
+        )
+        journal = (tmp_path / "x.db-journal").read_bytes()
+        assert journal[:8] != bytes(8)
+        before = path.read_bytes()
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut" / "x.db").write_bytes(before)
+    (tmp_path / "cut" / "x.db-journal").write_bytes(journal)
+    with pytest.raises(HotrowError, match="a process that wrote it was cut off; open it once"):
+        open_source(source, tmp_path / "cut", wanted)
+    with contextlib.closing(sqlite3.connect(tmp_path / "cut" / "x.db")) as anyone:
+        assert anyone.execute("SELECT count(*) FROM x").fetchone() == (1,)
+    assert [len(batch.event_time_us) for batch in open_source(source, tmp_path / "cut", wanted).batches(EVER)] == [1]
+
+
 def test_an_empty_source_has_no_rows(hold):
     """It is no error: a table before its first row."""
     source, folder = hold([])

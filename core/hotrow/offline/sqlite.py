@@ -199,4 +199,10 @@ def _mask(rows: Sequence[int], count: int) -> "np.ndarray[tuple[int], np.dtype[n
 
 
 def _refused(view: str, path: Path, error: sqlite3.Error) -> HotrowError:
-    return invalid(f"view {view}: {path} cannot be read ({error}); correct the path or the query of its SqliteSource")
+    what = f"view {view}: {path} cannot be read ({error})"
+    kind = getattr(error, "sqlite_errorcode", 0) & 0xFF  # what stands above it says more of the same
+    if kind in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return HotrowError(Code.UNAVAILABLE, f"{what}: another process writes it; run it again when that has ended")
+    if kind == sqlite3.SQLITE_READONLY:
+        return invalid(f"{what}: a process that wrote it was cut off; open it once with one that may write, as sqlite3")
+    return invalid(f"{what}; correct the path or the query of its SqliteSource")
