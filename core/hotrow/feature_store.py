@@ -32,7 +32,7 @@ Time = datetime | str | int
 
 
 class FeatureStore:
-    """A feature repository: the folder with `hotrow.toml`.
+    """A feature repository: the folder with `hotrow.toml`, or that file.
 
     Definitions are those that were applied to the registry which `hotrow.toml` names; its Python files are run by
     `apply` alone. `snapshot` is a snapshot id (or 8 characters of one and more), a branch or a pin; empty is the head,
@@ -44,7 +44,8 @@ class FeatureStore:
     def __init__(self, repo: str | Path = ".", *, snapshot: str = "") -> None:
         from hotrow.repo.workspace import Workspace  # noqa: PLC0415 - `import hotrow` stays light, here and below
 
-        self.repo = Path(repo).absolute()
+        path = Path(repo).absolute()
+        self.repo = path.parent if path.is_file() else path
         self._ref = snapshot
         self._workspace: Workspace = Workspace(self.repo)
         self._workspace.settings  # noqa: B018 - what is wrong with them is said now

@@ -90,6 +90,7 @@ def run_load(
     `say` is given warnings. Where the ingest worker is remote, the watermarks of its store cannot be read and are left
     as they are. Raises HotrowError; what was written then stays, and the same load goes on where this one stopped.
     """
+    _check_served(workspace, snapshot)
     settings = link.quiet(workspace.settings)
     # A store that is a server's can be read from here, wherever the worker is that writes it.
     remote = settings.online_store.embedded and link.worker_is_remote(settings)
@@ -111,6 +112,17 @@ def run_load(
             if job.checkpoint is not None and job.checkpoint.found:
                 say(f"{job.target.view}: goes on where an earlier run stopped")
         return _run(jobs, submit, progress)
+
+
+def _check_served(workspace: Workspace, snapshot: Snapshot) -> None:
+    """No worker has any other snapshot, whether it runs or is started, and to wait for one would be in vain."""
+    served = workspace.registry.refs(workspace.project).served()
+    if snapshot.id not in served:
+        raise HotrowError(
+            Code.FAILED_PRECONDITION,
+            f"snapshot {snapshot.id[:12]} is not served: it is none of the last heads, the branches and the pins; pin "
+            "it with `hotrow registry pin`, or work on one of these",
+        )
 
 
 def _wait_until_served(settings: Settings, snapshot: Snapshot) -> None:

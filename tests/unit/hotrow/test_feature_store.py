@@ -401,3 +401,20 @@ def test_what_is_applied_are_definitions_and_functions(repo):
         with pytest.raises(HotrowError, match=says) as caught:
             branch.apply(given)
         assert caught.value.code is Code.INVALID
+
+
+def test_a_snapshot_that_no_server_has_is_not_materialized(repo):
+    """Told at once: to wait for it would be in vain. Training sets need no server."""
+    branch = FeatureStore(repo).on_branch("gone")
+    branch.remove_branch()
+    with pytest.raises(HotrowError, match=r"is not served: .*pin it with `hotrow registry pin`") as caught:
+        branch.materialize("2024-01-01", "now", views=["stats"])
+    assert caught.value.code is Code.FAILED_PRECONDITION
+    assert branch.get_historical_features(pd.DataFrame(ENTITIES), "model")["trips"].notna().any()
+
+
+def test_the_file_of_the_settings_is_its_folder(repo):
+    """Paths of sources are relative to it."""
+    store = FeatureStore(repo / "hotrow.toml")
+    assert store.repo == repo
+    assert store.get_historical_features(pd.DataFrame(ENTITIES), "model")["trips"].notna().any()
