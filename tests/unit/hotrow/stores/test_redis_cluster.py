@@ -497,7 +497,7 @@ def test_a_read_that_is_redirected_while_the_store_is_closed_has_an_end(cluster,
     store.close()
     whole = Gathered(wanted_views([VIEW], [0]), 1, np.zeros(1, np.uint8), ended.append)
     whole.expect(1)
-    part = Part(store._reader, whole, np.array([0, 0, 1]), asking=False, hops=0)
+    part = Part(store._reader, whole, np.array([0, 0, 1]))
     store._reader.redirect(part, {0: "MOVED 1 127.0.0.1:1"})
     assert [error.code for error in ended] == [Code.UNAVAILABLE]
 
