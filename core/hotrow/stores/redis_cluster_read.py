@@ -285,7 +285,7 @@ class ClusterReader:
             self._log.exception("asking for the topology failed")
         else:
             if self._away:
-                self._log.warning("the cluster answers again")
+                self._log.info("the cluster answers again")
             self._away = False
             self._routes = routes
             self._leaving.add([self._readers.pop(node) for node in set(self._readers).difference(routes.nodes)])
