@@ -139,12 +139,24 @@ def _run(source: Settings, target: Settings, *, dry_run: bool) -> tuple[CopyRepo
             if source.offline_store.path != target.offline_store.path:
                 _number_behind_log(target, writer)
             batch_rows = EMBEDDED_ROWS if target.online_store.embedded else SERVER_ROWS
-            report = _followed(copy_batches(reader, writer, batch_rows), rows, dry_run=False)
+            report = _followed(copy_batches(reader, writer, batch_rows, _kept_us(source, target)), rows, dry_run=False)
         return report, clock.monotonic_s() - began_s
     finally:
         reader.close()
         if writer is not None:
             writer.close()
+
+
+def _kept_us(source: Settings, target: Settings) -> dict[bytes, int | None]:
+    """For how long anybody may need a row of a view that either side serves."""
+    from hotrow.registry.open import open_registry  # noqa: PLC0415
+    from hotrow.stores.maintenance import kept_of_views  # noqa: PLC0415
+
+    snapshots = []
+    for location in dict.fromkeys((source.registry, target.registry)):
+        registry = open_registry(location)
+        snapshots += [registry.snapshot(one) for one in registry.refs(source.project).served()]
+    return kept_of_views(snapshots)
 
 
 def _open_target(target: Settings, *, dry_run: bool) -> OnlineStore | None:

@@ -213,7 +213,7 @@ def connections(server):
 def test_connections_to_a_node_that_has_left_are_closed(own_cluster, open_cluster):
     """Those of reads and of writes, under reads of which none fails; and it may come back."""
     cluster = own_cluster("--cluster-allow-replica-migration", "no", spare=1)  # it would become a replica, and stay one
-    store = open_cluster(cluster, timeout_s=5.0)
+    store = open_cluster(cluster, timeout_s=2.0)
     put(store, KEYS)
     (guest,) = cluster.spare
     slots = [LAYOUT.slots[partition] for partition in (3, 60, 120)]
