@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Protocol
 
 from hotrow.section import OnlineStoreSettings
 
@@ -22,6 +23,13 @@ OPTIONS = (
     "--repl-diskless-sync-delay",
     "0",
 )
+
+
+class Addressed(Protocol):
+    """What has a URL."""
+
+    @property
+    def url(self) -> str: ...
 
 
 class RedisCluster:
@@ -149,9 +157,9 @@ def nodes_of(server: RedisServer) -> list[list[str]]:
     return [line.split() for line in lines if len(line.split()) >= 8]
 
 
-def cluster_settings(cluster, **more):
-    """Of a store on it, or of one on another server."""
-    given = {"type": "redis", "mode": "cluster", "url": cluster.url, "timeout_s": 0.5, "write_timeout_s": 2.0} | more
+def cluster_settings(cluster: Addressed, **more: Any) -> OnlineStoreSettings:
+    """Of a store on a cluster, or on what is taken for one."""
+    given: dict[str, Any] = {"type": "redis", "mode": "cluster", "url": cluster.url, "timeout_s": 0.5, "write_timeout_s": 2.0} | more
     return OnlineStoreSettings(**given)
 
 
