@@ -159,8 +159,8 @@ def nodes_of(server: RedisServer) -> list[list[str]]:
 
 def cluster_settings(cluster: Addressed, **more: Any) -> OnlineStoreSettings:
     """Of a store on a cluster, or on what is taken for one."""
-    given: dict[str, Any] = {"type": "redis", "mode": "cluster", "url": cluster.url, "timeout_s": 0.5, "write_timeout_s": 2.0} | more
-    return OnlineStoreSettings(**given)
+    given: dict[str, Any] = {"type": "redis", "mode": "cluster", "url": cluster.url} | more
+    return OnlineStoreSettings(**({"timeout_s": 0.5, "write_timeout_s": 2.0} | given))
 
 
 def keys_in(server: RedisServer, slot: int) -> list[bytes]:
