@@ -1,5 +1,6 @@
 """The store on a cluster: how its nodes are named and reached, and what they are once they have changed."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -99,6 +100,24 @@ def test_where_a_redirection_points_to(target, node):
     """As a node of host h writes it; a question mark is nowhere as long as no node is known."""
     address = server_address(cluster_settings(SimpleNamespace(url="redis://h:1/0")), "")
     assert Topology(address, lambda _: None, timeout_s=1.0).redirected(target, "h:1") == node
+
+
+def test_a_node_that_does_not_answer_is_asked_last(own_cluster, open_cluster):
+    """It holds up who asks for the topology once at most, and not with every doubt."""
+    cluster = own_cluster()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.setblocking(False)
+        store = open_cluster(cluster, url=cluster.url.replace("//", f"//127.0.0.1:{silent.getsockname()[1]},"))
+        for _ in range(20):
+            store._client.topology.doubt()
+            assert len(store._client.nodes()) == 3
+        came = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                came.append(silent.accept()[0])
+        for one in came:
+            one.close()
+    assert len(came) <= 1
 
 
 def test_tls(own_cluster, open_cluster, tmp_path):
