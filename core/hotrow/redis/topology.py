@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import redis
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from hotrow.errors import Code, HotrowError, invalid
@@ -128,6 +128,7 @@ class Topology:
         others = dict.fromkeys([*self._asked, *told.nodes, *self._seeds])
         known = {*told.nodes, *self._seeds} - {node}
         self._asked = [*(one for one in others if one in known), node]
+        self._silent &= known
 
     def _ask(self, node: str) -> _Told:
         connection: Any = self.pool(node).make_connection()
@@ -135,11 +136,9 @@ class Topology:
             connection.connect()
             connection.send_command("CLUSTER", "SLOTS")
             return _parsed(connection.read_response(), node)
-        except ResponseError as error:
+        except (RedisError, OSError) as error:
             if "cluster support disabled" in str(error):
                 raise self._no_cluster() from None
-            raise said_by(self.address, error) from None
-        except (RedisError, OSError) as error:
             raise said_by(self.address, error) from None
         finally:
             connection.disconnect()
