@@ -8,6 +8,7 @@ from hotrow.offline.log_folder import (
     CREATED_TIME,
     EVENT_TIME,
     LoggedView,
+    file_name,
     last_number,
     logged_views,
     pruned_marks,
@@ -191,6 +192,8 @@ def test_an_entry_that_was_pruned_is_not_logged_again(log, place):
     log.push((3, 30))
     assert log.store.info().outbox == 0
     assert log.read() == ([(3, 30, False)] if logged else [(1, 10, False), (2, 20, False), (3, 30, False)])
+    (file,) = log.view.folder.rglob("*.parquet")
+    assert file.name == file_name(2 if logged else 1, 2)
 
 
 def test_a_view_whose_files_have_all_gone_keeps_its_numbers(log):
@@ -280,6 +283,18 @@ def test_a_reader_under_way_has_all_or_an_error(history):
     with pytest.raises(HotrowError, match="has changed since the work began; run it again"):
         list(rows_of(parts[2]))
     assert parts[0].changed()
+
+
+def test_a_reader_that_lists_what_is_left_knows_why(history, monkeypatch):
+    """When it looks for files the others have gone; so it looks for marks afterwards."""
+    day_folders = log_part.day_folders
+
+    def pruned_before(folder):
+        history.prune(50)
+        return day_folders(folder)
+
+    monkeypatch.setattr(log_part, "day_folders", pruned_before)
+    assert history.read() == LATER
 
 
 @pytest.mark.parametrize("opened", range(5))
