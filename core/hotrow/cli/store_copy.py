@@ -46,9 +46,9 @@ def copy(arguments: CopyArguments) -> None:
     """Copy the online store into another one: from LMDB to Redis, back, or between two of a kind.
 
     Copied are all rows, deleted ones too, up to where each view was materialized, and pushed rows that wait for the
-    log. A row replaces only an older one, so this may be interrupted and run again, and a second run brings what was
-    written since the first. Whoever serves from the store that is read goes on. An LMDB store that is written must
-    have no ingest worker; one on Redis may.
+    log; request_ids are not. A row replaces only an older one, so this may be interrupted and run again, and a second
+    run brings what was written since the first. Whoever serves from the store that is read goes on. An LMDB store that
+    is written must have no ingest worker; one on Redis may.
 
     Where --from or --to is left out it is the current repository. A file that is named counts as it is, without the
     HOTROW_ variables of the environment but for passwords.
