@@ -1,7 +1,7 @@
 """Places where a process can be told to kill itself, so that tests can crash it at the worst moment.
 
 `HOTROW_FAILPOINT="after_write:3"` (read by `hotrow.settings`) kills the ingest worker with SIGKILL when it comes to
-the place `after_write` for the third time. The places:
+the place `after_write` for the third time, and `hotrow store prune-log` at places of its own. The places:
 
     after_write   rows are written in a transaction that is not committed yet; on a cluster, in their partitions
     after_claim   on a cluster: the request ids are claimed, and the outbox has its entries, but no row is written
@@ -9,6 +9,8 @@ the place `after_write` for the third time. The places:
     log_written   a file of the log of pushed rows is on the disk, and does not have its name yet
     log_renamed   it has its name, and the entries in it are still in the outbox
     merge_written, merge_renamed  the same of a file that smaller ones were merged into, and those are still there
+    prune_marked  rows of the log are marked as pruned, and no file is deleted yet
+    prune_deleted a file of the log is deleted
 
 A composition root makes the function and hands it to what has such places; nothing else can arm one.
 """
@@ -27,6 +29,8 @@ PLACES = (
     "log_renamed",
     "merge_written",
     "merge_renamed",
+    "prune_marked",
+    "prune_deleted",
 )
 
 Reached = Callable[[str], None]

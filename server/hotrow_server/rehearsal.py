@@ -12,7 +12,7 @@ from hotrow.codec.column import encode_column
 from hotrow.codec.protowire import length_delimited
 from hotrow.errors import HotrowError
 from hotrow.rpc.burst import Work
-from hotrow.rpc.call import Metadata
+from hotrow.rpc.metadata import Metadata
 from hotrow.schema.view import FeatureView
 from hotrow.types import BOOL, BYTES, STRING
 from hotrow.v1.feature_server_pb2 import FeatureNames, GetOnlineFeaturesRequest

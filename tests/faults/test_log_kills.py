@@ -1,4 +1,6 @@
-"""The ingest worker killed while it logs pushed rows: every acknowledged row is in the log once, and in order."""
+"""The ingest worker killed while it logs pushed rows, and who prunes the log: every acknowledged row is in it once, and
+in order.
+"""
 
 import threading
 import time
@@ -8,16 +10,22 @@ from pathlib import Path
 
 import grpc
 import pytest
-from hotrow.offline.log_folder import CREATED_TIME
+from hotrow.offline.log_folder import CREATED_TIME, EVENT_TIME
+from hotrow.offline.log_part import open_log
+from hotrow.offline.source import Column as Wanted
+from hotrow.offline.source import Interval, SourceColumns
+from hotrow.types import Int64
 from hotrow.v1.column_pb2 import BytesValues, Column, Float32Lists, Float64s, Int64s, Strings
 from hotrow.v1.feature_server_pb2 import GetOnlineFeaturesReply
 from hotrow.v1.push_pb2 import BOTH, OFFLINE, REJECTED, PushFeaturesReply, PushFeaturesRequest
 from support.pushlog import logged_rows
 
+from tests.e2e.processes import until
+
 from . import trip
 from .definitions import SNAPSHOT
 from .load import INGEST_PUSH, PUSH, READ, dial
-from .serving import Repository, Serve
+from .serving import Repository, Serve, exit_of
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -197,3 +205,61 @@ def check_log(repository: Repository, producers: list[Producer]) -> None:
         assert store.verify() == []
     finally:
         store.close()
+
+
+@pytest.mark.parametrize(
+    "rounds",
+    [
+        pytest.param(1, id="short"),
+        pytest.param(10, id="long", marks=[pytest.mark.slow, pytest.mark.timeout(1800)]),
+    ],
+)
+def test_the_log_is_pruned_while_it_is_written(
+    tmp_path: Path, serve: Start, produce: Callable[[Repository], list[Producer]], rounds: int
+) -> None:
+    """The worker is killed at any moment, and the prune at each of its steps: no row is lost that it was not about, and
+    none comes twice.
+    """
+    repository = Repository(tmp_path / "rides", ingest="[offline_store]\nflush_interval_s = 0.02")
+    log = repository.settings.offline_store.path
+    running = serve(repository).ready()
+    producers = produce(repository)
+    for place in ("prune_marked:1", "prune_deleted:1", "prune_deleted:3", "") * rounds:
+        until(lambda: len(list(log.rglob("*.parquet"))) > 20, 60)
+        killed = running.kill_worker("ingest")
+        code, said = exit_of(repository, *prune_to(time.time_ns() // 1000), HOTROW_FAILPOINT=place)
+        assert code == (-9 if place else 0), said
+        running.until_restarted("ingest", 0, killed)
+    pruned = [len(producer.acknowledged) for producer in producers]
+    until(lambda: all(len(one.acknowledged) > count + 500 for one, count in zip(producers, pruned, strict=True)), 60)
+    running.until_restarted("ingest", 0, running.kill_worker("ingest"))
+    for producer in producers:
+        producer.stop()
+    assert running.stop() == 0
+    rows = read_log(repository)
+    stamps = [stamp for _, stamp in rows]
+    assert [stamp for stamp, times in Counter(stamps).items() if times > 1] == []
+    for producer, count in zip(producers, pruned, strict=True):
+        assert set(producer.acknowledged[count + 20 :]) <= set(stamps)  # but for the push that was under way
+    middle_us = sorted(event_us for event_us, _ in rows)[len(rows) // 2]
+    assert exit_of(repository, *prune_to(middle_us))[0] == 0
+    assert read_log(repository) == [row for row in rows if row[0] >= middle_us]
+    assert exit_of(repository, *prune_to(time.time_ns() // 1000))[0] == 0
+    assert read_log(repository) == []
+    assert list(log.rglob("*.parquet")) == []
+
+
+def prune_to(before_us: int) -> tuple[str, ...]:
+    return "store", "prune-log", "--before", str(before_us)
+
+
+def read_log(repository: Repository) -> list[tuple[int, int]]:
+    """Event times and stamps, as readers of the log have them."""
+    folder = repository.settings.offline_store.path / f"trips-{SNAPSHOT.view_id('trips').hex()}"
+    wanted = SourceColumns("trips", (Wanted("stamp", Int64),), EVENT_TIME, CREATED_TIME)
+    batches = [batch for part in open_log(folder, wanted) for batch in part.batches(Interval(), part.columns)]
+    return [
+        row
+        for batch in batches
+        for row in zip(batch.event_time_us.tolist(), batch.rows.column("stamp").to_pylist(), strict=True)
+    ]

@@ -12,7 +12,9 @@ from cryptography.x509.oid import NameOID
 
 @dataclass(frozen=True)
 class Pki:
-    """PEM files: an authority, a server and a client that it signed, and a client that another authority signed."""
+    """PEM files: an authority, a server and a client that it signed, a client that another authority signed, and a
+    server whose certificate has expired.
+    """
 
     ca: Path
     server_cert: Path
@@ -21,6 +23,8 @@ class Pki:
     client_key: Path
     stranger_cert: Path
     stranger_key: Path
+    expired_cert: Path
+    expired_key: Path
 
 
 def make_pki(folder: Path, *, valid: timedelta = timedelta(days=1)) -> Pki:
@@ -29,7 +33,8 @@ def make_pki(folder: Path, *, valid: timedelta = timedelta(days=1)) -> Pki:
     (folder / "ca.pem").write_bytes(ca[0].public_bytes(serialization.Encoding.PEM))
     for name, authority in (("server", ca), ("client", ca), ("stranger", other)):
         _write_pair(folder, name, authority, valid)
-    names = [f"{name}_{kind}" for name in ("server", "client", "stranger") for kind in ("cert", "key")]
+    _write_pair(folder, "expired", ca, timedelta(minutes=-1))
+    names = [f"{name}_{kind}" for name in ("server", "client", "stranger", "expired") for kind in ("cert", "key")]
     return Pki(folder / "ca.pem", *(folder / f"{name}.pem" for name in names))
 
 

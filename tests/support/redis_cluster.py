@@ -4,7 +4,11 @@ import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Protocol
 
+from hotrow.section import OnlineStoreSettings
+
+from .pki import Pki
 from .ports import free_ports
 from .redis import WAIT_S, RedisServer
 
@@ -21,9 +25,17 @@ OPTIONS = (
 )
 
 
+class Addressed(Protocol):
+    """What has a URL."""
+
+    @property
+    def url(self) -> str: ...
+
+
 class RedisCluster:
     """Primaries that share the slots evenly, the first of the servers, a replica of each behind them, and spare nodes,
-    which have no slots.
+    which have no slots. They know one another by the address `host`; with `tls`, clients too speak to them by that, at
+    the name `localhost`.
     """
 
     def __init__(
@@ -34,13 +46,22 @@ class RedisCluster:
         replicas: bool = False,
         spare: int = 0,
         program: str | Path | None = None,
+        host: str = "127.0.0.1",
+        tls: Pki | None = None,
     ) -> None:
+        self._host, self._tls = host, tls
         count = primaries * (2 if replicas else 1) + spare
         self._buses = free_ports(count)
-        self.servers = [
-            RedisServer(folder / f"node{number}", *OPTIONS, "--cluster-port", str(bus), *options, program=program)
-            for number, bus in enumerate(self._buses)
+        secure = free_ports(count) if tls is not None else []
+        given = [
+            (*OPTIONS, "--bind", *dict.fromkeys((host, "127.0.0.1")), "--cluster-port", str(bus)) for bus in self._buses
         ]
+        if tls is not None:
+            given = [(*some, *_tls_options(tls, port)) for some, port in zip(given, secure, strict=True)]
+        self.servers = [
+            RedisServer(folder / f"node{number}", *some, *options, program=program) for number, some in enumerate(given)
+        ]
+        self._ports = dict(zip(self.servers, secure or [server.port for server in self.servers], strict=True))
         self.primaries = self.servers[:primaries]
         self.replicas = self.servers[primaries : 2 * primaries] if replicas else []
         self.spare = self.servers[count - spare :]
@@ -48,7 +69,9 @@ class RedisCluster:
     @property
     def url(self) -> str:
         """All of them."""
-        return f"redis://{','.join(f'127.0.0.1:{server.port}' for server in self.servers)}/0"
+        host = "localhost" if self._tls else f"[{self._host}]" if ":" in self._host else self._host
+        nodes = ",".join(f"{host}:{port}" for port in self._ports.values())
+        return f"rediss://{nodes}/0?ssl_ca_certs={self._tls.ca}" if self._tls else f"redis://{nodes}/0"
 
     def start(self) -> "RedisCluster":
         """Start the servers, and wait until each of them takes the cluster for whole."""
@@ -57,7 +80,7 @@ class RedisCluster:
             server.ask("CLUSTER", "SET-CONFIG-EPOCH", str(number + 1))
         first = self.servers[0]
         for server in self.servers[1:]:
-            server.ask("CLUSTER", "MEET", "127.0.0.1", str(first.port), str(self._buses[0]))
+            server.ask("CLUSTER", "MEET", self._host, str(self._ports[first]), str(self._buses[0]))
         for number, server in enumerate(self.primaries):
             start, end = (SLOTS * place // len(self.primaries) for place in (number, number + 1))
             server.ask("CLUSTER", "ADDSLOTSRANGE", str(start), str(end - 1))
@@ -98,7 +121,7 @@ class RedisCluster:
         self.begin_move(slot, source, target)
         while keys := keys_in(source, slot):
             for key in keys:
-                source.ask("MIGRATE", "127.0.0.1", str(target.port), key, "0", "5000")
+                self.migrate(source, target, key)
                 time.sleep(pause_s)
         for server in (target, source, *self.servers):
             server.ask("CLUSTER", "SETSLOT", str(slot), "NODE", self.id_of(target))
@@ -107,6 +130,10 @@ class RedisCluster:
         """From now on the source sends for keys that it has not to the target."""
         target.ask("CLUSTER", "SETSLOT", str(slot), "IMPORTING", self.id_of(source))
         source.ask("CLUSTER", "SETSLOT", str(slot), "MIGRATING", self.id_of(target))
+
+    def migrate(self, source: RedisServer, target: RedisServer, key: bytes) -> bytes:
+        """Move one key."""
+        return source.ask("MIGRATE", self._host, str(self._ports[target]), key, "0", "5000")
 
     def _await(self, holds: Callable[[RedisServer], bool]) -> None:
         until(lambda: all(map(holds, self.servers)))
@@ -119,10 +146,21 @@ def _until_linked(server: RedisServer) -> None:
     until(lambda: b"master_link_status:up" in server.reply("INFO", "replication"))
 
 
+def _tls_options(tls: Pki, port: int) -> tuple[str, ...]:
+    files = ("--tls-cert-file", str(tls.server_cert), "--tls-key-file", str(tls.server_key))
+    return ("--tls-port", str(port), "--tls-cluster", "yes", *files, "--tls-ca-cert-file", str(tls.ca))
+
+
 def nodes_of(server: RedisServer) -> list[list[str]]:
     """What a node knows of all nodes."""
     lines = server.reply("CLUSTER", "NODES").split(b"\r\n", 1)[1].decode().split("\n")
     return [line.split() for line in lines if len(line.split()) >= 8]
+
+
+def cluster_settings(cluster: Addressed, **more: Any) -> OnlineStoreSettings:
+    """Of a store on a cluster, or on what is taken for one."""
+    given: dict[str, Any] = {"type": "redis", "mode": "cluster", "url": cluster.url} | more
+    return OnlineStoreSettings(**({"timeout_s": 0.5, "write_timeout_s": 2.0} | given))
 
 
 def keys_in(server: RedisServer, slot: int) -> list[bytes]:

@@ -18,7 +18,7 @@ import grpc
 
 from hotrow import clock
 from hotrow.errors import Code, HotrowError
-from hotrow.rpc.call import Metadata
+from hotrow.rpc.metadata import Metadata
 from hotrow.rpc.timing import ASKED
 
 TIMED_EVERY = 16

@@ -1,4 +1,4 @@
-"""`hotrow fit`: what encoders need to know of the data, from the views' sources to files beside the definitions."""
+"""`hotrow fit`: what encoders need to know of the data, from the views' rows to files beside the definitions."""
 
 from __future__ import annotations
 
@@ -36,11 +36,12 @@ def fit(
     ] = "",
     json: option.Json = False,
 ) -> None:
-    """Fit encoders on the sources of their views: means, quantiles, categories, vocabularies.
+    """Fit encoders on the rows of their views: means, quantiles, categories, vocabularies.
 
     Writes fitted/NAME.json in the feature repository, to be looked at and committed with the definitions; `hotrow plan`
     shows what changes, and `hotrow apply` puts it into the snapshot. All rows count that `hotrow materialize` would
-    accept, not the latest of each entity alone: with --until, rows that a model is tested on stay out.
+    accept, of the views' sources and of the log of pushed rows, not the latest of each entity alone: with --until, rows
+    that a model is tested on stay out.
 
     \b
     Examples:
@@ -83,13 +84,19 @@ class _Done:
 def _fit(workspace: Workspace, names: Sequence[str], until_us: int | None) -> list[_Done]:
     from hotrow.encoders.fitting import SourceFit, fit_chain  # noqa: PLC0415
     from hotrow.encoders.kind import statistic_of  # noqa: PLC0415
+    from hotrow.registry.snapshot import Snapshot  # noqa: PLC0415
+    from hotrow.repo.historical import log_pushed  # noqa: PLC0415
     from hotrow.schema.fitted import write_fitted  # noqa: PLC0415
     from hotrow.schema.repository import load_definitions  # noqa: PLC0415
     from hotrow.schema.transform import in_order  # noqa: PLC0415
 
-    transforms = load_definitions(workspace.repo).transforms
+    definitions = load_definitions(workspace.repo)
+    transforms = definitions.transforms
     chosen = _chosen(transforms, names)
-    source = SourceFit(workspace.repo, until_us)
+    if chosen:
+        log_pushed(workspace, render.warn)
+    views = Snapshot(workspace.project, entities=definitions.entities, views=definitions.views)
+    source = SourceFit(views, workspace.folders, until_us)
     known: dict[str, Transform] = {}
     done: list[_Done] = []
 

@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from hotrow.repo.load import Load
     from hotrow.repo.workspace import Workspace
 
-_Views = Annotated[
-    list[str] | None,
-    typer.Option("--views", metavar="NAME", help="Only this view; repeat it, or separate with commas. Default: all."),
-]
 _DryRun = Annotated[bool, typer.Option("--dry-run", help="Compare with the store and write nothing.")]
 _End = Annotated[str, typer.Argument(metavar="END", help="First event time that is not loaded any more, or now.")]
 
@@ -42,7 +38,7 @@ class MaterializeArguments:
     start: Annotated[str, typer.Argument(metavar="START", help="First event time that is loaded.")]
     end: _End
     repo: option.Repo = None
-    views: _Views = None
+    views: option.Views = None
     branch: option.Branch = ""
     dry_run: _DryRun = False
     json: option.Json = False
@@ -64,7 +60,7 @@ def materialize(arguments: MaterializeArguments) -> None:
     from hotrow.repo.load import Load, between  # noqa: PLC0415
 
     interval_of = between(time_us_option("START", arguments.start), time_us_option("END", arguments.end))
-    load = Load(interval_of, _names(arguments.views), dry_run=arguments.dry_run)
+    load = Load(interval_of, option.names(arguments.views), dry_run=arguments.dry_run)
     _load(arguments.repo, arguments.branch, load, json=arguments.json)
 
 
@@ -72,7 +68,7 @@ def materialize_incremental(
     end: _End,
     *,
     repo: option.Repo = None,
-    views: _Views = None,
+    views: option.Views = None,
     branch: option.Branch = "",
     dry_run: _DryRun = False,
     json: option.Json = False,
@@ -88,7 +84,7 @@ def materialize_incremental(
     from hotrow.repo.load import Load, until  # noqa: PLC0415
 
     interval_of = until(time_us_option("END", end))
-    _load(repo, branch, Load(interval_of, _names(views), since_stored=True, dry_run=dry_run), json=json)
+    _load(repo, branch, Load(interval_of, option.names(views), since_stored=True, dry_run=dry_run), json=json)
 
 
 def _load(repo: Path | None, branch: str, load: Load, *, json: bool) -> None:
@@ -111,10 +107,6 @@ def run(workspace: Workspace, snapshot: Snapshot, load: Load) -> list[Report]:
     settings = quiet(workspace.settings)
     log.configure_log(level=settings.log.level, json=settings.log.json)
     return run_load(workspace, snapshot, load, open_progress(), render.warn)
-
-
-def _names(views: Sequence[str] | None) -> list[str]:
-    return [name for given in views or () for name in given.split(",") if name]
 
 
 def print_reports(reports: Sequence[Report], *, json: bool) -> None:

@@ -1,5 +1,6 @@
 """Options that several commands take, declared once."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -24,3 +25,12 @@ Server = Annotated[
     str, typer.Option("--server", metavar="HOST:PORT", help="Server to ask. Default: server.address of hotrow.toml.")
 ]
 Timeout = Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=0.001, help="How long to wait.")]
+Views = Annotated[
+    list[str] | None,
+    typer.Option("--views", metavar="NAME", help="Only this view; repeat it, or separate with commas. Default: all."),
+]
+
+
+def names(views: Sequence[str] | None) -> list[str]:
+    """The names that were given with --views."""
+    return [name for given in views or () for name in given.split(",") if name]

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hotrow.cli import option, render
+from hotrow.cli.prune_log import prune_log
 from hotrow.cli.rebuild import open_existing, rebuild
 from hotrow.cli.store_copy import copy
 from hotrow.cli.workspace import open_workspace
 from hotrow.clock import text_from_us
-from hotrow.errors import HotrowError
+from hotrow.repo.view_ids import view_ids
 from hotrow.repo.workspace import Workspace
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hotrow.registry.snapshot import Snapshot
     from hotrow.stores.maintenance import GcReport, ViewCount
     from hotrow.stores.port import OnlineStore
 
@@ -28,10 +28,11 @@ _GIB = 1 << 30
 
 def register(app: typer.Typer) -> None:
     """Add the group."""
-    group = typer.Typer(no_args_is_help=True, help="The online store: what is in it, whether it is sound, upkeep.")
+    group = typer.Typer(no_args_is_help=True, help="The online store and its log: content, soundness, upkeep.")
     for command in (info, verify, gc, rebuild, copy):
         group.command()(command)
     group.command("adopt-log")(adopt_log)
+    group.command("prune-log")(prune_log)
     app.add_typer(group, name="store")
 
 
@@ -126,7 +127,7 @@ def gc(*, repo: option.Repo = None, json: option.Json = False) -> None:
 
     workspace = open_workspace(repo)
     registry, refs = workspace.registry, workspace.registry.refs(workspace.project)
-    _, unserved = _view_ids(workspace)
+    _, unserved = view_ids(workspace)
     rules = GcRules(longest_ttls(map(registry.snapshot, refs.served())), unserved)
     store = open_existing(workspace, writable=True)
     try:
@@ -210,7 +211,7 @@ def _view_documents(workspace: Workspace, store: OnlineStore, *, counted: bool) 
     from hotrow.stores.maintenance import ViewCount, count_rows  # noqa: PLC0415
 
     counts = count_rows(store) if counted else {}
-    served, _ = _view_ids(workspace)
+    served, _ = view_ids(workspace)
     documents = []
     for view_id in [*served, *(other for other in counts if other not in served)]:
         snapshot, name = served.get(view_id, (None, ""))
@@ -232,21 +233,3 @@ def _count_document(count: ViewCount) -> dict[str, Any]:
         "oldest": text_from_us(count.oldest_us) if count.rows else "",
         "newest": text_from_us(count.newest_us) if count.rows else "",
     }
-
-
-def _view_ids(workspace: Workspace) -> tuple[dict[bytes, tuple[Snapshot, str]], set[bytes]]:
-    """View ids of served snapshots, with a snapshot and the name; and those that only other snapshots have."""
-    registry, project = workspace.registry, workspace.project
-    served: dict[bytes, tuple[Snapshot, str]] = {}
-    for snapshot_id in registry.refs(project).served():
-        snapshot = registry.snapshot(snapshot_id)
-        for name in snapshot.views:
-            served.setdefault(snapshot.view_id(name), (snapshot, name))
-    past: set[bytes] = set()
-    for snapshot_id in {entry.id for entry in registry.log(project)}:
-        try:
-            snapshot = registry.snapshot(snapshot_id)
-        except HotrowError:
-            continue  # damaged, and served no more: rows of views that it alone has count as unknown, and are kept
-        past.update(snapshot.view_id(name) for name in snapshot.views)
-    return served, past - served.keys()

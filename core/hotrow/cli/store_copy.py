@@ -46,9 +46,9 @@ def copy(arguments: CopyArguments) -> None:
     """Copy the online store into another one: from LMDB to Redis, back, or between two of a kind.
 
     Copied are all rows, deleted ones too, up to where each view was materialized, and pushed rows that wait for the
-    log. A row replaces only an older one, so this may be interrupted and run again, and a second run brings what was
-    written since the first. Whoever serves from the store that is read goes on. An LMDB store that is written must
-    have no ingest worker; one on Redis may.
+    log; request_ids are not. A row replaces only an older one, so this may be interrupted and run again, and a second
+    run brings what was written since the first. Whoever serves from the store that is read goes on. An LMDB store that
+    is written must have no ingest worker; one on Redis may.
 
     Where --from or --to is left out it is the current repository. A file that is named counts as it is, without the
     HOTROW_ variables of the environment but for passwords.
@@ -139,12 +139,24 @@ def _run(source: Settings, target: Settings, *, dry_run: bool) -> tuple[CopyRepo
             if source.offline_store.path != target.offline_store.path:
                 _number_behind_log(target, writer)
             batch_rows = EMBEDDED_ROWS if target.online_store.embedded else SERVER_ROWS
-            report = _followed(copy_batches(reader, writer, batch_rows), rows, dry_run=False)
+            report = _followed(copy_batches(reader, writer, batch_rows, _kept_us(source, target)), rows, dry_run=False)
         return report, clock.monotonic_s() - began_s
     finally:
         reader.close()
         if writer is not None:
             writer.close()
+
+
+def _kept_us(source: Settings, target: Settings) -> dict[bytes, int | None]:
+    """For how long anybody may need a row of a view that either side serves."""
+    from hotrow.registry.open import open_registry  # noqa: PLC0415
+    from hotrow.stores.maintenance import kept_of_views  # noqa: PLC0415
+
+    snapshots = []
+    for location in dict.fromkeys((source.registry, target.registry)):
+        registry = open_registry(location)
+        snapshots += [registry.snapshot(one) for one in registry.refs(source.project).served()]
+    return kept_of_views(snapshots)
 
 
 def _open_target(target: Settings, *, dry_run: bool) -> OnlineStore | None:

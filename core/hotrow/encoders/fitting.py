@@ -1,13 +1,12 @@
-"""Fitting encoders: on a table at hand, or on the source of a view.
+"""Fitting encoders: on a table at hand, or on the source of a view and the log of what was pushed to it.
 
 An encoder that takes another is fitted after it, on what that one makes of the rows, computed by the code that reads
-run. A row of a source counts when materialization would write it, whether or not a later one has replaced it: a model
+run. A row counts when materialization would write it, whether or not a later one has replaced or deleted it: a model
 is trained with all of them.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,11 +21,13 @@ from hotrow.errors import Code, HotrowError, invalid, nearest
 from hotrow.offline.arrow_column import column_from_source, column_of_default
 from hotrow.offline.conversion import convert, mismatch
 from hotrow.offline.frame import open_frame
-from hotrow.offline.materialize import Source, open_source_of
+from hotrow.offline.log_part import LogPart, has_log
+from hotrow.offline.materialize import Folders, Source, open_view
 from hotrow.offline.rows import Refusals, kept_rows
 from hotrow.offline.source import BatchSize, Interval, SourceBatch
 from hotrow.offline.transformed import plan_computation
 from hotrow.registry.needed import needed_of
+from hotrow.registry.snapshot import Snapshot
 from hotrow.schema.canonical import Document
 from hotrow.schema.field import Field
 from hotrow.schema.fitted import Fitted
@@ -80,14 +81,20 @@ def with_sources(transform: Transform, done: Mapping[str, Transform]) -> Transfo
 
 @dataclass(slots=True)
 class SourceFit:
-    """Fits on the source of the view that an encoder is made of: its rows with an event time before `until_us`."""
+    """Fits on the source and the log of the view that an encoder is made of: rows with an event time before `until_us`.
 
-    repo: Path
+    `snapshot` has the views; transforms it need not have.
+    """
+
+    snapshot: Snapshot
+    folders: Folders
     until_us: int | None = None
 
     def fitted_of(self, transform: Transform) -> Fitted:
-        """Read the source once; raises FAILED_PRECONDITION for an encoder that is not of one view with a source."""
-        source = open_source_of(self._view(transform), self.repo)
+        """Read the rows once; raises FAILED_PRECONDITION for an encoder that is not of one view, or of one that has
+        neither a source nor logged rows.
+        """
+        source = open_view(self.snapshot, self._view(transform), self.folders)
         scan = _Scan(source, Interval(None, self.until_us))
         return _fitted(transform, scan.batches(), scan.origin)
 
@@ -105,30 +112,38 @@ class SourceFit:
                 Code.FAILED_PRECONDITION,
                 f"{transform.label} is made of the views {names}, and is fitted on the rows of one; {remedy}",
             )
-        if views[0].source is None:
+        view = views[0]
+        if view.source is None and not has_log(self.folders.log_of(self.snapshot, view)):
             raise HotrowError(
-                Code.FAILED_PRECONDITION, f"{transform.label}: {views[0].label} has no source to fit on; {remedy}"
+                Code.FAILED_PRECONDITION,
+                f"{transform.label}: {view.label} has no source to fit on, and no pushed row of it is in the log; push "
+                f"to BOTH or OFFLINE, {remedy}",
             )
-        return views[0]
+        return view
 
 
 class _Scan:
-    """One reading of a source, and what it was."""
+    """One reading of a source and its log, and what it was."""
 
     def __init__(self, source: Source, interval: Interval) -> None:
         self._source = source
         self._interval = interval
-        self._rows = 0
+        self._rows = self._pushed_rows = 0
         self._first_us: int | None = None
         self._last_us: int | None = None
 
     def batches(self) -> Iterator[Columns]:
         refusals = Refusals()
-        for batch in self._source.reader.batches(self._interval, _BATCH):
-            converted = [convert(batch.rows.column(column.name), column.type) for column in batch.columns]
-            kept = kept_rows(batch, converted, self._source.columns.event_time, refusals)
-            self._count(batch.event_time_us[kept])
-            yield self._columns(batch, pa.array(kept))
+        for part in self._source.reader.parts:
+            for batch in part.batches(self._interval, part.columns, _BATCH):
+                converted = [convert(batch.rows.column(column.name), column.type) for column in batch.columns]
+                kept = kept_rows(batch, converted, self._source.columns.event_time, refusals)
+                if batch.deleted is not None:
+                    kept &= ~batch.deleted  # a deletion has no values
+                times_us = batch.event_time_us[kept]
+                self._count(times_us)
+                self._pushed_rows += len(times_us) if isinstance(part, LogPart) else 0
+                yield self._columns(batch, pa.array(kept))
 
     def origin(self) -> Document:
         """Where the rows are from; after `batches`."""
@@ -138,6 +153,7 @@ class _Scan:
             "source": path,
             "sha256": self._source.reader.digest().hex(),
             "rows": self._rows,
+            "pushed_rows": self._pushed_rows,
             "first_event_time": _shown(self._first_us),
             "last_event_time": _shown(self._last_us),
             "until": _shown(self._interval.end_us),

@@ -26,12 +26,16 @@ KEPT_S = 3600.0
 def merge_day(folder: Path, reached: Reached) -> bool:
     """Merge files of a day for as long as there are enough, and delete those that were merged long ago.
 
-    Returns whether some of those are left, to be deleted later. Raises OSError.
+    Returns whether some of those are left, to be deleted later, or to be merged, for files were pruned under this.
+    Raises OSError.
     """
-    while run := _mergeable(current_files(complete_files(folder))):
-        _merge(run, reached)
-    files = complete_files(folder)
-    kept = [_kept(file, files) for file in files]
+    try:
+        while run := _mergeable(current_files(complete_files(folder))):
+            _merge(run, reached)
+        files = complete_files(folder)
+        kept = [_kept(file, files) for file in files]
+    except FileNotFoundError:
+        return True
     return any(kept)
 
 

@@ -17,7 +17,16 @@ from hotrow.disk import sync
 from hotrow.errors import Code, HotrowError
 from hotrow.failpoint import Reached, unarmed
 from hotrow.offline.log_failure import told
-from hotrow.offline.log_folder import TEMPORARY, date_folder, day_folders, file_name, last_file, view_folder
+from hotrow.offline.log_folder import (
+    TEMPORARY,
+    date_folder,
+    day_folders,
+    file_name,
+    last_file,
+    last_number,
+    logged_views,
+    view_folder,
+)
 from hotrow.offline.log_lock import LogLock
 from hotrow.stores.port import OnlineStore, SharedOutbox, Waiting
 
@@ -79,7 +88,7 @@ class LogWriter:
         for left in self._log.glob(TEMPORARY):
             if self._shared is None or clock.now_s() - left.stat().st_mtime > _LEFT_S:  # else another may write it
                 left.unlink(missing_ok=True)
-        self._days.update(day for folder in self._log.glob("*-*") for day in day_folders(folder))
+        self._days.update(day for view in logged_views(self._log) for day in day_folders(view.folder))
 
     def _batch(self, position: int) -> list[Waiting]:
         batch: list[Waiting] = []
@@ -114,11 +123,11 @@ class LogWriter:
     def _last_of(self, view_id: bytes) -> int:
         """The number of the last entry of the view that is in the log, for good."""
         if view_id not in self._last:
-            file = last_file(self._log, view_id)
-            if file is not None:
+            folders = [view.folder for view in logged_views(self._log) if view.view_id == view_id]
+            for file in filter(None, map(last_file, folders)):
                 # A process that was killed may have given the file its name, and not seen that onto the disk.
-                told(self._log, lambda: sync(file.path.parent))
-            self._last[view_id] = file.last if file else 0
+                told(self._log, partial(sync, file.path.parent))
+            self._last[view_id] = last_number(self._log, view_id)
         return self._last[view_id]
 
     def _write_run(self, run: Sequence[_Numbered], schemas: Mapping[bytes, bytes]) -> None:

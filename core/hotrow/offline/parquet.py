@@ -225,6 +225,18 @@ def _all_null(column: pq.ColumnChunkMetaData, rows: int, held: pa.DataType) -> b
     return bool(statistics.null_count >= rows)
 
 
+def time_bounds_us(metadata: pq.FileMetaData, name: str) -> tuple[int, int] | None:
+    """The least and the greatest time of a column in a file, in microseconds; None where its statistics do not tell."""
+    bounds = []
+    for group in range(metadata.num_row_groups):
+        column = _event_column(metadata, group, name)
+        bounds.append(_bounds_us(metadata, column) if column is not None else None)
+    known = [one for one in bounds if one is not None]
+    if not known or len(known) < len(bounds):
+        return None
+    return min(first for first, _ in known), max(last for _, last in known)
+
+
 def _event_column(metadata: pq.FileMetaData, group: int, name: str) -> pq.ColumnChunkMetaData | None:
     row_group = metadata.row_group(group)
     for i in range(row_group.num_columns):

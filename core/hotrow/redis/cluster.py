@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import redis
-from redis.backoff import NoBackoff
 from redis.exceptions import (
     AskError,
     ClusterDownError,
@@ -18,14 +17,13 @@ from redis.exceptions import (
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
-from redis.retry import Retry
 
 from hotrow import clock
 from hotrow.errors import HotrowError
 from hotrow.redis.address import RedisAddress
 from hotrow.redis.client import Script, packed
 from hotrow.redis.failure import away, said_by
-from hotrow.redis.topology import Argument, Topology, slot_of
+from hotrow.redis.topology import NAMELESS, Argument, Topology, slot_of
 
 _MOST_REDIRECTIONS = 16
 _PAUSE_S = 0.01
@@ -66,7 +64,7 @@ class ClusterClient:
 
     def __init__(self, address: RedisAddress, *, timeout_s: float, connect_timeout_s: float) -> None:
         self.address = address
-        self.topology = Topology(address, timeout_s=connect_timeout_s)
+        self.topology = Topology(address, self._leave, timeout_s=connect_timeout_s)
         self._patience_s = connect_timeout_s
         self._timeout_s = timeout_s
         self._lock = threading.Lock()
@@ -107,7 +105,7 @@ class ClusterClient:
 
     def connection(self, name: str) -> Any:
         """A connection to a node beside its pool, to be connected within `translated`."""
-        return _pool(name, self.topology.options).make_connection()
+        return self.topology.pool(name).make_connection()
 
     def replies(self, connection: Any, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """The replies on a connection of one's own, within `translated`, but for those to commands that are redirected:
@@ -123,12 +121,15 @@ class ClusterClient:
         return replies
 
     def close(self) -> None:
-        """Close what is not in use."""
+        """Close what is not in use, and what is once it no longer is."""
+        self._leave([])
+
+    def _leave(self, primaries: Sequence[str]) -> None:
+        """Close what is not in use to nodes that are none of these; the rest follows when it is released."""
         with self._lock:
-            pools = list(self._pools.values())
-        for pool in pools:
-            pool.disconnect()
-        self.topology.close()
+            left = [self._pools.pop(node) for node in set(self._pools).difference(primaries)]
+        for pool in left:
+            pool.disconnect(inuse_connections=False)
 
     @contextlib.contextmanager
     def translated(self) -> Iterator[None]:
@@ -147,7 +148,7 @@ class ClusterClient:
         for one, (node, reply) in zip(tries, replies, strict=True):
             if isinstance(reply, _LOST):
                 self.topology.doubt()
-            after = _next(one, reply, node)
+            after = self._next(one, reply, node)
             if after is None or (isinstance(reply, TryAgainError) and clock.monotonic_s() >= until_s):
                 outcomes[one.place] = self._outcome(reply, commands[one.place])
             elif after.hops > _MOST_REDIRECTIONS:
@@ -194,11 +195,30 @@ class ClusterClient:
                 connection.disconnect()  # or the next command would get the replies that are still to come
             raise
         finally:
-            for _, pool, connection in under_way:
-                pool.release(connection)
+            for node, pool, connection in under_way:
+                self._release(node, pool, connection)
         return replies
 
+    def _release(self, node: str, pool: redis.ConnectionPool, connection: Any) -> None:
+        with self._lock:
+            left = self._pools.get(node) is not pool
+        if left:
+            connection.disconnect()
+        pool.release(connection)
+
+    def _next(self, one: _Try, reply: Any, node: str) -> _Try | None:
+        """How to try again what was not carried out; None: not at all."""
+        if isinstance(reply, AskError):  # MOVED is one, too
+            target = self.topology.redirected(f"{reply.host}:{reply.port}", node)
+            moved = isinstance(reply, MovedError)  # to where the cluster is asked then, if that is not known
+            return one._replace(node=target or None, asking=not moved, hops=one.hops + 1) if target or moved else None
+        if isinstance(reply, NoScriptError) and not one.with_text:
+            return one._replace(with_text=True)
+        return _Try(one.place) if isinstance(reply, TryAgainError) else None
+
     def _outcome(self, reply: Any, command: Command) -> Any:
+        if isinstance(reply, AskError):
+            return away(self.address, NAMELESS)
         if isinstance(reply, Exception):
             return said_by(self.address, reply)
         name = "" if command.script else str(command.words[0])
@@ -210,7 +230,7 @@ class ClusterClient:
         with self._lock:
             pool = self._pools.get(node)
             if pool is None:
-                pool = self._pools[node] = _pool(node, self.topology.options | {"socket_timeout": self._timeout_s})
+                pool = self._pools[node] = self.topology.pool(node, socket_timeout=self._timeout_s)
             return pool
 
 
@@ -229,11 +249,6 @@ class ClusterNode(NamedTuple):
         return self.client.ask_all(commands)
 
 
-def _pool(node: str, options: dict[str, Any]) -> redis.ConnectionPool:
-    host, _, port = node.rpartition(":")
-    return redis.ConnectionPool(host=host, port=int(port), retry=Retry(NoBackoff(), 0), **options)
-
-
 def _command(words: Sequence[Argument]) -> Command:
     key = words[1]
     return Command(slot_of(key if isinstance(key, bytes) else str(key).encode()), words)
@@ -246,17 +261,6 @@ def _words(command: Command, one: _Try) -> list[Sequence[Argument]]:
         name = ("EVAL", command.script.text) if one.with_text else ("EVALSHA", command.script.sha)
         words = [*name, *words]
     return [("ASKING",), words] if one.asking else [words]
-
-
-def _next(one: _Try, reply: Any, node: str) -> _Try | None:
-    """How to try again what was not carried out; None: not at all."""
-    if isinstance(reply, AskError):  # MOVED is one, too
-        host = reply.host or node.rpartition(":")[0]
-        asking = not isinstance(reply, MovedError)
-        return one._replace(node=f"{host}:{reply.port}", asking=asking, hops=one.hops + 1)
-    if isinstance(reply, NoScriptError) and not one.with_text:
-        return one._replace(with_text=True)
-    return _Try(one.place) if isinstance(reply, TryAgainError) else None
 
 
 def _received(connection: Any, count: int) -> list[Any]:

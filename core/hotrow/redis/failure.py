@@ -25,6 +25,7 @@ _RETRY_AFTER_S = 0.2
 _REFUSED_CREDENTIALS = ("NOAUTH", "WRONGPASS", "invalid username-password", "invalid password", "AUTH ")
 _PASSES = ("BUSY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY")
 _NOT_ALLOWED = ("NOPERM", "The user executing the script", "ACL failure in script")  # of Redis, and of Valkey
+_CERTIFICATE = "certificate verify failed"
 _AWAY = {
     ReadOnlyError: "it is a replica, which takes no writes",
     BusyLoadingError: "it loads its data",
@@ -36,7 +37,12 @@ _AWAY = {
 
 def away(address: RedisAddress, reason: str) -> HotrowError:
     """That the server cannot be reached, or does not answer."""
-    message = f"{address.place} cannot be reached: {reason}; see that the server runs, and {address.setting}"
+    see = (
+        "its certificate, for which docs/redis.md says what has to stand on it"
+        if _CERTIFICATE in reason
+        else (f"that the server runs, and {address.setting}")
+    )
+    message = f"{address.place} cannot be reached: {reason}; see {see}"
     return HotrowError(Code.UNAVAILABLE, message, retry_after_s=_RETRY_AFTER_S)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from hotrow.schema.definition import Definition
 from hotrow.schema.entity import Entity, JoinKey
@@ -181,8 +182,15 @@ def _inputs_text(transform: Transform) -> str:
 def _encoder_text(transform: Transform) -> str:
     fitted = transform.encoder.get("fitted")
     until = f" until {fitted['until']}" if fitted and fitted.get("until") else ""
-    given = f", fitted on {fitted.get('rows', 'some')} rows of {fitted['source']}{until}" if fitted else ""
+    given = f", fitted on {_rows_text(fitted)}{until}" if fitted else ""
     return str(transform.encoder.get("kind", "none")) + given
+
+
+def _rows_text(fitted: Mapping[str, Any]) -> str:
+    rows, pushed = fitted.get("rows", "some"), fitted.get("pushed_rows", 0)
+    if not fitted["source"]:
+        return f"{rows} pushed rows"
+    return f"{rows} rows of {fitted['source']}" + (f", {pushed} of them pushed" if pushed else "")
 
 
 def _keys_text(keys: tuple[JoinKey, ...]) -> str:

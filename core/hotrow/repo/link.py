@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from hotrow.offline.delivery import Submit
     from hotrow.rpc.burst import Work
-    from hotrow.rpc.call import Call, Metadata
+    from hotrow.rpc.call import Call
+    from hotrow.rpc.metadata import Metadata
     from hotrow.rpc.tls import ChannelTls
     from hotrow.section import CallerTlsSettings
 from hotrow.settings import Settings

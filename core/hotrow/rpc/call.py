@@ -6,9 +6,8 @@ from typing import Protocol
 
 from hotrow.errors import HotrowError
 from hotrow.rpc.burst import Work
+from hotrow.rpc.metadata import Metadata
 from hotrow.rpc.timing import StageTimer
-
-Metadata = tuple[tuple[str, str | bytes], ...]
 
 
 class Call(Protocol):

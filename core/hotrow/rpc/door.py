@@ -9,8 +9,9 @@ import grpc
 from hotrow.clock import now_s
 from hotrow.errors import HotrowError
 from hotrow.rpc.burst import Work
-from hotrow.rpc.call import Handler, Metadata, deadline_from_grpc
+from hotrow.rpc.call import Handler, deadline_from_grpc
 from hotrow.rpc.gate import Gate
+from hotrow.rpc.metadata import Metadata
 from hotrow.rpc.status import status_from_error
 from hotrow.rpc.timing import ASKED, StageTimer
 from hotrow.rpc.turn import TurnPool

@@ -13,8 +13,9 @@ from hotrow.clock import monotonic_s, now_s
 from hotrow.errors import Code, HotrowError
 from hotrow.rpc import frame_wire as wire
 from hotrow.rpc.burst import Burst, Work
-from hotrow.rpc.call import Call, Handler, Metadata
+from hotrow.rpc.call import Call, Handler
 from hotrow.rpc.gate import Gate
+from hotrow.rpc.metadata import Metadata
 from hotrow.rpc.outbox import Outbox
 from hotrow.rpc.timing import ASKED, StageTimer
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from hotrow import log
 from hotrow.clock import now_s
 from hotrow.errors import Code, HotrowError
-from hotrow.rpc.call import Call, Handler, Metadata
+from hotrow.rpc.call import Call, Handler
+from hotrow.rpc.metadata import Metadata
 
 DEFAULT_MAX_RUNNING = 10_000
 RETRY_AFTER_S = 0.1

@@ -29,8 +29,9 @@ from hotrow import log
 from hotrow.clock import now_s
 from hotrow.errors import Code, HotrowError
 from hotrow.rpc.burst import Burst, Work
-from hotrow.rpc.call import NEVER_S, Handler, Metadata
+from hotrow.rpc.call import NEVER_S, Handler
 from hotrow.rpc.gate import Gate
+from hotrow.rpc.metadata import Metadata
 from hotrow.rpc.status import status_from_error
 from hotrow.rpc.timing import ASKED, StageTimer
 

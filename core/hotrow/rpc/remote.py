@@ -7,9 +7,10 @@ import grpc
 
 from hotrow.clock import now_s
 from hotrow.errors import Code, HotrowError
-from hotrow.rpc.call import Call, Metadata
+from hotrow.rpc.call import Call
 from hotrow.rpc.channel import open_channel
 from hotrow.rpc.gate import REQUEST_ID_KEY, passed_on
+from hotrow.rpc.metadata import Metadata
 from hotrow.rpc.status import error_from_rpc
 from hotrow.rpc.tls import ChannelTls
 

@@ -12,7 +12,7 @@ from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from hotrow.errors import Code, HotrowError
-from hotrow.rpc.call import Metadata
+from hotrow.rpc.metadata import Metadata
 
 STATUS = {
     Code.INVALID: grpc.StatusCode.INVALID_ARGUMENT,

@@ -5,15 +5,10 @@ in milliseconds. What each stage is stands in docs/performance.md. A door makes 
 that asks, the gate ends the stage `queue`, and handlers the others.
 """
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
 
 from hotrow import clock
-
-if TYPE_CHECKING:
-    from hotrow.rpc.call import Metadata
+from hotrow.rpc.metadata import Metadata
 
 ASKED = ("hotrow-timing", "1")
 TRAILER = "server-timing"

@@ -5,8 +5,9 @@ put into the other outbox once, so that a copy may be cut short and repeated, an
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from hotrow.codec.row import fingerprint
 from hotrow.stores.port import (
@@ -49,10 +50,16 @@ class CopyReport:
     moved: bool = False
 
 
-def copy_batches(source: OnlineStore, target: OnlineStore, batch_rows: int = SERVER_ROWS) -> Iterator[CopyReport]:
+def copy_batches(
+    source: OnlineStore,
+    target: OnlineStore,
+    batch_rows: int = SERVER_ROWS,
+    kept_us: Mapping[bytes, int | None] = MappingProxyType({}),
+) -> Iterator[CopyReport]:
     """Copy rows, schemas, watermarks and the outbox, yielding the report after every batch of rows and at the end.
 
-    Marks stay behind. Takes bounded memory. Raises as `OnlineStore.write`; what was written stays.
+    `kept_us` is that of `Write`, by view id; rows of other views are kept. Marks stay behind. Takes bounded memory.
+    Raises as `OnlineStore.write`; what was written stays.
     """
     report = CopyReport()
     began = source.sequence()
@@ -62,7 +69,8 @@ def copy_batches(source: OnlineStore, target: OnlineStore, batch_rows: int = SER
         fingerprints = {fingerprint(stored.row) for stored in rows}
         if not fingerprints <= known:  # before the rows: where they are served, they can be read
             known |= fingerprints | _copy_schemas(source, target)
-        written = write_all(target, _writes(rows))
+        writes = [write._replace(kept_us=kept_us.get(write.view_id)) for write in _writes(rows)]
+        written = write_all(target, writes)
         _count(report, [one.outcomes for one in written])
         yield report
     report.schemas = len(_copy_schemas(source, target))

@@ -5,7 +5,7 @@ the command line on a store it could open for writing, which is where no worker 
 do with a reader's store.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hotrow.codec.row import event_time_us, is_tombstone
@@ -106,6 +106,12 @@ def kept_us(snapshots: Iterable[Snapshot], view: FeatureView) -> int | None:
     ttls_us = [view.ttl_us, *(other.ttl_us for other in views)]
     finite_us = [ttl_us for ttl_us in ttls_us if ttl_us is not None]
     return None if len(finite_us) < len(ttls_us) else max(finite_us) + GRACE_US
+
+
+def kept_of_views(snapshots: Sequence[Snapshot]) -> dict[bytes, int | None]:
+    """`kept_us` of every view id in use."""
+    views = [(snapshot.view_id(name), view) for snapshot in snapshots for name, view in snapshot.views.items()]
+    return {view_id: kept_us(snapshots, view) for view_id, view in views}
 
 
 def _join_keys(view: FeatureView) -> list[tuple[str, str]]:

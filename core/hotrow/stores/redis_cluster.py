@@ -56,8 +56,14 @@ class ClusterStore(RedisRoot):
         except BaseException:
             self._client.close()
             raise
+        self._gone = said_by_server(self._client.address, f"{REFUSED} {GONE}")
         self._reader: ClusterReader = ClusterReader(
-            self._client.address, self._client.topology, self._connect, self._layout, timeout_s=settings.timeout_s
+            self._client.topology,
+            self._connect,
+            self._layout,
+            identity,
+            self._gone,
+            timeout_s=settings.timeout_s,
         )
         super().__init__(self._client, self._layout.root, identity, self._reader)
 
@@ -119,12 +125,12 @@ class ClusterStore(RedisRoot):
         return connection
 
     def _check_same(self, connection: Any, node: str) -> None:
-        """Of all partitions of the node, but those that are another's by now."""
+        """Of all that the node has, but what is another's by now."""
         owners = self._client.topology.owners(self._layout.slots)
-        metas = [meta for (_, meta), owner in zip(self._layout.metas, owners, strict=False) if owner == node]
+        metas = [meta for meta, owner in zip(self._layout.metas, owners, strict=True) if owner == node]
         for found in self._client.replies(connection, [("HMGET", meta, "id", "epoch") for meta in metas]):
             if tuple(found) != self._identity:
-                raise said_by_server(self._client.address, f"{REFUSED} {GONE}")
+                raise self._gone
 
 
 def client_of(settings: OnlineStoreSettings, password: str) -> ClusterClient:

@@ -6,14 +6,14 @@ from hotrow.redis.cluster import ClusterClient
 from hotrow.section import OnlineStoreSettings
 from hotrow.stores.port import StoreInfo
 from hotrow.stores.redis_info import doubts, marks_problems, persistence, shared_details, structure_problems, version
-from hotrow.stores.redis_partition import Layout
+from hotrow.stores.redis_partition import PARTITIONS, Layout
 from hotrow.stores.redis_root import Identity
 
 
 def describe_cluster(client: ClusterClient, layout: Layout, settings: OnlineStoreSettings) -> StoreInfo:
     """Identity, counts, and the memory of the nodes: all they use, and all they may."""
     root = layout.root
-    metas = [("HGET", meta, "rows") for _, meta in layout.metas]
+    metas = [("HGET", names.meta, "rows") for names in layout.partitions]
     meta, waiting, holder, *counts = client.ask_all(
         [
             ("HMGET", root.meta, "id", "epoch", "sequence", "log"),
@@ -53,7 +53,7 @@ def doubts_of_nodes(client: ClusterClient) -> list[str]:
 def cluster_problems(client: ClusterClient, layout: Layout, identity: Identity) -> list[str]:
     """What does not fit together."""
     problems = structure_problems(client, layout.root)
-    metas = client.ask_all([("HMGET", meta, "id", "epoch") for _, meta in layout.metas])
+    metas = client.ask_all([("HMGET", meta, "id", "epoch") for meta in layout.metas[:PARTITIONS]])
     strangers = sum(tuple(found) != identity for found in metas)
     if strangers:
         problems.append(f"{strangers} of {len(metas)} partitions are not of this store: their rows were lost")

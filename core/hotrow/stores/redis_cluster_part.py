@@ -71,12 +71,22 @@ class Gathered:
 
 
 class Part:
-    """The commands of a read that go to one node together: a table as `hotrow.codec.kernel_slot` has it."""
+    """The commands of a read that go to one `node` together: a table as `hotrow.codec.kernel_slot` has it."""
 
-    def __init__(self, redirects: Redirects, whole: Gathered, commands: Table, *, asking: bool, hops: int) -> None:
+    def __init__(
+        self,
+        redirects: Redirects,
+        whole: Gathered,
+        commands: Table,
+        node: str = "",
+        *,
+        asking: bool = False,
+        hops: int = 0,
+    ) -> None:
         self.since_s = clock.monotonic_s()
         self.whole = whole
         self.commands = commands
+        self.node = node
         self.hops = hops
         self._redirects = redirects
         self._asking = asking

@@ -5,9 +5,9 @@ them out. An error of one command, as a node answers where a slot has moved or m
 that command goes to the node that the error names, and the cluster is asked again who has what.
 """
 
+import math
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,11 +18,11 @@ from hotrow.codec.kernel_slot import COMMAND_WIDTH, NODE_WIDTH, split
 from hotrow.codec.lookup import Keys, Rows, Wanted, wanted_views
 from hotrow.codec.wire import Table
 from hotrow.errors import HotrowError
-from hotrow.redis.address import RedisAddress
 from hotrow.redis.failure import away, said_by_server
-from hotrow.redis.topology import Topology
+from hotrow.redis.topology import NAMELESS, Topology
 from hotrow.stores.port import Done, PutOff, at_once
 from hotrow.stores.redis_cluster_part import Gathered, Part
+from hotrow.stores.redis_cluster_route import Leaving, Nobody, NodeCheck, Routes
 from hotrow.stores.redis_partition import Layout
 from hotrow.stores.redis_read import RowReader
 from hotrow.stores.redis_request import Request
@@ -33,16 +33,6 @@ _ASKING = b"*1\r\n$6\r\nASKING\r\n"
 _SEQUENCE = wanted_views([b"sequence"], [0])  # a field is read as rows are
 
 
-@dataclass(frozen=True, slots=True)
-class _Routes:
-    """Who has what: `owners[p]` is the place in `readers` of the node of partition `p`, and, behind the partitions,
-    of that of the root. The last of the readers stands for no node, and fails.
-    """
-
-    readers: tuple[Any, ...]
-    owners: Table
-
-
 class _Sending(NamedTuple):
     """A read, and which part of it goes to each node, as `split` has it."""
 
@@ -51,37 +41,30 @@ class _Sending(NamedTuple):
     commands: Table
 
 
-class _Nobody:
-    """Where a partition has no node."""
-
-    def __init__(self, error: HotrowError) -> None:
-        self._error = error
-
-    def enqueue(self, _data: memoryview, request: Request) -> bool:
-        request.end(self._error)
-        return False
-
-
 class ClusterReader:
     """A `RowReader` a node, and a thread that follows the topology where that is in doubt.
 
     `connect` gives a redis-py connection to a node, as `RowReader` wants it. A read fails with UNAVAILABLE as soon as
-    one of its nodes cannot answer; those of other nodes go on.
+    one of its nodes cannot answer; those of other nodes go on. Those of a node on which the store is not `identity` any
+    more, its id and epoch, fail with `gone`.
     """
 
     def __init__(
         self,
-        address: RedisAddress,
         topology: Topology,
         connect: Callable[[str], Any],
         layout: Layout,
+        identity: tuple[bytes, bytes],
+        gone: HotrowError,
         *,
         timeout_s: float,
     ) -> None:
-        self._address = address
+        self._address = topology.address
         self._topology = topology
         self._connect = connect
         self._layout = layout
+        self._identity = identity
+        self._gone = gone
         self._timeout_s = timeout_s
         self._putting_off = threading.Lock()
         self._unsent: dict[RowReader, None] = {}
@@ -91,7 +74,9 @@ class ClusterReader:
         self._parked: list[tuple[str, memoryview, Part]] = []
         self._thread = threading.Thread(target=self._follow, name="hotrow-topology", daemon=True)
         self._readers: dict[str, RowReader] = {}
-        self._routes: _Routes | None = None
+        self._leaving = Leaving(timeout_s)
+        self._away = False
+        self._routes: Routes | None = None
         self._log = log.logger(__name__)
 
     def read(self, wanted: Wanted, keys: Keys, done: Done, put_off: PutOff = at_once) -> None:
@@ -162,12 +147,14 @@ class ClusterReader:
         targets: dict[tuple[str, bool], list[int]] = {}
         for place, said in errors.items():
             kind, _, rest = said.partition(" ")
-            node = rest.partition(" ")[2]
             if kind != "ASK":
                 self.ask_topology()
-            if kind not in ("MOVED", "ASK") or node.startswith(":") or part.hops == _MOST_HOPS:
-                follows = kind in ("MOVED", "ASK")
-                part.whole.fail(away(self._address, said) if follows else said_by_server(self._address, said))
+            if kind not in ("MOVED", "ASK"):
+                part.whole.fail(said_by_server(self._address, said))
+                return
+            node = self._topology.redirected(rest.partition(" ")[2], part.node)
+            if not node or part.hops == _MOST_HOPS:
+                part.whole.fail(away(self._address, said if node else NAMELESS))
                 return
             targets.setdefault((node, kind == "ASK"), []).append(place)
         part.whole.expect(len(targets))
@@ -175,7 +162,7 @@ class ClusterReader:
             table = part.commands.reshape(-1, COMMAND_WIDTH)[places]
             commands = [part.whole.sent[start:end].tobytes() for _, start, end in table.tolist()]
             data = memoryview(b"".join(_ASKING + one if asking else one for one in commands))
-            following = Part(self, part.whole, table.ravel(), asking=asking, hops=part.hops + 1)
+            following = Part(self, part.whole, table.ravel(), node, asking=asking, hops=part.hops + 1)
             reader = self._readers.get(node)
             if reader is not None:
                 _send_now(reader, data, following)
@@ -190,7 +177,7 @@ class ClusterReader:
             self._asked.notify()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(2 * self._timeout_s + 1)
-        for reader in list(self._readers.values()):
+        for reader in [*self._readers.values(), *self._leaving.readers]:
             reader.close()
 
     def _park(self, node: str, data: memoryview, part: Part) -> None:
@@ -203,15 +190,15 @@ class ClusterReader:
         if closed:
             part.end(away(self._address, "the store is closed"))
 
-    def _send(self, read: _Sending, routes: _Routes, put_off: PutOff) -> None:
+    def _send(self, read: _Sending, routes: Routes, put_off: PutOff) -> None:
         """Send each node its part."""
         whole, nodes, table = read
         parts = []
-        for place, reader in enumerate(routes.readers):
+        for place, (node, reader) in enumerate(zip(routes.nodes, routes.readers, strict=True)):
             first, count, start, end = nodes[place * NODE_WIDTH : (place + 1) * NODE_WIDTH]
             if count:
                 commands = table[first * COMMAND_WIDTH : (first + count) * COMMAND_WIDTH]
-                parts.append((reader, start, end, Part(self, whole, commands, asking=False, hops=0)))
+                parts.append((reader, start, end, Part(self, whole, commands, node)))
         readers: list[RowReader] = []
         whole.expect(len(parts))
         for reader, start, end, part in parts:
@@ -224,7 +211,7 @@ class ClusterReader:
         for reader in readers:
             reader.send()
 
-    def _known(self) -> _Routes:
+    def _known(self) -> Routes:
         """The routes; the first read asks for them itself, so that it need not fail."""
         routes = self._routes
         if routes is not None:
@@ -237,30 +224,39 @@ class ClusterReader:
                 self._thread.start()
             return self._routes
 
-    def _asked_routes(self) -> _Routes:
+    def _asked_routes(self) -> Routes:
         """Who has what, as the cluster says now; every node that is new gets a reader, and it its connection."""
         owners = self._topology.owners(self._layout.slots)
-        names = sorted(set(owners) - {""})
-        readers = {name: self._reader(name) for name in names}
-        places = {name: place for place, name in enumerate([*names, ""])}
-        nobody = _Nobody(away(self._address, "a part of the cluster has no node"))
-        return _Routes((*readers.values(), nobody), np.array([places[name] for name in owners], np.int64))
+        names = [*sorted(set(owners) - {""}), ""]
+        nobody = Nobody(away(self._address, "a part of the cluster has no node"))
+        readers = [*map(self._reader, names[:-1]), nobody]
+        places = {name: place for place, name in enumerate(names)}
+        return Routes(tuple(names), tuple(readers), np.array([places[name] for name in owners], np.int64))
 
     def _reader(self, node: str) -> RowReader:
         """The reader of a node, connected if it is new."""
         reader = self._readers.get(node)
         if reader is None:
-            reader = RowReader(self._address, lambda: self._connect(node), timeout_s=self._timeout_s)
+            check = NodeCheck(lambda: self._metas(node), self.ask_topology, self._identity, self._gone)
+            reader = RowReader(self._address, lambda: self._connect(node), timeout_s=self._timeout_s, check=check)
             reader.start()
             self._readers[node] = reader
         return reader
 
+    def _metas(self, node: str) -> list[bytes]:
+        """Of what a node has."""
+        routes, metas = self._routes, self._layout.metas
+        return [metas[place] for place in routes.of(node)] if routes is not None else []
+
     def _follow(self) -> None:
-        """Until the store is closed: connect to nodes that parked parts are for, and ask for the topology."""
+        """Until the store is closed: connect to nodes that parked parts are for, ask for the topology, and close what
+        has left it.
+        """
         next_s = 0.0
         while True:
             with self._asked:
-                wait_s = next_s - clock.monotonic_s() if self._doubted else None
+                due_s = min(self._leaving.due_s, next_s if self._doubted else math.inf)
+                wait_s = None if math.isinf(due_s) else due_s - clock.monotonic_s()
                 if not self._parked and not self._closed and (wait_s is None or wait_s > 0):
                     self._asked.wait(wait_s)
                 parked, self._parked = self._parked, []
@@ -275,20 +271,24 @@ class ClusterReader:
             if doubted:
                 self._ask()
                 next_s = clock.monotonic_s() + _PAUSE_S
+            self._leaving.close_due()
 
     def _ask(self) -> None:
         try:
             self._topology.doubt()
             routes = self._asked_routes()
-            self._routes = routes
-            for node, reader in list(self._readers.items()):
-                if reader not in routes.readers and not reader.connected:
-                    del self._readers[node]
-                    reader.close()
         except HotrowError as error:
-            self._log.warning("the cluster cannot be asked who has what", reason=error.message)
+            if not self._away:  # or a cluster that is away would be told of with every question
+                self._log.warning("the cluster cannot be asked who has what", reason=error.message)
+            self._away = True
         except Exception:  # noqa: BLE001 - whatever it is, the thread goes on
             self._log.exception("asking for the topology failed")
+        else:
+            if self._away:
+                self._log.info("the cluster answers again")
+            self._away = False
+            self._routes = routes
+            self._leaving.add([self._readers.pop(node) for node in set(self._readers).difference(routes.nodes)])
 
 
 def _send_now(reader: RowReader, data: memoryview, request: Request) -> None:

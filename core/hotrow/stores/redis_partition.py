@@ -13,7 +13,7 @@ The `meta` of a partition has id and epoch of the store, so that a script of one
 """
 
 import binascii
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,9 +74,9 @@ class Layout:
         return self.partitions[partition_of(key)].rows + key
 
     @property
-    def metas(self) -> Iterator[tuple[int, bytes]]:
-        """Slot and name of each partition's `meta`."""
-        return ((slot, names.meta) for slot, names in zip(self.slots, self.partitions, strict=False))
+    def metas(self) -> list[bytes]:
+        """The `meta` of each partition, and behind them that of the root, as in `slots`."""
+        return [names.meta for names in (*self.partitions, self.root)]
 
 
 def layout_of(prefix: bytes) -> Layout:

@@ -128,9 +128,9 @@ class RowReader:
             self._needed.set()
 
     @property
-    def connected(self) -> bool:
-        """Whether there is a connection now."""
-        return self._socket is not None
+    def busy(self) -> bool:
+        """Whether anything is under way."""
+        return bool(self._under_way)
 
     def close(self) -> None:
         """End the thread; what is under way fails."""
@@ -241,7 +241,7 @@ class RowReader:
 
     def _receive(self, opened: socket.socket, wait_ms: int) -> None:
         """Take what has arrived, or wait a moment; raises OSError where the connection is at its end."""
-        self._check.ask(self.read)
+        self._check.ask(self)
         room, began_s = self._replies.room(), clock.monotonic_s()
         try:
             if not isinstance(opened, ssl.SSLSocket):

@@ -18,8 +18,9 @@ from hotrow.schema.canonical import Document, canonical_json
 from hotrow.schema.constant import constant_from_json, constant_to_json
 from hotrow.schema.function_code import FunctionCode
 from hotrow.schema.transform import Transform
+from hotrow.transforms.arena import Arena
 from hotrow.transforms.kernel_cells import NULL_VALUE, PRESENT, TRANSFORM_ERROR
-from hotrow.transforms.program import Arena, plan_program
+from hotrow.transforms.program import plan_program
 from hotrow.transforms.sample import sample_rows
 from hotrow.transforms.values import new_cells, same_value
 

@@ -8,9 +8,9 @@ import numpy.typing as npt
 
 from hotrow.codec.cells import Block
 from hotrow.schema.transform import Transform
+from hotrow.transforms.arena import Arena
 from hotrow.transforms.compile import compiled_columns
 from hotrow.transforms.kernel_cells import PRESENT, TRANSFORM_ERROR
-from hotrow.transforms.program import Arena
 from hotrow.transforms.python_step import needed_statuses, worst
 from hotrow.transforms.values import Cells
 from hotrow.types import BOOL, FLOAT32, FLOAT64, INT32, ValueType

@@ -8,7 +8,7 @@ import numpy as np
 from numba.extending import register_jitable
 
 from hotrow.codec.kernel_memory import address, copy, set_word, store_u8, word
-from hotrow.transforms.kernel_term import count
+from hotrow.transforms.kernel_place import count
 from hotrow.transforms.kernel_unicode import bytes_of, is_space, is_word, lowered, point_at, store_point
 from hotrow.transforms.term import IN_WORDS, LOWERCASE
 

@@ -7,9 +7,9 @@ import numpy as np
 
 from hotrow.codec.cells import Block
 from hotrow.schema.transform import Transform
+from hotrow.transforms.arena import Arena
 from hotrow.transforms.function import plain
 from hotrow.transforms.kernel_cells import PRESENT, TRANSFORM_ERROR, worse
-from hotrow.transforms.program import Arena
 from hotrow.transforms.values import Cells, UnfitValueError
 
 

