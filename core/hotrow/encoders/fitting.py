@@ -22,10 +22,10 @@ from hotrow.offline.arrow_column import column_from_source, column_of_default
 from hotrow.offline.conversion import convert, mismatch
 from hotrow.offline.frame import open_frame
 from hotrow.offline.log_part import LogPart, has_log
-from hotrow.offline.materialize import Folders, Source, open_view
 from hotrow.offline.rows import Refusals, kept_rows
 from hotrow.offline.source import BatchSize, Interval, SourceBatch
 from hotrow.offline.transformed import plan_computation
+from hotrow.offline.view_source import Folders, Source, open_view
 from hotrow.registry.needed import needed_of
 from hotrow.registry.snapshot import Snapshot
 from hotrow.schema.canonical import Document

@@ -21,12 +21,12 @@ from hotrow.errors import HotrowError
 from hotrow.offline.arrow_column import arrow_type
 from hotrow.offline.asof import EntityIndex
 from hotrow.offline.entity_rows import EntityRows
-from hotrow.offline.materialize import Folders, Source, open_view
 from hotrow.offline.progress import Piece, Progress, SharedProgress
 from hotrow.offline.rows import Refusals
 from hotrow.offline.selection import Selection
 from hotrow.offline.source import Interval
 from hotrow.offline.view_join import ViewJoin
+from hotrow.offline.view_source import Folders, Source, open_view
 from hotrow.registry.registry import Registry
 from hotrow.registry.signature import feature_signature
 from hotrow.schema.view import FeatureView

@@ -17,10 +17,10 @@ from hotrow.offline.asof import AsOfJoin, EntityIndex, Integers
 from hotrow.offline.conversion import Converted, Mask, convert
 from hotrow.offline.entity_rows import joined_type
 from hotrow.offline.log_folder import DELETED
-from hotrow.offline.materialize import Source
 from hotrow.offline.progress import Piece
 from hotrow.offline.rows import Refusals, kept_rows
 from hotrow.offline.source import BLOCK, Interval, SourceBatch
+from hotrow.offline.view_source import Source
 from hotrow.schema.entity import JoinKey
 from hotrow.schema.field import Field
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hotrow.offline.materialize import Folders
+    from hotrow.offline.view_source import Folders
     from hotrow.registry.registry import Registry
     from hotrow.registry.snapshot import Snapshot
     from hotrow.settings import Settings
@@ -36,7 +36,7 @@ class Workspace:
     @property
     def folders(self) -> Folders:
         """Where the rows of training sets and of materialization are."""
-        from hotrow.offline.materialize import Folders  # noqa: PLC0415
+        from hotrow.offline.view_source import Folders  # noqa: PLC0415
 
         return Folders(self.repo, self.settings.offline_store.path)
 

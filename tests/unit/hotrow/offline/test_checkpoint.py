@@ -6,9 +6,10 @@ import pytest
 from hotrow import Entity, FeatureView, Field, Float64, Int64, ParquetSource
 from hotrow.errors import Code, HotrowError
 from hotrow.offline.checkpoint import Checkpoint
-from hotrow.offline.materialize import Job, open_source_of, run_job
+from hotrow.offline.materialize import Job, run_job
 from hotrow.offline.progress import SilentProgress
 from hotrow.offline.source import Interval
+from hotrow.offline.view_source import open_source_of
 from hotrow.offline.wire import Target
 from hotrow.v1.feature_ingest_pb2 import MaterializeRowsReply, MaterializeRowsRequest
 

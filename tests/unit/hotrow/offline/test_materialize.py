@@ -9,9 +9,10 @@ from hotrow import Entity, FeatureView, Field, Float32, Int64, ParquetSource, St
 from hotrow.clock import us_from_datetime
 from hotrow.errors import Code, HotrowError
 from hotrow.offline import materialize as materialize_module
-from hotrow.offline.materialize import Folders, Job, open_source_of, run_job, views_with_rows, watermark_after
+from hotrow.offline.materialize import Job, run_job, watermark_after
 from hotrow.offline.progress import SilentProgress
 from hotrow.offline.source import Interval
+from hotrow.offline.view_source import Folders, open_source_of, views_with_rows
 from hotrow.offline.wire import Target
 from hotrow.registry.snapshot import Snapshot
 from hotrow.v1.feature_ingest_pb2 import MaterializeRowsReply, MaterializeRowsRequest

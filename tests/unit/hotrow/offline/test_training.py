@@ -31,11 +31,11 @@ from hotrow import (
 from hotrow.errors import Code
 from hotrow.offline import training, view_join
 from hotrow.offline.entity_rows import EntityColumns
-from hotrow.offline.materialize import Folders
 from hotrow.offline.progress import SilentProgress
 from hotrow.offline.selection import select_features
 from hotrow.offline.source import BatchSize
 from hotrow.offline.training import join_table, plan_training
+from hotrow.offline.view_source import Folders
 from hotrow.registry.snapshot import Snapshot
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
