@@ -15,7 +15,7 @@ from hotrow.offline.checkpoint import Checkpoint
 from hotrow.offline.conversion import convert
 from hotrow.offline.delivery import Delivery, Submit
 from hotrow.offline.latest import LatestRows
-from hotrow.offline.progress import Piece, Progress
+from hotrow.offline.progress import Piece, Progress, TwoSteps
 from hotrow.offline.rows import Refusals, deciding_columns, encode_batch, encode_no_rows, filtered, kept_rows
 from hotrow.offline.source import BLOCK, Interval, SourceBatch, SourcePart
 from hotrow.offline.view_source import Source
@@ -112,13 +112,13 @@ class _Run:
     def __init__(self, job: Job, delivery: Delivery, piece: Piece, sender: ThreadPoolExecutor) -> None:
         self.delivery = delivery
         self._job = job
-        self._piece = piece
+        self._progress = TwoSteps(piece)
         self._sender = sender
         self._sending: Future[None] | None = None
         self._stopped = False
-        self._refusals = Refusals()
+        self._refusals, self._unsendable = Refusals(), Refusals()  # of this thread, and of the sender's
         self._latest = LatestRows(job.source.view, job.memory // 2)
-        self._read = self._kept = self._sent = 0
+        self._read = self._held = self._superseded = 0
 
     def load(self, left: Sequence[tuple[SourcePart, Interval]]) -> None:
         """Send what is left to read, and then the watermark."""
@@ -128,7 +128,6 @@ class _Run:
         for part, interval in left:
             for batch in part.batches(interval, part.columns, BLOCK):
                 self._take(batch)
-                self._piece.advance(batch.scanned)
                 if self._latest.full:
                     self._send(tuple(done))
             done.append(part)
@@ -149,15 +148,17 @@ class _Run:
         kept = kept_rows(replace(batch, columns=checked), converted, event_time, self._refusals)
         if not kept.all():
             batch = filtered(batch, kept)
-        self._kept += batch.rows.num_rows
+        self._held += batch.rows.num_rows
         if batch.rows.num_rows:
             self._latest.add(batch)
+        self._progress.advance(2 * batch.scanned - batch.rows.num_rows)  # those that are not held are done with
 
     def _send(self, done: tuple[SourcePart, ...]) -> None:
         """Have what is held sent, after what is being sent; with it all rows of the parts `done` are."""
         batches = self._latest.take()
         self._settle()
-        self._sending = self._sender.submit(self._send_all, batches, done)
+        self._sending = self._sender.submit(self._send_all, batches, self._held, done)
+        self._held = 0
 
     def stop(self) -> None:
         """Send nothing more, and wait for nothing that was sent."""
@@ -170,25 +171,30 @@ class _Run:
         if self._sending is not None:
             self._sending.result()
 
-    def _send_all(self, batches: Iterator[SourceBatch], done: tuple[SourcePart, ...]) -> None:
+    def _send_all(self, batches: Iterator[SourceBatch], held: int, done: tuple[SourcePart, ...]) -> None:
+        """Send batches that have the latest of the rows that were held."""
         job = self._job
         for batch in batches:
-            for encoded in encode_batch(batch, job.source.columns.event_time, Refusals()):
+            held -= batch.rows.num_rows
+            for encoded in encode_batch(batch, job.source.columns.event_time, self._unsendable):
                 request = encode_request(job.target, encoded.rows, deleted=encoded.deleted, dry_run=job.dry_run)
                 self.delivery.send(request)
-                self._sent += encoded.count
                 if self._stopped:
                     return
-                self._piece.advance(0)  # where somebody has stopped the work, this says so
+            self._progress.advance(batch.rows.num_rows)  # where somebody has stopped the work, this says so
+        self._superseded += held
+        self._progress.advance(held)
         self.delivery.drain()
         if job.checkpoint and done:
             job.checkpoint.save(done)
 
     def report(self, seconds: float) -> Report:
         """What became of the rows."""
-        job, tally, refusals = self._job, self.delivery.tally, self._refusals
+        job, tally = self._job, self.delivery.tally
+        refused = (self._refusals, self._unsendable)
         left_out = [
             RejectedRows(column, reason, rows, refusals.examples[column, reason])
+            for refusals in refused
             for (column, reason), rows in refusals.counts.most_common()
         ]
         left_out += _by_worker(tally.rejections)
@@ -198,8 +204,8 @@ class _Run:
             read=self._read,
             written=tally.written,
             stale=tally.stale,
-            superseded=self._kept - self._sent + tally.duplicates,
-            rejected=tally.rejected + refusals.rows,
+            superseded=self._superseded + tally.duplicates,
+            rejected=tally.rejected + sum(refusals.rows for refusals in refused),
             rejections=tuple(left_out),
             watermark_us=job.watermark_us,
             seconds=seconds,

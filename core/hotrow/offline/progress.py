@@ -91,6 +91,22 @@ class _SharedPiece:
         self._piece.finish()
 
 
+class TwoSteps:
+    """A piece each of whose rows is read and, later, done with; either is half of it. For several threads."""
+
+    def __init__(self, piece: Piece) -> None:
+        self._piece = piece
+        self._lock = threading.Lock()
+        self._steps = 0
+
+    def advance(self, rows: int) -> None:
+        """So many rows more were read, or are done with."""
+        with self._lock:
+            before = self._steps // 2
+            self._steps += rows
+            self._piece.advance(self._steps // 2 - before)
+
+
 class LineProgress:
     """A line a piece every LINE_EVERY_S, for logs."""
 

@@ -9,11 +9,12 @@ import pyarrow as pa
 
 from hotrow.offline.arrow_column import may_refuse
 from hotrow.offline.conversion import Converted, Mask, convert
-from hotrow.offline.source import MAX_BYTES, Column, SourceBatch
+from hotrow.offline.source import MAX_BYTES, MAX_ROW_BYTES, Column, SourceBatch
 from hotrow.offline.wire import column_parts, row_parts, time_parts
 
 NO_EVENT_TIME = "has no event time"
 NULL_KEY = "is null in the source, and a join key must have a value"
+TOO_LARGE = f"makes its row larger than {MAX_ROW_BYTES >> 20} MiB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,10 @@ def _encode(batch: SourceBatch, event_time: str, refusals: Refusals, *, deleted:
         for column, cells in zip(batch.columns, converted, strict=True)
     ]
     rows = b"".join(row_parts(columns) + time_parts(batch.event_time_us, batch.created_time_us))
+    if count == 1 and len(rows) > MAX_ROW_BYTES:
+        largest = max(range(len(columns)), key=lambda place: sum(map(len, columns[place])))
+        refusals.add(batch.columns[largest].name, TOO_LARGE, 1)
+        return
     if len(rows) <= MAX_BYTES or count == 1:
         yield EncodedRows(rows, count, deleted)
         return

@@ -20,6 +20,8 @@ from hotrow.types import UnixTimestamp, ValueType
 
 MAX_ROWS = 20_000
 MAX_BYTES = 8 << 20
+MAX_ROW_BYTES = 63 << 20
+"""Of what is sent to the ingest worker, which takes messages of 64 MiB."""
 
 
 @dataclass(frozen=True, slots=True)

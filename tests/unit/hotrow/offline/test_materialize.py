@@ -196,3 +196,61 @@ def test_a_path_is_relative_to_the_repository(tmp_path):
         assert file.path == tmp_path / "stats.parquet"
     with pytest.raises(HotrowError, match="reads local files"):
         open_source_of(_view("s3://bucket/stats.parquet"), tmp_path)
+
+
+class Steps:
+    """Progress that keeps what it is told."""
+
+    def __init__(self):
+        self.total, self.done = 0, []
+
+    def start(self, name, total):
+        self.total = total
+        return self
+
+    def advance(self, rows):
+        self.done.append(sum(self.done[-1:]) + rows)
+
+    def wait(self, error):
+        raise error
+
+    def finish(self):
+        pass
+
+
+def test_a_row_is_half_done_when_it_is_read(tmp_path):
+    """So that time left is told of the sending too; rows that need not be sent are done with, whatever the reason."""
+    _write(tmp_path, [None, 10, 20, 90, 30, 40], ids=[1, 2, 3, 4, 2, 5])
+    steps, store = Steps(), Store()
+    job = Job(open_source_of(_view(), tmp_path), Target("p", "stats", "abc"), Interval(0, 50), None)
+    before = []
+
+    def submit(request):
+        before.append(steps.done[-1])
+        return store(request)
+
+    report = run_job(job, submit, steps)
+    assert (report.read, report.written, report.superseded, report.rejected) == (5, 3, 1, 1)
+    assert before == [4], "two that were left out, and half of the other four"
+    assert steps.done[-1] == steps.total == 6
+
+
+def test_a_row_that_no_request_holds_is_left_out(tmp_path):
+    """It is told of with its column, and the other rows go on."""
+    large = "x" * (64 << 20)
+    table = pa.table(
+        {
+            "driver_id": pa.array([1, 2, 3]),
+            "rate": pa.array([1.0, 2.0, 3.0]),
+            "note": pa.array(["a", large, "c"]),
+            "at": pa.array([10, 10, 10], pa.timestamp("us")),
+            "made": pa.array([5, 5, 5], pa.timestamp("us")),
+        }
+    )
+    pq.write_table(table, tmp_path / "stats.parquet")
+    store = Store()
+    report = _run(tmp_path, store, Interval(0, 50))
+    assert sorted(store.rows) == [1, 3]
+    assert (report.read, report.written, report.superseded, report.rejected) == (3, 2, 0, 1)
+    (rejected,) = report.rejections
+    assert (rejected.column, rejected.reason, rejected.rows) == ("note", "makes its row larger than 63 MiB", 1)
