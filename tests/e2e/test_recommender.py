@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from .example import Example
+from .example import EXAMPLES, Example
 
 
 @pytest.fixture
@@ -16,6 +16,7 @@ def test_the_recommender_can_be_run_again(example):
     """What is bought changes what is recommended, and kronor are refused by name; another run goes on from there."""
     first = example.run("recommend.py")
     assert first.returncode == 0, first.stdout + first.stderr
+    assert first.stdout in (EXAMPLES / "recommender" / "README.md").read_text(), "the README shows another run"
     assert "right about 80% of the 600 after, the majority 69%" in first.stdout
     assert "article 45, black winter tea" in first.stdout
     assert "previous_purchases: 3 is now 4" in first.stdout
