@@ -14,8 +14,6 @@ from hotrow.redis.client import parse_hosts
 from hotrow.redis.failure import away, said_by
 
 SLOTS = 16384
-Argument = bytes | str | int
-"""A word of a command."""
 
 _PORT = 6379
 
