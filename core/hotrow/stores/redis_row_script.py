@@ -8,7 +8,7 @@ all the time costs a command less. It is set as what is left, for the server's c
 The row is set first: a server that is full refuses that, but not a command that needs no memory, and nothing after it.
 
 A key of which a row stays for ever must not expire. To say so of every key is a fifth of what new rows cost: where the
-server has as many keys more as rows were written, all of them are new, and none has an expiry.
+server has as many keys more as rows are new, so are their keys, and none of these has an expiry.
 """
 
 ROWS = """
@@ -44,7 +44,7 @@ local function persist(runs, first)
 end
 
 local function put_rows(view, rows, kept_ms)
-  local runs, run, writing, absent, written = {}, 0, true, false, 0
+  local runs, run, writing, absent, fresh_before = {}, 0, true, false, fresh
   local keys_before = kept_ms == '' and rows > 8 and call('DBSIZE')
   for i = 0, rows - 1 do
     local key, row = KEYS[k + i], ARGV[a + i]
@@ -59,8 +59,12 @@ local function put_rows(view, rows, kept_ms)
       if wins then call('HSET', key, view, row) end
     end
     if wins then
-      written = written + 1
-      if left_ms then expire(key, row, kept_ms, left_ms) end
+      changed = true
+      if left_ms then
+        expire(key, row, kept_ms, left_ms)
+      elseif not absent then
+        call('PERSIST', key)
+      end
     end
     if absent then fresh = fresh + 1 end
     if wins ~= writing then
@@ -70,8 +74,8 @@ local function put_rows(view, rows, kept_ms)
     run = run + 1
   end
   runs[#runs + 1] = run
-  changed = changed or written > 0
-  if kept_ms == '' and not (keys_before and call('DBSIZE') - keys_before == written) then persist(runs, k) end
+  local new = kept_ms == '' and fresh - fresh_before or 0
+  if new > 0 and not (keys_before and call('DBSIZE') - keys_before == new) then persist(runs, k) end
   return table.concat(runs, ',')
 end
 
