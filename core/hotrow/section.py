@@ -92,8 +92,8 @@ class IngestSettings(Section, frozen=True):
 
     `durability`: "fsync", on disk before the reply; "os", survives the process but not the power. `max_future_s`
     bounds how far ahead of the clock an event time may lie. `queue_rows` and `queue_mib` bound what waits for a commit,
-    above which a push is refused; `max_batch_rows`, those that share one transaction. Every `gc_interval_s` (0: never)
-    rows that are a day past their view's ttl are removed.
+    above which a push is refused; `max_batch_rows`, those that share one transaction (of one server, 4,000 at most).
+    Every `gc_interval_s` (0: never) rows that are a day past their view's ttl are removed.
     """
 
     address: str = "127.0.0.1:6566"

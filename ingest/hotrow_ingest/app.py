@@ -28,6 +28,7 @@ from hotrow_ingest.pipeline import Pipeline
 SERVICE = "/hotrow.v1.FeatureIngest/"
 _STORE_WAIT_S = 5.0
 _BURST_ROWS = 256  # some milliseconds, for which the thread that serves takes no calls
+_SCRIPT_ROWS = 4000  # of a commit in a server, which serves nobody else meanwhile, and more of which cost more each
 _COMMIT_S = 5.0  # what a drain leaves for the last commits, whatever its grace
 _LOG_S = 3.0  # likewise, for what waits to be logged; the supervisor kills a worker 5 s behind its grace
 
@@ -115,10 +116,17 @@ def _batcher(settings: Settings, store: OnlineStore, reached: Reached) -> Batche
         store,
         queue_rows=ingest.queue_rows,
         queue_bytes=ingest.queue_mib << 20,
-        max_batch_rows=ingest.max_batch_rows,
+        max_batch_rows=commit_rows(settings),
         burst_rows=_BURST_ROWS if at_once else 0,
         reached=reached,
     )
+
+
+def commit_rows(settings: Settings) -> int:
+    """How many rows make a commit full."""
+    store, most = settings.online_store, settings.ingest.max_batch_rows
+    in_one_script = not store.embedded and store.mode != "cluster"
+    return min(most, _SCRIPT_ROWS) if in_one_script else most
 
 
 def methods(pipeline: Pipeline, log_drain: LogDrain) -> dict[str, Handler]:

@@ -5,7 +5,7 @@ import random
 import pytest
 from hotrow.codec.lookup import wanted_views
 from hotrow.stores.memory import MemoryStore
-from hotrow.stores.port import SKIPPED_STALE, WRITTEN, StoredRow, Write
+from hotrow.stores.port import SKIPPED_STALE, WRITTEN, Mark, StoredRow, Write
 from hotrow.v1.push_pb2 import PushFeaturesRequest
 from reference.column import column
 from support.codec import push_rows
@@ -103,3 +103,21 @@ def test_a_block_over_rows_that_were_removed(store):
     assert store.remove(gone) == other.remove(gone) == len(gone)
     (outcomes,) = both(store, other, [pushed(block)])
     assert outcomes.count(WRITTEN) == len(gone)
+
+
+def test_a_block_happens_once(store):
+    """With its mark, its watermark and its entries of the outbox, between rows that came alone."""
+    block, later = block_of("text", range(300), [5] * 300), block_of("text", range(300), [6] * 300)
+    whole = Write(VIEW_ID, (), (), Mark(b"request", b"digest", b"note"), 7, [b"entry"] * 70, block=block)
+    alone = Write(OTHER, later.listed_keys()[:2], later.listed_rows()[:2])
+    first, _ = store.write([whole, alone])
+    assert (first.outcomes, first.replayed) == (bytes([WRITTEN]) * 300, False)
+    _, again = store.write([pushed(later), whole])
+    assert (again.outcomes, again.sequence, again.replayed, again.note) == (*first[:2], True, b"note")
+    assert contents(store) == contents_of(later) | {(OTHER, key): row for key, row in zip(*alone[1:3], strict=True)}
+    assert len(store.read_outbox(0)) == 70
+    assert store.watermark_us(VIEW_ID) == 7
+
+
+def contents_of(block):
+    return {(VIEW_ID, key): row for key, row in zip(block.listed_keys(), block.listed_rows(), strict=True)}

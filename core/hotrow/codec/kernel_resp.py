@@ -1,4 +1,4 @@
-"""Writes the commands of a read in Redis's protocol (RESP2), and finds the rows in the replies.
+"""Writes commands in Redis's protocol (RESP2), those of a read and the words of a commit, and finds rows in replies.
 
 A read is an HMGET for each entity key, its fields the ids of the views that are read with that key; several stand
 between MULTI and EXEC, so that all are of one state. The replies are used where they were received: no row becomes a
@@ -17,6 +17,7 @@ INCOMPLETE, UNEXPECTED = -1, -2
 COMMAND_BYTES = 64  # more than the fixed parts of an HMGET take
 FIELD_BYTES = 14  # a view's id with its length
 AROUND_BYTES = 32  # more than MULTI and EXEC take
+WORD_BYTES = 24  # at most, around a word: `$`, its length, and two ends of lines
 
 _RETURN, _NEWLINE, _ZERO, _MINUS = 13, 10, 48, 45
 _PLUS, _STAR, _DOLLAR = 43, 42, 36
@@ -117,6 +118,29 @@ def write_read(prefix, views, keys, offsets, n, out):
             size = word(places, key_set * n + r + 1) - start
             at = write_command(to, at, before, len(prefix), ids + start, size, table, n_views, key_set)
     return _write_text(to, at, _EXEC) if several else at
+
+
+@kernel(numba.int64(REQUEST, U8, I64, I64, U8))
+def write_words(prefix, buffer, starts, ends, out):
+    """Write words of a command, `prefix` and `buffer[starts[i] : ends[i]]` each, to `out`, which has room for them and
+    for WORD_BYTES more of each; returns their size.
+    """
+    to, before, data = address(out), address(prefix), address(buffer)
+    at, head, head_bytes, size = np.int64(0), np.int64(0), np.int64(0), np.int64(-1)
+    for i in range(len(starts)):
+        start = word(address(starts), i)
+        count = word(address(ends), i) - start
+        if count == size:  # as a rule, and to write a number costs as much as all else
+            copy(to, at, to, head, head_bytes)
+        else:
+            size, head = count, at
+            end = _end_line(to, _write_count(to, at, _DOLLAR, len(prefix) + size))
+            copy(to, end, before, 0, len(prefix))
+            head_bytes = end + len(prefix) - at
+        at += head_bytes
+        copy(to, at, data, start, size)
+        at = _end_line(to, at + size)
+    return at
 
 
 @part

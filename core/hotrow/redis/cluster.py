@@ -21,9 +21,9 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from hotrow import clock
 from hotrow.errors import HotrowError
 from hotrow.redis.address import RedisAddress
-from hotrow.redis.client import Script, packed
+from hotrow.redis.client import Script, Word, count_words, packed
 from hotrow.redis.failure import away, said_by
-from hotrow.redis.topology import NAMELESS, Argument, Topology, slot_of
+from hotrow.redis.topology import NAMELESS, Topology, slot_of
 
 _MOST_REDIRECTIONS = 16
 _PAUSE_S = 0.01
@@ -35,13 +35,13 @@ class Command(NamedTuple):
     """A command, or a script with its keys and arguments, all of which are in one slot."""
 
     slot: int
-    words: Sequence[Argument]
+    words: Sequence[Word]
     script: Script | None = None
 
 
-def script_command(script: Script, keys: Sequence[bytes], arguments: Sequence[Argument]) -> Command:
-    """To run a script."""
-    return Command(slot_of(keys[0]), [len(keys), *keys, *arguments], script)
+def script_command(script: Script, keys: Sequence[Word], arguments: Sequence[Word]) -> Command:
+    """To run a script, whose first key says where."""
+    return _command([count_words(keys), *keys, *arguments])._replace(script=script)
 
 
 class _Try(NamedTuple):
@@ -71,15 +71,15 @@ class ClusterClient:
         self._pools: dict[str, redis.ConnectionPool] = {}
         self._callbacks = redis.Redis(protocol=2).response_callbacks  # replies to commands as redis-py has them
 
-    def ask(self, *words: Argument) -> Any:
+    def ask(self, *words: Word) -> Any:
         """The reply to a command whose first word names it, and whose second is its key."""
         return _value(self.run_all([_command(words)])[0])
 
-    def ask_all(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+    def ask_all(self, commands: Sequence[Sequence[Word]]) -> list[Any]:
         """The replies to such commands, sent together; raises the first failure."""
         return [_value(reply) for reply in self.run_all([_command(words) for words in commands])]
 
-    def run(self, script: Script, keys: Sequence[bytes], arguments: Sequence[Argument]) -> Any:
+    def run(self, script: Script, keys: Sequence[bytes], arguments: Sequence[Word]) -> Any:
         """What a script returns. It is named by its hash, and sent where the server does not know it."""
         return _value(self.run_all([script_command(script, keys, arguments)])[0])
 
@@ -87,7 +87,7 @@ class ClusterClient:
         """The primaries."""
         return [ClusterNode(self, name) for name in self.topology.primaries()]
 
-    def ask_node(self, name: str, *words: Argument) -> Any:
+    def ask_node(self, name: str, *words: Word) -> Any:
         """The reply of one node to a command without a key."""
         (reply,) = self._exchange({name: [words]})[name]
         if isinstance(reply, _LOST):
@@ -107,7 +107,7 @@ class ClusterClient:
         """A connection to a node beside its pool, to be connected within `translated`."""
         return self.topology.pool(name).make_connection()
 
-    def replies(self, connection: Any, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+    def replies(self, connection: Any, commands: Sequence[Sequence[Word]]) -> list[Any]:
         """The replies on a connection of one's own, within `translated`, but for those to commands that are redirected:
         they are other nodes'.
         """
@@ -163,7 +163,7 @@ class ClusterClient:
         """Which node each was sent to, and its reply or what was raised for it."""
         homes = self.topology.owners([commands[one.place].slot for one in tries])
         nodes = [one.node or home for one, home in zip(tries, homes, strict=True)]
-        groups: dict[str, list[Sequence[Argument]]] = {}
+        groups: dict[str, list[Sequence[Word]]] = {}
         for one, node in zip(tries, nodes, strict=True):
             groups.setdefault(node, []).extend(_words(commands[one.place], one))
         replies = {node: iter(found) for node, found in self._exchange(groups).items()}
@@ -174,7 +174,7 @@ class ClusterClient:
             found.append((node, next(replies[node])))
         return found
 
-    def _exchange(self, groups: dict[str, list[Sequence[Argument]]]) -> dict[str, list[Any]]:
+    def _exchange(self, groups: dict[str, list[Sequence[Word]]]) -> dict[str, list[Any]]:
         """The replies of each node to its commands, or what was raised for them."""
         replies: dict[str, list[Any]] = {}
         under_way: list[tuple[str, redis.ConnectionPool, Any]] = []
@@ -240,21 +240,21 @@ class ClusterNode(NamedTuple):
     client: ClusterClient
     name: str
 
-    def ask(self, *words: Argument) -> Any:
+    def ask(self, *words: Word) -> Any:
         """The node's reply."""
         return self.client.ask_node(self.name, *words)
 
-    def ask_all(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+    def ask_all(self, commands: Sequence[Sequence[Word]]) -> list[Any]:
         """As `ClusterClient.ask_all`."""
         return self.client.ask_all(commands)
 
 
-def _command(words: Sequence[Argument]) -> Command:
+def _command(words: Sequence[Word]) -> Command:
     key = words[1]
     return Command(slot_of(key if isinstance(key, bytes) else str(key).encode()), words)
 
 
-def _words(command: Command, one: _Try) -> list[Sequence[Argument]]:
+def _words(command: Command, one: _Try) -> list[Sequence[Word]]:
     """The command as it is sent, behind an ASKING where it is asked to."""
     words = command.words
     if command.script is not None:

@@ -17,8 +17,6 @@ from hotrow.redis.client import parse_hosts
 from hotrow.redis.failure import away, said_by
 
 SLOTS = 16384
-Argument = bytes | str | int
-"""A word of a command."""
 
 NAMELESS = "a node sends for another one that has no name (set its cluster-announce-hostname)"
 """Why a redirection cannot be followed."""

@@ -74,7 +74,6 @@ class RedisStore(RedisRoot):
         self._reader.read(self._names.prefix, _SEQUENCE, _META, done, put_off)
 
     def write(self, writes: Sequence[Write]) -> list[Written]:
-        writes = [write.listed() for write in writes]
         check_writes(writes)
         if not writes:
             return []

@@ -17,7 +17,7 @@ from hotrow.errors import HotrowError
 from hotrow.failpoint import Reached
 from hotrow.redis.client import Script
 from hotrow.redis.cluster import ClusterClient, Command, script_command
-from hotrow.stores.port import WRITTEN, Mark, Write, Written
+from hotrow.stores.port import MARKS_KEPT, WRITTEN, Mark, Write, Written
 from hotrow.stores.redis_cluster_script import CLAIM, FINISH
 from hotrow.stores.redis_partition import PARTITIONS, Layout, by_partition
 from hotrow.stores.redis_script import WRITE
@@ -122,7 +122,7 @@ class Commit:
         keys[3] = keys[4] = names.meta  # not used: a key that is not there would hold up a slot that moves
         if not any(write.mark for write in writes):
             keys[1] = keys[2] = names.meta
-        arguments[2] = max(1, int(arguments[2]) // PARTITIONS)
+        arguments[2] = max(1, MARKS_KEPT // PARTITIONS)
         return script_command(WRITE, keys, [*self._identity, *arguments])
 
     def _note(self, shares: Sequence[_Share], replies: list[Any], found: dict[int, bytearray]) -> None:

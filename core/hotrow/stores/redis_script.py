@@ -98,6 +98,7 @@ schemas, marks, mark order, outbox.
 """
 
 COMMIT = """
+local KEYS, ARGV, call = KEYS, ARGV, redis.call  -- a global is looked up every time
 local marks, order, watermarks, outbox = KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local before = tonumber(known[3])
 local now_us, kept_us, most_marks = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])

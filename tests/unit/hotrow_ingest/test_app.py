@@ -15,7 +15,7 @@ from hotrow.settings import Settings, encode_settings, settings_from_file
 from hotrow.supervisor.control import Refs, Start
 from hotrow.v1.column_pb2 import Column, Float64s, Int64s
 from hotrow.v1.push_pb2 import PushFeaturesReply, PushFeaturesRequest
-from hotrow_ingest.app import SERVICE, IngestWorker, build_worker
+from hotrow_ingest.app import SERVICE, IngestWorker, build_worker, commit_rows
 
 DRIVER = Entity("driver", join_keys={"driver_id": Int64})
 
@@ -132,3 +132,20 @@ def test_a_wrong_failpoint_is_refused_before_the_store_is_opened(settings: Setti
     with pytest.raises(HotrowError, match="HOTROW_FAILPOINT"):
         build_worker(Start(msgspec.Raw(encode_settings(wrong)), Refs(())))
     assert not settings.online_store.path.exists()
+
+
+@pytest.mark.parametrize(
+    ("store", "set_to", "rows"),
+    [
+        ('type = "lmdb"', 100_000, 100_000),
+        ('type = "redis"\nurl = "redis://a:1/0"', 100_000, 4000),
+        ('type = "valkey"\nurl = "redis://a:1/0"\nmode = "sentinel"', 100_000, 4000),
+        ('type = "redis"\nurl = "redis://a:1/0"', 500, 500),
+        ('type = "redis"\nurl = "redis://a:1/0"\nmode = "cluster"', 100_000, 100_000),
+    ],
+)
+def test_a_commit_in_one_script_is_full_sooner(tmp_path, store, set_to, rows):
+    """And as soon as the settings say, where that is less."""
+    text = f'project = "rides"\n[ingest]\nmax_batch_rows = {set_to}\n[online_store]\n{store}'
+    (tmp_path / "hotrow.toml").write_text(text)
+    assert commit_rows(settings_from_file(tmp_path, {})) == rows

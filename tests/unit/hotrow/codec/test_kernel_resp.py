@@ -1,4 +1,4 @@
-"""Reads in Redis's protocol, against the naive way."""
+"""Commands and replies in Redis's protocol, against the naive way."""
 
 import numpy as np
 import pytest
@@ -8,9 +8,11 @@ from hotrow.codec.kernel_resp import (
     FIELD_BYTES,
     INCOMPLETE,
     UNEXPECTED,
+    WORD_BYTES,
     find_values,
     take_values,
     write_read,
+    write_words,
 )
 from hotrow.codec.lookup import Rows, keys_from_lists, wanted_views
 from hypothesis import given
@@ -122,3 +124,22 @@ def test_no_bytes_are_read_beyond_the_end(reply):
     """Whatever comes, it is a reply, not one, or not yet one, and a row lies within it."""
     end, rows = parsed(reply, [(b"view___1", 0)], 1)
     assert end in (INCOMPLETE, UNEXPECTED) or (0 < end <= len(reply) and rows[0] in reply)
+
+
+WORDS = st.lists(ROWS.filter(lambda row: row is not None) | st.binary(min_size=95, max_size=105), max_size=8)
+
+
+@given(words=WORDS, prefix=st.binary(max_size=9), between=st.integers(0, 3))
+def test_words_of_a_command(words, prefix, between):
+    """Of any sizes, those that repeat among them, with something between them in the buffer; no byte too many is
+    written.
+    """
+    buffer = np.frombuffer(bytearray(b"-" * between).join([b"", *words, b""]), np.uint8)
+    ends = np.cumsum([between + len(word) for word in words], dtype=np.int64)
+    starts = ends - np.array([len(word) for word in words], np.int64)
+    expected = b"".join(resp(prefix + word) for word in words)
+    assert len(expected) <= sum(map(len, words)) + len(words) * (len(prefix) + WORD_BYTES)
+    out = np.full(len(expected) + 8, 7, np.uint8)
+    size = write_words(prefix, buffer, starts, ends, out)
+    assert out[:size].tobytes() == expected
+    assert set(out[size:].tolist()) == {7}

@@ -8,6 +8,7 @@ from hotrow.settings import OnlineStoreSettings
 from hotrow.stores.maintenance import GRACE_US, GcRules, gc
 from hotrow.stores.port import SKIPPED_STALE, WRITTEN, Write
 from hotrow.stores.redis import RedisStore
+from support.redis import RedisServer
 
 VIEW, OTHER = b"horses__", b"riders__"
 HOUR_US = 3_600_000_000
@@ -68,6 +69,44 @@ def test_without_a_bound_a_key_stays_for_ever(put, left_ms):
     put(b"old", kept_us=KEPT)
     put(b"old", kept_us=None, view=OTHER)
     assert (left_ms(b"new"), left_ms(b"old")) == (-1, -1)
+
+
+@pytest.mark.parametrize("chosen", [(), (0,), (7, 8, 19), range(20)], ids=len)
+@pytest.mark.parametrize("count", [2, 20])
+def test_of_many_keys_written_at_once_each_stays(store, make_row, left_ms, chosen, count):
+    """New ones, beside ones that were to go for the sake of another view, of this one, or are stale."""
+    old_us, now_us = clock.now_us() - HOUR_US, clock.now_us()
+    keys = [b"%d" % number for number in range(count)]
+    going = [key for number, key in enumerate(keys) if number in chosen]
+    thirds = [going[place::3] for place in range(3)]
+    store.write(
+        [
+            Write(OTHER, thirds[0], [make_row(now_us)] * len(thirds[0]), kept_us=KEPT),
+            Write(VIEW, thirds[1], [make_row(old_us)] * len(thirds[1]), kept_us=KEPT),
+            Write(VIEW, thirds[2], [make_row(now_us + 1)] * len(thirds[2]), kept_us=KEPT),
+        ]
+    )
+    (written,) = store.write([Write(VIEW, keys, [make_row(now_us)] * count, kept_us=None)])
+    stale = set(thirds[2])
+    assert list(written.outcomes) == [SKIPPED_STALE if key in stale else WRITTEN for key in keys]
+    assert [key for key in keys if left_ms(key) != -1] == [key for key in keys if key in stale]
+
+
+def test_keys_that_expired_and_are_still_counted_stay_when_written_anew(tmp_path, make_row):
+    """By the number of keys it is as if all had been there before."""
+    server = RedisServer(tmp_path, "--enable-debug-command", "yes").start()
+    try:
+        server.ask("DEBUG", "SET-ACTIVE-EXPIRE", "0")
+        store = RedisStore(OnlineStoreSettings(type="redis", url=server.url), writable=True)
+        keys, now_us = [b"%d" % number for number in range(20)], clock.now_us()
+        store.write([Write(VIEW, keys[:5], [make_row(now_us)] * 5, kept_us=1000)])
+        until(lambda: server.ask("EXISTS", "hotrow:r:4") == b":0")
+        assert server.ask("DBSIZE") != b":1"
+        store.write([Write(VIEW, keys, [make_row(now_us - 1)] * 20, kept_us=None)])
+        store.close()
+        assert {server.ask("PTTL", f"hotrow:r:{number}") for number in range(20)} == {b":-1"}
+    finally:
+        server.kill()
 
 
 def test_an_expiry_is_never_shortened(put, left_ms):
