@@ -16,7 +16,7 @@ KERNELS = {
     "kernel_decode": ["check_row"],
     "kernel_reply": ["respond", "decode", "encode"],
     "kernel_gather": ["gather", "gather_values"],
-    "kernel_resp": ["write_read", "find_values", "take_values"],
+    "kernel_resp": ["write_read", "write_words", "find_values", "take_values"],
     "kernel_hash": ["hash_octets"],
     "kernel_asof": ["keep_best"],
     "kernel_order": ["sort_by_digit", "count_keys", "take_latest"],
