@@ -1,13 +1,22 @@
-"""What a store does with a block of rows in one go: its keys for a read, and the comparison of versions."""
+"""Many rows in one go: their encoding, and what a store does with a block of them."""
 
 import numba
 import numpy as np
 
 from hotrow.codec.compile import I64, U8, kernel
 from hotrow.codec.kernel_memory import SIGN, address, byte_swap, copy, load_i64, store_u8, word
+from hotrow.codec.kernel_row import ENCODES, encode_rows
 
 WRITTEN, SKIPPED_STALE = 1, 2  # as in hotrow.stores.port
 _VERSION = 16  # where that of a row starts, of two words
+
+
+@kernel(ENCODES, nogil=True)
+def encode_many_rows(request, scanned, plan, constants, clocks, rows_out, results, work):
+    """As `encode_rows`, while other threads run, of which one commits, and takes the interpreter anew for each row. It
+    is not let go for a few rows, of which that would be a part of the cost.
+    """
+    return encode_rows(request, scanned, plan, constants, clocks, rows_out, results, work)
 
 
 @kernel(numba.void(U8, I64, I64, U8))

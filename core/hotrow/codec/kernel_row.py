@@ -241,7 +241,10 @@ def _put_row(data, columns, r, table, consts, found, cursors, times, out, at, re
     return end
 
 
-@kernel(numba.int64(REQUEST, I64_TABLE, I64_READ, U8_READ, I64, U8, I64_TABLE, I64))
+ENCODES = numba.int64(REQUEST, I64_TABLE, I64_READ, U8_READ, I64, U8, I64_TABLE, I64)
+
+
+@kernel(ENCODES)
 def encode_rows(request, scanned, plan, constants, clocks, rows_out, results, work):
     """Write key, view id and row of each row of a push to `rows_out`; where they are and what is wrong to `results`.
 

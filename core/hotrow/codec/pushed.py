@@ -9,6 +9,7 @@ from hotrow.codec.block import RowBlock
 from hotrow.codec.cells import address_of
 from hotrow.codec.entity import byte_table, int_table
 from hotrow.codec.fault import Expected, request_fault
+from hotrow.codec.kernel_block import encode_many_rows
 from hotrow.codec.kernel_gather import gather
 from hotrow.codec.kernel_row import (
     HEADER,
@@ -35,7 +36,7 @@ from hotrow.schema.view import FeatureView
 EVENT_TIME, CREATED_TIME = 5, 6
 _MAX_BYTES = 1 << 29  # of the rows of one request, strings and lists not counted: defaults take none of the request
 _NUMBER_BYTES = 12  # at most, of a join key or a field of fixed width, tag included
-_BLOCK_ROWS = 256  # from which on it is worth to keep rows from becoming objects
+_BLOCK_ROWS = 256  # from which on it is worth to keep rows from becoming objects, and to let other threads run
 _UNTOUCHED_BYTES = 1 << 20
 """From which on the room behind the rows is left as it is: the system gives no memory for pages that nobody touches."""
 _NO_VIEW = bytes(VIEW_BYTES)
@@ -184,7 +185,8 @@ def rows_from_request(plan: RowPlan, request: Scanned, times: Times) -> EncodedR
     out = np.empty(most * plan.row_bytes + 3 * len(request.data) + 64, np.uint8)
     results = np.empty((most, OUT_WIDTH), np.int64)
     work = np.zeros(3 * len(plan.expected.entries) + 2, np.int64)
-    rows = encode_rows(request.data, request.columns, plan.table, plan.constants, where, out, results, work)
+    encode = encode_many_rows if most >= _BLOCK_ROWS else encode_rows
+    rows = encode(request.data, request.columns, plan.table, plan.constants, where, out, results, work)
     if rows < 0:
         raise request_fault(rows, int(work[0]), int(work[1]), plan.expected, request)
     results = results[:rows]

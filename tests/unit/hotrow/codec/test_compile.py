@@ -12,7 +12,7 @@ KERNELS = {
     "kernel_key": ["encode_keys"],
     "kernel_page": ["find_rows"],
     "kernel_row": ["encode_rows", "stamp"],
-    "kernel_block": ["pack_keys", "compare_versions"],
+    "kernel_block": ["encode_many_rows", "pack_keys", "compare_versions"],
     "kernel_decode": ["check_row"],
     "kernel_reply": ["respond", "decode", "encode"],
     "kernel_gather": ["gather", "gather_values"],
