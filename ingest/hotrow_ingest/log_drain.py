@@ -9,9 +9,9 @@ from queue import SimpleQueue
 from hotrow import clock, log
 from hotrow.errors import Code, HotrowError
 from hotrow.failpoint import Reached, unarmed
-from hotrow.offline.log_folder import last_number
-from hotrow.offline.log_lease import LogLease
-from hotrow.offline.log_writer import LogWriter
+from hotrow.offline.row_log.folder import last_number
+from hotrow.offline.row_log.lease import LogLease
+from hotrow.offline.row_log.writer import LogWriter
 from hotrow.rpc.call import Call
 from hotrow.stores.port import OnlineStore
 

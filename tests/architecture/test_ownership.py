@@ -13,7 +13,7 @@ OWNERS = {
         "core/hotrow/transforms/kernel*.py",
         "core/hotrow/transforms/compile.py",
     ),
-    "lmdb": ("core/hotrow/stores/lmdb*.py",),
+    "lmdb": ("core/hotrow/stores/lmdb/*.py",),
     "redis": ("core/hotrow/redis/*.py",),
     "grpc._cython": ("core/hotrow/rpc/lane.py",),
     "pint": ("core/hotrow/schema/known_unit.py",),

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from hotrow import Entity, FeatureStore, FeatureView, Field, Float64, Int64, ParquetSource
 from hotrow.clock import process_cpu_ns
 from hotrow.settings import load_settings
-from hotrow.stores.lmdb import LmdbStore
+from hotrow.stores.lmdb.store import LmdbStore
 from hotrow.supervisor.child import Fleet
 from hotrow.supervisor.run import background
 

@@ -4,10 +4,10 @@ import struct
 
 import pytest
 from hotrow.section import OnlineStoreSettings
-from hotrow.stores.lmdb import LmdbStore
+from hotrow.stores.cluster.store import ClusterStore
+from hotrow.stores.lmdb.store import LmdbStore
 from hotrow.stores.memory import MemoryStore
-from hotrow.stores.redis import RedisStore
-from hotrow.stores.redis_cluster import ClusterStore
+from hotrow.stores.redis.store import RedisStore
 
 SIGN = 1 << 63
 SERVERS = {"redis": "redis_server", "valkey": "valkey_server", "cluster": "redis_cluster"}

@@ -5,12 +5,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hotrow.stores.lmdb import LmdbStore, create_fresh
+from hotrow.stores.cluster.store import ClusterStore
+from hotrow.stores.cluster.store import create_fresh as create_fresh_cluster
+from hotrow.stores.lmdb.store import LmdbStore, create_fresh
 from hotrow.stores.port import ABSENT, SKIPPED_STALE, WRITTEN, Mark, StoredRow, Write, Written, read_rows
-from hotrow.stores.redis import RedisStore
-from hotrow.stores.redis import create_fresh as create_fresh_redis
-from hotrow.stores.redis_cluster import ClusterStore
-from hotrow.stores.redis_cluster import create_fresh as create_fresh_cluster
+from hotrow.stores.redis.store import RedisStore
+from hotrow.stores.redis.store import create_fresh as create_fresh_redis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test

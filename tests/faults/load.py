@@ -20,7 +20,7 @@ from collections import Counter
 from pathlib import Path
 
 import grpc
-from hotrow.stores.lmdb import LmdbStore
+from hotrow.stores.lmdb.store import LmdbStore
 from hotrow.stores.port import read_rows
 from hotrow.v1.feature_server_pb2 import GetServerInfoReply
 from hotrow.v1.push_pb2 import DUPLICATE, SKIPPED_STALE, WRITTEN, PushFeaturesReply

@@ -14,7 +14,7 @@ from pathlib import Path
 from hotrow.codec.row import verify_row
 from hotrow.registry.open import open_registry
 from hotrow.settings import Settings, settings_from_file
-from hotrow.stores.lmdb import LmdbStore
+from hotrow.stores.lmdb.store import LmdbStore
 
 from tests.e2e.processes import Program, alive, free_ports, until
 

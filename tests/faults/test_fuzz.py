@@ -9,7 +9,7 @@ import grpc
 import pytest
 from hotrow.codec.column import encode_column
 from hotrow.codec.key import decode_key
-from hotrow.stores.lmdb import LmdbStore
+from hotrow.stores.lmdb.store import LmdbStore
 from hotrow.v1.feature_ingest_pb2 import MaterializeRowsReply
 from hotrow.v1.feature_server_pb2 import FeatureNames, GetOnlineFeaturesRequest, ReadOptions
 from hotrow.v1.push_pb2 import PushFeaturesReply

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import grpc
 import pytest
-from hotrow.offline.log_folder import CREATED_TIME, EVENT_TIME
-from hotrow.offline.log_part import open_log
+from hotrow.offline.row_log.folder import CREATED_TIME, EVENT_TIME
+from hotrow.offline.row_log.part import open_log
 from hotrow.offline.source import Column as Wanted
 from hotrow.offline.source import Interval, SourceColumns
 from hotrow.types import Int64

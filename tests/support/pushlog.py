@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pyarrow.parquet as pq
 from hotrow.codec.logged import describe_view, encode_entries
-from hotrow.offline.log_folder import CREATED_TIME, EVENT_TIME, complete_files, current_files, day_folders
+from hotrow.offline.row_log.folder import CREATED_TIME, EVENT_TIME, complete_files, current_files, day_folders
 from hotrow.stores.memory import MemoryStore
 from hotrow.stores.port import Write
 from reference.key import encode_key

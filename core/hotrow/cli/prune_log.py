@@ -17,7 +17,7 @@ from hotrow.clock import text_from_us
 from hotrow.errors import invalid, not_found
 
 if TYPE_CHECKING:
-    from hotrow.offline.log_prune import Prune
+    from hotrow.offline.row_log.prune import Prune
     from hotrow.repo.workspace import Workspace
 
 
@@ -41,7 +41,7 @@ def prune_log(
       hotrow store prune-log --before 2024-01-01 --views user_clicks
     """  # noqa: D301
     from hotrow.failpoint import reached_from_text  # noqa: PLC0415
-    from hotrow.offline.log_failure import told  # noqa: PLC0415
+    from hotrow.offline.row_log.failure import told  # noqa: PLC0415
 
     workspace = open_workspace(repo)
     before_us = time_us_option("--before", before)
@@ -71,8 +71,8 @@ def prune_log(
 
 def _plan(workspace: Workspace, before_us: int, names: Sequence[str]) -> list[Prune]:
     """All that is to be done, before any of it is."""
-    from hotrow.offline.log_folder import logged_views  # noqa: PLC0415
-    from hotrow.offline.log_prune import plan_prune  # noqa: PLC0415
+    from hotrow.offline.row_log.folder import logged_views  # noqa: PLC0415
+    from hotrow.offline.row_log.prune import plan_prune  # noqa: PLC0415
 
     logged = logged_views(workspace.settings.offline_store.path)
     known = {view.name for view in logged}

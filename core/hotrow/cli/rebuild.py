@@ -76,8 +76,8 @@ def _log_waiting(workspace: Workspace) -> str:
 
     Raises FAILED_PRECONDITION where a worker on another machine does that, or the store's log is another one.
     """
-    from hotrow.offline.log_lease import LogLease  # noqa: PLC0415
-    from hotrow.offline.log_writer import LogWriter  # noqa: PLC0415
+    from hotrow.offline.row_log.lease import LogLease  # noqa: PLC0415
+    from hotrow.offline.row_log.writer import LogWriter  # noqa: PLC0415
 
     try:
         store = open_existing(workspace, writable=True)

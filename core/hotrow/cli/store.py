@@ -143,7 +143,7 @@ def adopt_log(*, repo: option.Repo = None) -> None:
 
     For when that is lost, or was moved here. Rows that wait go to this log from now on.
     """
-    from hotrow.offline.log_lease import LogLease  # noqa: PLC0415
+    from hotrow.offline.row_log.lease import LogLease  # noqa: PLC0415
 
     workspace = open_workspace(repo)
     store = open_existing(workspace, writable=True)
@@ -182,7 +182,7 @@ def _print_gc(report: GcReport, old_stores: Sequence[Path], *, json: bool) -> No
 
 def _log_details(workspace: Workspace, store: OnlineStore) -> dict[str, str]:
     """Of a store that several machines write, whether this one has its log."""
-    from hotrow.offline.log_lease import elsewhere, is_log_of  # noqa: PLC0415
+    from hotrow.offline.row_log.lease import elsewhere, is_log_of  # noqa: PLC0415
     from hotrow.stores.port import SharedOutbox  # noqa: PLC0415
 
     if not isinstance(store, SharedOutbox):

@@ -175,7 +175,7 @@ def _open_target(target: Settings, *, dry_run: bool) -> OnlineStore | None:
 
 def _number_behind_log(target: Settings, writer: OnlineStore) -> None:
     """Entries that come into another log must not have numbers that it has had, as for a worker that starts on it."""
-    from hotrow.offline.log_folder import last_number  # noqa: PLC0415
+    from hotrow.offline.row_log.folder import last_number  # noqa: PLC0415
 
     writer.reserve_outbox(last_number(target.offline_store.path))
 

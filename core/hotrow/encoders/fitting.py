@@ -21,7 +21,7 @@ from hotrow.errors import Code, HotrowError, invalid, nearest
 from hotrow.offline.arrow_column import column_from_source, column_of_default
 from hotrow.offline.conversion import convert, mismatch
 from hotrow.offline.frame import open_frame
-from hotrow.offline.log_part import LogPart, has_log
+from hotrow.offline.row_log.part import LogPart, has_log
 from hotrow.offline.rows import Refusals, kept_rows
 from hotrow.offline.source import BatchSize, Interval, SourceBatch
 from hotrow.offline.transformed import plan_computation

@@ -16,8 +16,8 @@ from hotrow.offline.arrow_column import arrow_type, column_from_source, column_o
 from hotrow.offline.asof import AsOfJoin, EntityIndex, Integers
 from hotrow.offline.conversion import Converted, Mask, convert
 from hotrow.offline.entity_rows import joined_type
-from hotrow.offline.log_folder import DELETED
 from hotrow.offline.progress import Piece
+from hotrow.offline.row_log.folder import DELETED
 from hotrow.offline.rows import Refusals, kept_rows
 from hotrow.offline.source import BLOCK, Interval, SourceBatch
 from hotrow.offline.view_source import Source

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hotrow.errors import Code, HotrowError, not_found
-from hotrow.offline.log_folder import CREATED_TIME, EVENT_TIME, view_folder
-from hotrow.offline.log_part import has_log, open_log
 from hotrow.offline.open import open_source
+from hotrow.offline.row_log.folder import CREATED_TIME, EVENT_TIME, view_folder
+from hotrow.offline.row_log.part import has_log, open_log
 from hotrow.offline.source import Column, SourceColumns, SourceReader
 from hotrow.registry.snapshot import Snapshot
 from hotrow.schema.source import KINDS

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from hotrow.clock import text_from_us
 from hotrow.errors import Code, HotrowError, invalid
 from hotrow.offline.checkpoint import Checkpoint
-from hotrow.offline.log_part import has_log
 from hotrow.offline.materialize import Job, Report, run_job, watermark_after
 from hotrow.offline.progress import Progress, SharedProgress
+from hotrow.offline.row_log.part import has_log
 from hotrow.offline.source import Interval
 from hotrow.offline.view_source import Source, open_view, views_with_rows
 from hotrow.offline.wire import Target

@@ -30,7 +30,7 @@ def open_store(
         kind = _redis(settings).ClusterStore if settings.mode == "cluster" else _redis(settings).RedisStore
         store: OnlineStore = kind(settings, password=password, writable=writable, wait_s=wait_s, reached=reached)
         return store
-    from hotrow.stores.lmdb import LmdbStore  # noqa: PLC0415
+    from hotrow.stores.lmdb.store import LmdbStore  # noqa: PLC0415
 
     return LmdbStore(
         settings.path,
@@ -62,7 +62,7 @@ def create_fresh(settings: OnlineStoreSettings, *, wait_s: float) -> str:
     if not settings.embedded:
         emptied = _redis(settings).create_fresh(settings, _password(settings))
         return "the old rows are removed" if emptied else "there was no store"
-    from hotrow.stores.lmdb import create_fresh  # noqa: PLC0415
+    from hotrow.stores.lmdb.store import create_fresh  # noqa: PLC0415
 
     aside = create_fresh(settings.path, wait_s=wait_s)
     if aside is None:
@@ -73,7 +73,7 @@ def create_fresh(settings: OnlineStoreSettings, *, wait_s: float) -> str:
 def note_replaced(settings: OnlineStoreSettings) -> None:
     """A rebuild has come to its end: what `create_fresh` put aside is not needed any more."""
     if settings.embedded:
-        from hotrow.stores import lmdb_old  # noqa: PLC0415
+        from hotrow.stores.lmdb import old as lmdb_old  # noqa: PLC0415
 
         lmdb_old.note_replaced(settings.path)
 
@@ -82,7 +82,7 @@ def remove_replaced(settings: OnlineStoreSettings) -> list[Path]:
     """Delete what was put aside and is not needed any more; returns the folders."""
     if not settings.embedded:
         return []
-    from hotrow.stores import lmdb_old  # noqa: PLC0415
+    from hotrow.stores.lmdb import old as lmdb_old  # noqa: PLC0415
 
     return lmdb_old.remove_replaced(settings.path)
 

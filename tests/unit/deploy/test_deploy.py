@@ -14,7 +14,7 @@ import typer
 import yaml
 from hotrow.cli.main import app
 from hotrow.section import OnlineStoreSettings
-from hotrow.stores.redis import RedisStore
+from hotrow.stores.redis.store import RedisStore
 from support.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from hotrow import clock
 from hotrow.errors import Code, HotrowError
-from hotrow.stores.lmdb import LmdbStore
+from hotrow.stores.lmdb.store import LmdbStore
 from hotrow.stores.maintenance import GRACE_US, GcReport
 from hotrow.stores.memory import MemoryStore
 from hotrow.stores.port import Write, read_rows

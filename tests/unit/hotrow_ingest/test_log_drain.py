@@ -5,9 +5,9 @@ import time
 
 import pytest
 from hotrow.errors import Code, HotrowError
-from hotrow.offline.log_lease import LogLease
+from hotrow.offline.row_log.lease import LogLease
 from hotrow.settings import OnlineStoreSettings
-from hotrow.stores.redis import RedisStore
+from hotrow.stores.redis.store import RedisStore
 from hotrow_ingest.log_drain import LogDrain
 from structlog.testing import capture_logs
 from support.pushlog import Filled, files_of, logged_values

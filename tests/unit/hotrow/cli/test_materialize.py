@@ -16,7 +16,7 @@ from hotrow.cli.workspace import open_workspace
 from hotrow.offline.delivery import PATIENCE_S
 from hotrow.repo.link import quiet
 from hotrow.repo.load import read_watermarks
-from hotrow.stores.lmdb import LmdbStore
+from hotrow.stores.lmdb.store import LmdbStore
 
 TIMEOUT_S = 100
 

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 
-from hotrow.stores.lmdb import LmdbStore
+from hotrow.stores.lmdb.store import LmdbStore
 
 TIMEOUT_S = 100
 

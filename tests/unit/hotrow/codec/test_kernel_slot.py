@@ -20,7 +20,7 @@ from hotrow.codec.kernel_slot import (
 )
 from hotrow.codec.lookup import Rows, keys_from_lists, wanted_views
 from hotrow.redis.topology import SLOTS, slot_of
-from hotrow.stores.redis_partition import PARTITIONS, by_partition, entity_key, layout_of, partition_of
+from hotrow.stores.cluster.partition import PARTITIONS, by_partition, entity_key, layout_of, partition_of
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from hotrow.codec.logged import describe_view, encode_entries
-from hotrow.offline.log_folder import CREATED_TIME, EVENT_TIME, view_folder
-from hotrow.offline.log_part import has_log, open_log
-from hotrow.offline.log_writer import LogWriter
+from hotrow.offline.row_log.folder import CREATED_TIME, EVENT_TIME, view_folder
+from hotrow.offline.row_log.part import has_log, open_log
+from hotrow.offline.row_log.writer import LogWriter
 from hotrow.offline.source import Column, Interval, SourceColumns
 from hotrow.stores.port import Write
 from hotrow.types import Int64, String

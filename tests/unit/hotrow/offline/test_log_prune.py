@@ -3,8 +3,9 @@
 import pytest
 from hotrow.codec.logged import describe_view, encode_entries
 from hotrow.errors import Code, HotrowError
-from hotrow.offline import log_merge, log_part
-from hotrow.offline.log_folder import (
+from hotrow.offline.row_log import merge as log_merge
+from hotrow.offline.row_log import part as log_part
+from hotrow.offline.row_log.folder import (
     CREATED_TIME,
     EVENT_TIME,
     LoggedView,
@@ -13,9 +14,9 @@ from hotrow.offline.log_folder import (
     logged_views,
     pruned_marks,
 )
-from hotrow.offline.log_part import has_log, open_log
-from hotrow.offline.log_prune import plan_prune
-from hotrow.offline.log_writer import LogWriter
+from hotrow.offline.row_log.part import has_log, open_log
+from hotrow.offline.row_log.prune import plan_prune
+from hotrow.offline.row_log.writer import LogWriter
 from hotrow.offline.source import Column, Interval, SourceColumns
 from hotrow.stores.port import Write
 from hotrow.types import Int64

@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 from hotrow.codec.logged import decode_entry, describe_view, encode_entries
 from hotrow.errors import HotrowError
-from hotrow.offline.log_folder import CREATED_TIME, DELETED, EVENT_TIME
-from hotrow.offline.log_table import log_table
+from hotrow.offline.row_log.folder import CREATED_TIME, DELETED, EVENT_TIME
+from hotrow.offline.row_log.table import log_table
 from hypothesis import given
 from hypothesis import strategies as st
 from reference.column import TYPES

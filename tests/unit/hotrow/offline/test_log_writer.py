@@ -7,8 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 from hotrow import clock
 from hotrow.errors import Code, HotrowError
-from hotrow.offline import log_merge, log_writer
-from hotrow.offline.log_folder import (
+from hotrow.offline.row_log import merge as log_merge
+from hotrow.offline.row_log import writer as log_writer
+from hotrow.offline.row_log.folder import (
     CREATED_TIME,
     DELETED,
     EVENT_TIME,
@@ -16,7 +17,7 @@ from hotrow.offline.log_folder import (
     current_files,
     last_number,
 )
-from hotrow.offline.log_writer import LogWriter
+from hotrow.offline.row_log.writer import LogWriter
 from support.pushlog import DAY_US, OTHER_ID, VIEW, VIEW_ID, WIDER, Filled, files_of, logged_rows, logged_values
 
 FOLDER = f"stats-{VIEW_ID.hex()}"
@@ -218,7 +219,7 @@ def test_two_processes_do_not_write_one_log(tmp_path, store, writer_of):
     writer_of(store)
     script = (
         "import sys; from pathlib import Path; from hotrow.errors import HotrowError\n"
-        "from hotrow.offline.log_writer import LogWriter\n"
+        "from hotrow.offline.row_log.writer import LogWriter\n"
         "from hotrow.stores.memory import MemoryStore\n"
         "try: LogWriter(Path(sys.argv[1]), MemoryStore())\n"
         "except HotrowError as error: print(error.code.name, error.message)\n"
@@ -234,7 +235,7 @@ def test_a_writer_loads_no_pyarrow_before_a_row(tmp_path):
     """A worker whose pushes go online alone does without it."""
     script = (
         "import sys; from pathlib import Path\n"
-        "from hotrow.offline.log_writer import LogWriter\n"
+        "from hotrow.offline.row_log.writer import LogWriter\n"
         "from hotrow.stores.memory import MemoryStore\n"
         "print(LogWriter(Path(sys.argv[1]), MemoryStore()).drain(), 'pyarrow' in sys.modules)\n"
     )

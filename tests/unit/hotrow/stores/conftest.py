@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from hotrow.stores.lmdb import LmdbStore
-from hotrow.stores.redis_cluster import ClusterStore
+from hotrow.stores.cluster.store import ClusterStore
+from hotrow.stores.lmdb.store import LmdbStore
 from support.redis_cluster import RedisCluster, cluster_settings
 
 SIGN = 1 << 63
@@ -16,7 +16,7 @@ import json, os, signal, struct, sys
 from pathlib import Path
 import lmdb
 from hotrow.errors import HotrowError
-from hotrow.stores.lmdb import LmdbStore
+from hotrow.stores.lmdb.store import LmdbStore
 from hotrow.stores.port import ABSENT, Mark, Write, read_rows
 VIEW = b"horses__"
 path = Path(sys.argv[1])

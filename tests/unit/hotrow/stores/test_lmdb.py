@@ -9,8 +9,8 @@ import subprocess
 
 import pytest
 from hotrow.errors import Code, HotrowError
-from hotrow.stores.lmdb import LmdbStore
-from hotrow.stores.lmdb_file import structure_problems
+from hotrow.stores.lmdb.file import structure_problems
+from hotrow.stores.lmdb.store import LmdbStore
 from hotrow.stores.port import ABSENT, WRITTEN, Mark, StoredRow, Write, read_rows
 from lmdb import verify as lmdb_verify
 
@@ -187,7 +187,7 @@ say([said, len(rows), same()])
 say([attempt(write) for _ in range(3)])
 say(same())
 store.close()
-code = "import sys; from pathlib import Path; from hotrow.stores.lmdb import LmdbStore; "
+code = "import sys; from pathlib import Path; from hotrow.stores.lmdb.store import LmdbStore; "
 code += "print(LmdbStore(Path(sys.argv[1])).info().rows)"
 reader = subprocess.run([sys.executable, "-c", code, str(path / "online")], capture_output=True, text=True, check=True)
 store = LmdbStore(path / "online", size_gib=1, writable=True, durability=DURABILITY)

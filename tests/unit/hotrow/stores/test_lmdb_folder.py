@@ -11,8 +11,9 @@ from pathlib import Path
 import lmdb
 import pytest
 from hotrow.errors import Code, HotrowError
-from hotrow.stores import lmdb_folder, lmdb_identity
-from hotrow.stores.lmdb import LmdbStore, create_fresh
+from hotrow.stores.lmdb import folder as lmdb_folder
+from hotrow.stores.lmdb import identity as lmdb_identity
+from hotrow.stores.lmdb.store import LmdbStore, create_fresh
 from hotrow.stores.port import ABSENT, Write
 
 VIEW = b"horses__"

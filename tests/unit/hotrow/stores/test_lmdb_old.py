@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from hotrow.stores.lmdb import create_fresh
-from hotrow.stores.lmdb_old import note_replaced, remove_replaced
+from hotrow.stores.lmdb.old import note_replaced, remove_replaced
+from hotrow.stores.lmdb.store import create_fresh
 from hotrow.stores.port import Write, read_rows
 
 VIEW = b"horses__"

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hotrow.codec.kernel_page import DAMAGED, MAX_NAME, PAGE_BYTES, find_rows
 from hotrow.codec.lookup import Rows, keys_from_lists, wanted_views
-from hotrow.stores import lmdb_env
-from hotrow.stores.lmdb_read import RowReader
+from hotrow.stores.lmdb import env as lmdb_env
+from hotrow.stores.lmdb.read import RowReader
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -100,7 +100,7 @@ def test_a_page_that_is_damaged_is_left_to_lmdb(opened, monkeypatch):
     changed(opened, {b"a" + VIEWS[0]: b"row" * 20})
     wanted, keys = wanted_views(VIEWS[:1], [0]), keys_from_lists([[b"a"]])
     assert reader.read(wanted, keys).listed() == [b"row" * 20]
-    monkeypatch.setattr("hotrow.stores.lmdb_read.find_rows", lambda *_: DAMAGED)
+    monkeypatch.setattr("hotrow.stores.lmdb.read.find_rows", lambda *_: DAMAGED)
     assert reader.read(wanted, keys).listed() == [b"row" * 20]
 
 

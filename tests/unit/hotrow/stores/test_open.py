@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from hotrow.section import OnlineStoreSettings
-from hotrow.stores.lmdb import LmdbStore
+from hotrow.stores.lmdb.store import LmdbStore
 from hotrow.stores.open import open_store
 
 

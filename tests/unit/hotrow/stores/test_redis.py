@@ -17,10 +17,10 @@ import pytest
 from hotrow.codec.lookup import keys_from_lists, wanted_views
 from hotrow.errors import Code, HotrowError
 from hotrow.section import OnlineStoreSettings
-from hotrow.stores import redis
 from hotrow.stores.open import check_exists, open_store
 from hotrow.stores.port import ABSENT, WRITTEN, Mark, Write, read_rows
-from hotrow.stores.redis import RedisStore, create_fresh
+from hotrow.stores.redis import store as redis
+from hotrow.stores.redis.store import RedisStore, create_fresh
 from support.pki import make_pki
 from support.ports import free_ports
 from support.redis import RedisServer

@@ -15,11 +15,11 @@ import pytest
 from hotrow.codec.lookup import wanted_views
 from hotrow.errors import Code, HotrowError
 from hotrow.settings import settings_from_file
-from hotrow.stores import redis_cluster
+from hotrow.stores.cluster import store as redis_cluster
+from hotrow.stores.cluster.part import Gathered, Part
+from hotrow.stores.cluster.partition import layout_of, partition_of
 from hotrow.stores.open import check_exists, create_fresh, open_store
 from hotrow.stores.port import ABSENT, SKIPPED_STALE, WRITTEN, Mark, StoredRow, Write, read_rows
-from hotrow.stores.redis_cluster_part import Gathered, Part
-from hotrow.stores.redis_partition import layout_of, partition_of
 from support.redis import RedisServer, valkey_program
 from support.redis_cluster import RedisCluster, cluster_settings, until
 from support.stored import OTHER, VIEW, check_own_rows, eventually, put, row

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import pytest
 from hotrow.errors import Code, HotrowError
 from hotrow.redis.topology import Topology
+from hotrow.stores.cluster.partition import layout_of, partition_of
 from hotrow.stores.open import create_fresh
 from hotrow.stores.port import WRITTEN, Mark, read_rows
-from hotrow.stores.redis_partition import layout_of, partition_of
-from hotrow.stores.redis_root import server_address
+from hotrow.stores.redis.root import server_address
 from support.pki import make_pki
 from support.redis import valkey_program
 from support.redis_cluster import cluster_settings, until

@@ -7,7 +7,7 @@ from hotrow import clock
 from hotrow.settings import OnlineStoreSettings
 from hotrow.stores.maintenance import GRACE_US, GcRules, gc
 from hotrow.stores.port import SKIPPED_STALE, WRITTEN, Write
-from hotrow.stores.redis import RedisStore
+from hotrow.stores.redis.store import RedisStore
 from support.redis import RedisServer
 
 VIEW, OTHER = b"horses__", b"riders__"

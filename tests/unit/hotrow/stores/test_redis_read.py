@@ -11,9 +11,9 @@ from hotrow.codec.lookup import Rows, keys_from_lists, wanted_views
 from hotrow.errors import Code
 from hotrow.rpc.burst import Burst
 from hotrow.section import OnlineStoreSettings
+from hotrow.stores.cluster.store import ClusterStore
 from hotrow.stores.port import Write
-from hotrow.stores.redis import RedisStore
-from hotrow.stores.redis_cluster import ClusterStore
+from hotrow.stores.redis.store import RedisStore
 from support.redis import RedisServer
 from support.redis_cluster import RedisCluster
 

@@ -3,8 +3,8 @@
 import pytest
 from hotrow.codec.lookup import keys_from_lists, wanted_views
 from hotrow.redis.address import RedisAddress
-from hotrow.stores.redis_replies import Replies
-from hotrow.stores.redis_request import RowRead
+from hotrow.stores.redis.replies import Replies
+from hotrow.stores.redis.request import RowRead
 
 ADDRESS = RedisAddress("redis://a", "the online store", "online_store.url", "", "", "")
 VIEW = b"horses__"

@@ -6,8 +6,8 @@ import pytest
 from hotrow.codec.block import RowBlock
 from hotrow.redis.client import Packed, count_words, packed
 from hotrow.stores.port import Mark, Write
-from hotrow.stores.redis_script import Names
-from hotrow.stores.redis_write import write_arguments
+from hotrow.stores.redis.script import Names
+from hotrow.stores.redis.write import write_arguments
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -5,7 +5,7 @@ from hotrow.errors import Code, HotrowError
 from hotrow.section import OnlineStoreSettings
 from hotrow.stores.open import open_store
 from hotrow.stores.port import Write
-from hotrow.stores.redis import RedisStore
+from hotrow.stores.redis.store import RedisStore
 
 VIEW, ROW = b"horses__", bytes(40)
 

@@ -1,0 +1,138 @@
+"""From entries of the outbox to an Arrow table, without a Python object a value: kernels take rows and keys apart.
+
+The columns: the join keys, the fields, each by its name, with its unit as metadata, and the three that
+`hotrow.offline.row_log.folder` names.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from hotrow.codec import kernel_reply as k
+from hotrow.codec.cells import address_of
+from hotrow.codec.kernel_decode import PRESENT
+from hotrow.codec.kernel_log import split_keys
+from hotrow.codec.layout import is_variable, layout_from_schema
+from hotrow.codec.logged import LoggedRows, described_view
+from hotrow.codec.response import NOTHING_SENT
+from hotrow.codec.response_plan import ReplyShape, ResponsePlan, ViewColumns, plan_response
+from hotrow.codec.row import FAULTS
+from hotrow.codec.wire import Octets, Table
+from hotrow.errors import Code, HotrowError
+from hotrow.offline.arrow_column import TIMESTAMP, arrow_type
+from hotrow.offline.cell_column import CellColumn
+from hotrow.offline.row_log.folder import CREATED_TIME, DELETED, EVENT_TIME
+from hotrow.offline.stated_unit import UNIT
+from hotrow.schema.entity import JoinKey
+from hotrow.schema.field import Field
+from hotrow.types import BY_NAME
+
+_BLOCK_ROWS = 1 << 13
+_FLAGS, _EVENT, _CREATED, _TOMBSTONE = 5, 16, 24, 1
+_SIGN = np.uint64(1 << 63)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    keys: tuple[JoinKey, ...]
+    fields: tuple[Field, ...]
+    response: ResponsePlan
+
+
+@lru_cache(maxsize=256)
+def _plan(description: bytes, schema: bytes, fingerprint: bytes) -> _Plan:
+    view, keys = described_view(description)
+    fields = tuple(Field(name, BY_NAME[type_name], unit=unit) for name, type_name, unit in json.loads(schema))
+    layout = layout_from_schema(schema, fingerprint)
+    columns = ViewColumns(view, None, (layout,), fields, tuple(range(len(fields))))
+    shape = ReplyShape(tuple(field.name for field in fields), "", event_timestamps=False, matrix=False)
+    return _Plan(keys, fields, plan_response([columns], shape))
+
+
+def log_table(entries: Sequence[LoggedRows], schema: bytes) -> pa.Table:
+    """The rows of entries of one view and one schema, in order; a deleted row has null in every field.
+
+    Raises HotrowError FAILED_PRECONDITION for rows that are damaged.
+    """
+    plan = _plan(entries[0].description, schema, entries[0].fingerprint)
+    rows = np.frombuffer(bytearray().join([entry.rows for entry in entries]), np.uint8)
+    starts = _starts([entry.row_lengths for entry in entries])
+    heads = starts[:-1]
+    columns = _keys(plan, entries) + _fields(plan, rows, starts)
+    event_us, created_us = _times(rows, heads + _EVENT), _times(rows, heads + _CREATED)
+    columns += [pa.array(times).cast(TIMESTAMP) for times in (event_us, created_us)]
+    columns.append(pa.array(rows[heads + _FLAGS] & _TOMBSTONE != 0))
+    return pa.Table.from_arrays(columns, schema=_arrow_schema(plan))
+
+
+def _arrow_schema(plan: _Plan) -> pa.Schema:
+    fields = [pa.field(key.name, arrow_type(key.type)) for key in plan.keys]
+    for field in plan.fields:
+        metadata = {UNIT: field.unit.encode()} if field.unit else None
+        fields.append(pa.field(field.name, arrow_type(field.type), metadata=metadata))
+    times = [pa.field(EVENT_TIME, TIMESTAMP), pa.field(CREATED_TIME, TIMESTAMP)]
+    return pa.schema([*fields, *times, pa.field(DELETED, pa.bool_())])
+
+
+def _keys(plan: _Plan, entries: Sequence[LoggedRows]) -> list[pa.Array]:
+    starts = _starts([entry.key_lengths for entry in entries])
+    n = len(starts) - 1
+    if not plan.keys:
+        return []
+    keys = np.frombuffer(bytearray().join([entry.keys for entry in entries]), np.uint8)
+    kinds = np.array([key.type.kind for key in plan.keys], np.int64)
+    kinds.setflags(write=False)
+    words, lengths = np.empty(len(kinds) * n, np.int64), np.empty(len(kinds) * n, np.int64)
+    texts = np.empty(len(keys) + 1, np.uint8)
+    if split_keys(keys, starts, kinds, words, lengths, texts) < 0:
+        raise _damaged("a key does not agree with the join keys of its view")
+    statuses = np.full(n, PRESENT, np.uint8)
+    made = []
+    for number, key in enumerate(plan.keys):
+        place = slice(number * n, number * n + n)
+        column = CellColumn(key.type, n)
+        column.take(words[place], lengths[place], statuses, 0)
+        made.append(column.finish())
+    return made
+
+
+def _fields(plan: _Plan, rows: Octets, starts: Table) -> list[pa.Array]:
+    total, width = len(starts) - 1, len(plan.fields)
+    made = [CellColumn(field.type, total) for field in plan.fields]
+    most = min(total, _BLOCK_ROWS)
+    scratch, statuses = np.empty((2 * width + 1) * most + k.DEPTH, np.int64), np.empty(width * most, np.uint8)
+    base = address_of(rows)
+    response = plan.response
+    for start in range(0, total, _BLOCK_ROWS):
+        part = starts[start : start + _BLOCK_ROWS + 1]
+        n = len(part) - 1
+        fault = k.decode(rows, part, response.defaults, response.table, *NOTHING_SENT, n, 0, scratch, statuses)
+        if fault < 0:
+            raise _damaged(FAULTS[fault])
+        for number, (field, column) in enumerate(zip(plan.fields, made, strict=True)):
+            place = slice(number * n, number * n + n)
+            words, lengths = scratch[place], scratch[width * n + number * n : width * n + number * n + n]
+            column.take(words + base if is_variable(field.type) else words, lengths, statuses[place], start)
+    return [column.finish() for column in made]
+
+
+def _times(rows: Octets, places: Table) -> Table:
+    """The times that stand at these places of the rows, as `hotrow.codec.row` writes them."""
+    octets = rows[places[:, None] + np.arange(8)]
+    times: Table = (octets.view(">u8").astype(np.uint64).ravel() ^ _SIGN).view(np.int64)
+    return times
+
+
+def _starts(lengths: Sequence[npt.NDArray[np.uint16] | npt.NDArray[np.uint32]]) -> Table:
+    ends = np.cumsum(np.concatenate(lengths), dtype=np.int64)
+    return np.concatenate([np.zeros(1, np.int64), ends])
+
+
+def _damaged(reason: str) -> HotrowError:
+    message = f"a row in the outbox of the store is damaged: {reason}; run `hotrow store verify`"
+    return HotrowError(Code.FAILED_PRECONDITION, message)

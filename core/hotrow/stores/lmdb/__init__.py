@@ -1,0 +1,1 @@
+"""The store in LMDB: embedded, on a local disk."""

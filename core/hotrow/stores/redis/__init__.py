@@ -1,0 +1,1 @@
+"""The store on one Redis or Valkey server, with Sentinel or without."""
