@@ -11,7 +11,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +75,12 @@ def main() -> None:
         large = Runner(environment, Path(name) / "large")
         small = Runner(environment, Path(name) / "small")
         say("writing the data")
-        write_data(large.folder, Size(options.rows, options.entities, options.load))
-        write_data(small.folder, Size(options.feast_rows, options.feast_rows, options.feast_load))
+        with ProcessPoolExecutor(1, get_context("spawn")) as writer:  # a child's peak memory begins with its parent's
+            for runner, size in (
+                (large, Size(options.rows, options.entities, options.load)),
+                (small, Size(options.feast_rows, options.feast_rows, options.feast_load)),
+            ):
+                writer.submit(write_data, runner.folder, size).result()
         say(f"training sets: {options.entities:,} entity rows, {VIEWS} views of {options.rows:,} rows")
         joins = large.in_turn((JOIN, DUCKDB, POLARS), options.pairs)
         check_alike(joins)

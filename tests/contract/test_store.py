@@ -202,7 +202,7 @@ def test_a_mark_is_forgotten_after_a_day(store, make_row, monkeypatch):
 
 def test_the_oldest_marks_go_when_there_are_too_many(store, make_row, monkeypatch):
     """Only so many are kept, the latest."""
-    for module in ("memory", "lmdb_mark", "redis_write"):
+    for module in ("memory", "lmdb.mark", "redis.write"):
         monkeypatch.setattr(f"hotrow.stores.{module}.MARKS_KEPT", 10)
     for number in range(25):
         put(store, [], [], mark=Mark(b"%d" % number, b"d"))
