@@ -89,7 +89,7 @@ def remove_replaced(settings: OnlineStoreSettings) -> list[Path]:
 
 def _redis(settings: OnlineStoreSettings) -> Any:
     try:
-        return importlib.import_module(f"hotrow.stores.{'redis_cluster' if settings.mode == 'cluster' else 'redis'}")
+        return importlib.import_module(f"hotrow.stores.{'cluster' if settings.mode == 'cluster' else 'redis'}.store")
     except ModuleNotFoundError as error:
         if error.name not in ("redis", "hiredis"):
             raise
