@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from hotrow import FeatureStore
 
-from tests.support.ports import free_ports
+from tests.support.pushlog import write_settings
 
 DEFINITIONS = """
 from hotrow import Entity, FeatureView, Field, Float64, Int64, ParquetSource, PushSource, encoders
@@ -30,11 +30,7 @@ WAIT_S = 60.0
 @pytest.fixture
 def store(tmp_path):
     """A store with a view that is pushed only and one with a source, applied, whose log is written once an hour."""
-    server, ingest = free_ports(2)
-    (tmp_path / "hotrow.toml").write_text(
-        f'project = "rides"\n[server]\naddress = "127.0.0.1:{server}"\nworkers = 1\n'
-        f'[ingest]\naddress = "127.0.0.1:{ingest}"\n[offline_store]\nflush_interval_s = 3600\n'
-    )
+    write_settings(tmp_path)
     rows = {"user_id": [1, 2], "rate": [0.25, 0.5], "at": [datetime(2024, 1, 1, tzinfo=UTC)] * 2}
     pd.DataFrame(rows).to_parquet(tmp_path / "stats.parquet")
     (tmp_path / "features.py").write_text(DEFINITIONS)

@@ -15,8 +15,7 @@ from hotrow.repo import link
 from hotrow.supervisor.run import ingest_socket
 from hotrow.supervisor.state import StoreHeldError, read_state
 
-from tests.support.ports import free_ports
-from tests.support.pushlog import logged_rows
+from tests.support.pushlog import logged_rows, write_settings
 
 USER = Entity("user", join_keys={"user_id": Int64})
 CLICKS = FeatureView("clicks", entities=[USER], schema=[Field("n", Int64)])
@@ -26,11 +25,7 @@ WAIT_S = 60.0
 @pytest.fixture
 def store(tmp_path):
     """A store with a view that is pushed only, whose log is written when somebody asks for it, or not for an hour."""
-    server, ingest = free_ports(2)
-    (tmp_path / "hotrow.toml").write_text(
-        f'project = "rides"\n[server]\naddress = "127.0.0.1:{server}"\nworkers = 1\n'
-        f'[ingest]\naddress = "127.0.0.1:{ingest}"\n[offline_store]\nflush_interval_s = 3600\n'
-    )
+    write_settings(tmp_path)
     return FeatureStore(tmp_path).apply([USER, CLICKS, PushSource("clicks_push", view=CLICKS)], author="ada")
 
 

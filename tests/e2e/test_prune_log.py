@@ -13,8 +13,7 @@ import pytest
 from hotrow import Entity, FeatureStore, FeatureView, Field, HotrowError, Int64, PushSource
 from hotrow.supervisor.state import read_state
 
-from tests.support.ports import free_ports
-from tests.support.pushlog import files_of
+from tests.support.pushlog import files_of, write_settings
 
 USER = Entity("user", join_keys={"user_id": Int64})
 CLICKS = FeatureView("clicks", entities=[USER], schema=[Field("n", Int64)])
@@ -27,11 +26,7 @@ WAIT_S = 60.0
 @pytest.fixture
 def store(tmp_path):
     """A store with two views that are pushed only, whose log is written when somebody asks for it."""
-    server, ingest = free_ports(2)
-    (tmp_path / "hotrow.toml").write_text(
-        f'project = "rides"\n[server]\naddress = "127.0.0.1:{server}"\nworkers = 1\n'
-        f'[ingest]\naddress = "127.0.0.1:{ingest}"\n[offline_store]\nflush_interval_s = 3600\n'
-    )
+    write_settings(tmp_path)
     sources = [PushSource("clicks_push", view=CLICKS), PushSource("daily_push", view=DAILY)]
     return FeatureStore(tmp_path).apply([USER, CLICKS, DAILY, *sources], author="ada")
 

@@ -9,12 +9,39 @@ from hotrow.stores.port import Write
 from reference.key import encode_key
 from reference.row import encode_row
 
+from support.ports import free_ports
 from support.schema import view as feature_view
 
 VIEW_ID, OTHER_ID = b"view-one", b"view-two"
 VIEW = feature_view({"id": "int64"}, {"x": "int64"})
 WIDER = feature_view({"id": "int64"}, {"x": "int64", "y": "string"})
 DAY_US = 86_400_000_000
+
+
+def write_settings(folder):
+    """The `hotrow.toml` of a repository whose log is written when somebody asks for it, or not for an hour."""
+    server, ingest = free_ports(2)
+    (folder / "hotrow.toml").write_text(
+        f'project = "rides"\n[server]\naddress = "127.0.0.1:{server}"\nworkers = 1\n'
+        f'[ingest]\naddress = "127.0.0.1:{ingest}"\n[offline_store]\nflush_interval_s = 3600\n'
+    )
+
+
+class CrashError(Exception):
+    """Stands for a crash."""
+
+
+def crash_at(place, count=1):
+    """What raises it where `place` is reached for that time."""
+    left = count
+
+    def reached(name):
+        nonlocal left
+        left -= name == place
+        if name == place and not left:
+            raise CrashError
+
+    return reached
 
 
 class Filled(MemoryStore):

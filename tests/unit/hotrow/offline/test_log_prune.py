@@ -22,26 +22,10 @@ from hotrow.stores.port import Write
 from hotrow.types import Int64
 from reference.key import encode_key
 from reference.row import encode_row, encode_tombstone
-from support.pushlog import DAY_US, OTHER_ID, VIEW, VIEW_ID, Filled, files_of
+from support.pushlog import DAY_US, OTHER_ID, VIEW, VIEW_ID, CrashError, Filled, crash_at, files_of
 
 WANTED = SourceColumns("stats", (Column("id", Int64, key=True), Column("x", Int64)), EVENT_TIME, CREATED_TIME)
 FIELDS = {field.name: field.type.wire_name for field in VIEW.fields}
-
-
-class CrashError(Exception):
-    """Stands for a crash."""
-
-
-def crash_at(place, count):
-    left = count
-
-    def reached(name):
-        nonlocal left
-        left -= name == place
-        if name == place and not left:
-            raise CrashError
-
-    return reached
 
 
 class Log:

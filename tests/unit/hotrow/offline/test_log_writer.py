@@ -18,26 +18,22 @@ from hotrow.offline.row_log.folder import (
     last_number,
 )
 from hotrow.offline.row_log.writer import LogWriter
-from support.pushlog import DAY_US, OTHER_ID, VIEW, VIEW_ID, WIDER, Filled, files_of, logged_rows, logged_values
+from support.pushlog import (
+    DAY_US,
+    OTHER_ID,
+    VIEW,
+    VIEW_ID,
+    WIDER,
+    CrashError,
+    Filled,
+    crash_at,
+    files_of,
+    logged_rows,
+    logged_values,
+)
 
 FOLDER = f"stats-{VIEW_ID.hex()}"
 NAME = "{0:020d}-{1:020d}.parquet"
-
-
-class CrashError(Exception):
-    """Stands for a crash."""
-
-
-def crash_at(place, count=1):
-    left = count
-
-    def reached(name):
-        nonlocal left
-        left -= name == place
-        if name == place and not left:
-            raise CrashError
-
-    return reached
 
 
 @pytest.fixture
