@@ -155,7 +155,7 @@ def _packed(keys: Sequence[Integers]) -> tuple[npt.NDArray[np.int64], list[int]]
     for key in keys:
         least, most = (int(key.min()), int(key.max())) if len(key) else (0, 0)
         span = most - least + 1
-        if spans and spans[-1] * span <= 1 << 63:
+        if spans and spans[-1] * span < 1 << 63:
             columns[len(spans) - 1] *= span
             columns[len(spans) - 1] += key - least
             spans[-1] *= span

@@ -7,19 +7,25 @@ from hotrow import Entity, FeatureView, Field, Float64, Int32, Int64, String
 from hotrow.offline.latest import LatestRows, latest_of_keys, ranks
 from hotrow.offline.source import MAX_ROWS, Column, SourceBatch
 from hotrow.types import Array, Bool, Bytes, UnixTimestamp
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 EXTREME = st.sampled_from([-(2**63), -(2**63) + 1, -1, 0, 1, 2**63 - 2, 2**63 - 1])
 
 
+@pytest.mark.parametrize("turned", [False, True])
 @given(st.lists(st.tuples(EXTREME, st.integers(-2, 2), EXTREME, EXTREME | st.integers(0, 3))))
-def test_latest_of_keys_is_what_a_dict_holds(rows):
+@example([(-1, 0, 0, 0), (2**63 - 2, 0, 0, 0)])
+def test_latest_of_keys_is_what_a_dict_holds(turned, rows):
     """By key, the row of the latest times, of equal ones the last; in the order of the keys, whatever their size."""
     columns = np.array(rows, np.int64).reshape(-1, 4).T.copy()
     first, second, event, created = columns
+    if turned:
+        first, second = second, first
     best = {}
-    for number, (a, b, at, made) in enumerate(rows):
+    for number, (a, b, at, made) in enumerate(
+        zip(*map(np.ndarray.tolist, (first, second, event, created)), strict=True)
+    ):
         if (a, b) not in best or (at, made) >= best[a, b][0]:
             best[a, b] = ((at, made), number)
     found = latest_of_keys([first, second], lambda: [event, created]).tolist()
