@@ -187,7 +187,7 @@ def refused_soon(store, keys):
 def test_an_emptied_node_is_noticed_on_open_connections(own_cluster, open_cluster):
     """Its rows are not told to be absent for long. The other nodes go on, and that of the root tells no sequence."""
     cluster = own_cluster()
-    store = open_cluster(cluster)
+    store = open_cluster(cluster, timeout_s=5.0)  # nothing here is to fail for being slow
     put(store, KEYS)
     read_rows(store, [VIEW], [KEYS])
     owners = {key: cluster.owner_of(LAYOUT.slots[partition_of(key)]) for key in KEYS}
