@@ -130,7 +130,7 @@ class ClusterStore(RedisRoot):
         metas = [meta for meta, owner in zip(self._layout.metas, owners, strict=True) if owner == node]
         for found in self._client.replies(connection, [("HMGET", meta, "id", "epoch") for meta in metas]):
             if tuple(found) != self._identity:
-                raise self._gone
+                raise self._gone.with_traceback(None)  # one error for all connections, which must not gather frames
 
 
 def client_of(settings: OnlineStoreSettings, password: str) -> ClusterClient:
