@@ -5,7 +5,7 @@ import numpy as np
 
 from hotrow.codec.compile import I64, U8, kernel
 from hotrow.codec.kernel_memory import SIGN, address, byte_swap, copy, load_i64, store_u8, word
-from hotrow.codec.kernel_row import ENCODES, encode_rows
+from hotrow.codec.kernel_row import ENCODES, HEADER, encode_rows
 
 WRITTEN, SKIPPED_STALE = 1, 2  # as in hotrow.stores.port
 _VERSION = 16  # where that of a row starts, of two words
@@ -37,7 +37,7 @@ def compare_versions(buffer, rows, stored, starts, outcomes):
     written = np.int64(0)
     for r in range(len(rows)):
         at, end = word(address(starts), r), word(address(starts), r + 1)
-        newer = at == end
+        newer = end - at < HEADER  # no row, or what is left of a damaged one
         if not newer:
             row = word(address(rows), r) + _VERSION
             one, other = load_i64(data, row), load_i64(held, at + _VERSION)

@@ -6,7 +6,8 @@ import numba
 import numpy as np
 
 from hotrow.codec.compile import I64, I64_READ, U8, kernel, part
-from hotrow.codec.kernel_memory import SIGN, address, byte_swap, load_i64, load_u8, set_word, store_u8, word
+from hotrow.codec.kernel_memory import SIGN, address, byte_swap, is_utf8, load_i64, load_u8, set_word, store_u8, word
+from hotrow.types import BOOL, BYTES, STRING
 
 
 @part
@@ -42,18 +43,20 @@ def split_keys(keys, starts, kinds, words, lengths, texts):
             cell = k * n + r
             set_word(lengths_at, cell, 0)
             at += 1
-            if kind == 6 or kind == 7:
+            if kind == STRING or kind == BYTES:
                 first = to
                 at, to = _take_text(data, at, end, texts_at, to)
-                if at < 0:
+                if at < 0 or (kind == STRING and not is_utf8(texts_at, first, to)):
                     return np.int64(-1)
                 set_word(words_at, cell, texts_at + first)
                 set_word(lengths_at, cell, to - first)
                 continue
-            width = 1 if kind == 5 else 8
+            width = 1 if kind == BOOL else 8
             if at + width > end:
                 return np.int64(-1)
-            value = np.int64(load_u8(data, at)) if kind == 5 else byte_swap(load_i64(data, at)) ^ SIGN
+            value = np.int64(load_u8(data, at)) if kind == BOOL else byte_swap(load_i64(data, at)) ^ SIGN
+            if kind == BOOL and value > 1:
+                return np.int64(-1)
             set_word(words_at, cell, value)
             at += width
         if at != end:

@@ -9,7 +9,16 @@ import numba
 import numpy as np
 
 from hotrow.codec.compile import I64, I64_READ, U8, U8_READ, kernel, part
+from hotrow.codec.kernel_column import (
+    sum_of_lengths,
+    write_elements,
+    write_lengths,
+    write_matrix,
+    write_texts,
+    write_values,
+)
 from hotrow.codec.kernel_decode import (
+    BAD_BODY,
     COLUMNS,
     FIRST_VIEW,
     PRESENT,
@@ -19,141 +28,60 @@ from hotrow.codec.kernel_decode import (
     VIEW_WIDTH,
     VIEWS,
     decode_view,
+    row_without_text,
 )
 from hotrow.codec.kernel_memory import (
     address,
     copy,
-    f32_of_i32,
-    f64_of_i64,
-    i32_of_f32,
-    load_u8,
-    load_u32,
     set_word,
     store_u8,
-    store_u32,
     varint_length,
     word,
     write_varint,
 )
 from hotrow.codec.kernel_scan import REQUEST
+from hotrow.types import LIST
 
 # Steps of a program, in reverse order of the bytes: step, two arguments, and where a tag stands in the constants.
 CONSTANT, OPEN, CLOSE, VALUES, TEXTS, LENGTHS, STATUSES, TIMES, MATRIX, ROWS = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
 STEP_WIDTH = 4
 DEPTH = 8  # of messages in one another
-
-
-@part
-def _write_values(kind, column, n, scratch, out, pos):
-    """The packed block of a fixed-width column, ending at `pos`."""
-    cell = column * n
-    if kind == 1 or kind == 3 or kind == 8:
-        pos -= 8 * n
-        copy(out, pos, scratch, 8 * cell, 8 * n)
-    elif kind == 5:
-        pos -= n
-        for r in range(n):
-            store_u8(out, pos + r, word(scratch, cell + r))
-    else:
-        pos -= 4 * n
-        for r in range(n):
-            store_u32(out, pos + 4 * r, word(scratch, cell + r))
-    return pos
-
-
-@part
-def _write_texts(rows, column, n, lengths, scratch, out, pos):
-    """Strings of a column as repeated field 1, an entry a row."""
-    cell = column * n + n
-    for _ in range(n):
-        cell -= 1
-        length = word(scratch, lengths + cell)
-        pos -= length
-        copy(out, pos, rows, word(scratch, cell), length)
-        pos -= varint_length(length)
-        write_varint(out, pos, length)
-        pos -= 1
-        store_u8(out, pos, 0x0A)
-    return pos
-
-
-@part
-def _write_elements(rows, kind, column, n, lengths, scratch, out, pos):
-    """The elements of all lists of a column: a block of numbers, or the entries of strings as they are stored."""
-    skip = 4 if kind == 14 or kind == 15 else 0
-    cell = column * n + n
-    for _ in range(n):
-        cell -= 1
-        if load_u8(out, cell) == PRESENT:
-            length = word(scratch, lengths + cell) - skip
-            pos -= length
-            copy(out, pos, rows, word(scratch, cell) + skip, length)
-    return pos
-
-
-@part
-def _write_lengths(rows, kind, column, n, lengths, scratch, out, pos):
-    """How many elements each list of a column has, as varints."""
-    width = 8
-    if kind == 10 or kind == 12:
-        width = 4
-    elif kind == 13:
-        width = 1
-    cell = column * n + n
-    for _ in range(n):
-        cell -= 1
-        count = np.int64(0)
-        if load_u8(out, cell) == PRESENT:
-            if kind == 14 or kind == 15:
-                count = np.int64(load_u32(rows, word(scratch, cell)))
-            else:
-                count = word(scratch, lengths + cell) // width
-        pos -= varint_length(count)
-        write_varint(out, pos, count)
-    return pos
-
-
-@part
-def _as_f32(kind, value):
-    if kind == 1:
-        return np.float32(f64_of_i64(value))
-    if kind == 2:
-        return f32_of_i32(np.int32(value))
-    return np.float32(value)
-
-
-@part
-def _write_matrix(table, order, width, n, scratch, out, pos):
-    """float32, row-major, of the first `width` columns; NaN in a slot that is not PRESENT. `order` is where the kinds
-    of the columns stand.
-    """
-    pos -= 4 * n * width
-    nan = np.int64(i32_of_f32(np.float32(np.nan)))
-    for c in range(width):
-        kind = word(table, order + c)
-        for r in range(n):
-            cell = c * n + r
-            value = word(scratch, cell)
-            bits = np.int64(i32_of_f32(_as_f32(kind, value))) if load_u8(out, cell) == PRESENT else nan
-            store_u32(out, pos + 4 * (r * width + c), bits)
-    return pos
+MAX_VARINT = 5  # of a number below 2**32
+NO_ROOM = -56  # beside the faults of `hotrow.codec.kernel_decode`
 
 
 @part
 def _write_column(what, one, two, rows, n, lengths, scratch, out, pos):
     """One step that writes values of a column; `one` is the column, `two` its kind."""
     if what == LENGTHS:
-        return _write_lengths(rows, two, one, n, lengths, scratch, out, pos)
-    if two > 8:
-        return _write_elements(rows, two, one, n, lengths, scratch, out, pos)
+        return write_lengths(rows, two, one, n, lengths, scratch, out, pos)
+    if two > LIST:
+        return write_elements(rows, two, one, n, lengths, scratch, out, pos)
     if what == TEXTS:
-        return _write_texts(rows, one, n, lengths, scratch, out, pos)
-    return _write_values(two, one, n, scratch, out, pos)
+        return write_texts(rows, one, n, lengths, scratch, out, pos)
+    return write_values(two, one, n, scratch, out, pos)
+
+
+@part
+def _most_bytes(what, one, two, three, n, lengths, scratch):
+    """How many bytes a step writes at most; its arguments are those of the program."""
+    if what == CONSTANT:
+        return two
+    if what == CLOSE:
+        return three + MAX_VARINT
+    if what == MATRIX:
+        return 4 * n * two
+    if what == TEXTS or (what == VALUES and two > LIST):
+        return sum_of_lengths(one, n, lengths, scratch) + (1 + MAX_VARINT) * n
+    return 8 * n + MAX_VARINT  # numbers, statuses, times, the lengths of lists: a word or a short varint a row
 
 
 @part
 def _run(rows, table, consts, n, lengths, times, marks, scratch, out, size):
-    """Run the plan's program; returns where the reply starts in `out`."""
+    """Run the plan's program; returns where the reply starts in `out`.
+
+    It does not reach the statuses, which are the first `lengths` bytes of `out`: NO_ROOM where it would.
+    """
     pos = size
     depth = 0
     step = word(table, PROGRAM)
@@ -161,6 +89,8 @@ def _run(rows, table, consts, n, lengths, times, marks, scratch, out, size):
         what, one = word(table, step), word(table, step + 1)
         two, three = word(table, step + 2), word(table, step + 3)
         step += STEP_WIDTH
+        if what != OPEN and pos - _most_bytes(what, one, two, three, n, lengths, scratch) < lengths:
+            return np.int64(NO_ROOM)
         if what == CONSTANT:
             pos -= two
             copy(out, pos, consts, one, two)
@@ -187,7 +117,7 @@ def _run(rows, table, consts, n, lengths, times, marks, scratch, out, size):
             pos -= 1
             store_u8(out, pos, 0x10)
         elif what == MATRIX:
-            pos = _write_matrix(table, one, two, n, scratch, out, pos)
+            pos = write_matrix(table, one, two, n, scratch, out, pos)
         elif what != ROWS:
             pos = _write_column(what, one, two, rows, n, lengths, scratch, out, pos)
     return pos
@@ -247,8 +177,15 @@ def decode(rows, starts, default_rows, table, sent, sent_starts, n, now_us, scra
     behind = (2 * n_columns + n_views) * n
     scratch[behind], scratch[behind + 1], scratch[behind + 2] = scratch_at, out_at, rows_at
     code = _decode(rows_at, address(starts), address(default_rows), table_at, n_stored, n, now_us, scratch_at, out_at)
-    if code < 0 or n_stored == n_views:
+    if code < 0:
         return code
+    for v in range(n_stored):
+        row = row_without_text(rows_at, table_at, FIRST_VIEW + v * VIEW_WIDTH, n, n_columns * n, scratch_at)
+        if row >= 0:
+            scratch[0], scratch[1] = v, row
+            return np.int64(BAD_BODY)
+    if n_stored == n_views:
+        return np.int64(0)
     for r in range(len(sent_starts)):
         sent_starts[r] += address(sent) - rows_at
     lengths = n_columns * n

@@ -32,12 +32,16 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class RowLayout:
-    """The layout of rows of one schema; `fingerprint` is that of the schema, as the signed integer kernels compare."""
+    """The layout of rows of one schema; `fingerprint` is that of the schema, as the signed integer kernels compare.
+
+    `ends` are the offsets in the fixed block of the ends of strings, bytes and lists, in the order of these.
+    """
 
     fingerprint: int
     bitmap_bytes: int
     fixed_bytes: int
     slots: Mapping[str, Slot]
+    ends: tuple[int, ...]
 
 
 def is_variable(type_: ValueType) -> bool:
@@ -58,7 +62,8 @@ def layout_from_schema(schema: bytes, fingerprint: bytes) -> RowLayout:
             before = fixed
         fixed += _REFERENCE_BYTES if variable else struct.calcsize(_FORMATS[type_.kind])
     signed = int.from_bytes(fingerprint, "little", signed=True)
-    return RowLayout(signed, (len(slots) + 7) // 8, fixed, slots)
+    ends = tuple(slot.fixed for slot in slots.values() if is_variable(slot.type))
+    return RowLayout(signed, (len(slots) + 7) // 8, fixed, slots, ends)
 
 
 def stored_value(type_: ValueType, value: DefaultValue) -> bytes:

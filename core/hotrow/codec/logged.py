@@ -64,9 +64,12 @@ def describe_view(view: FeatureView) -> bytes:
 
 
 def described_view(description: bytes) -> tuple[str, tuple[JoinKey, ...]]:
-    """The view's name and its join keys."""
-    document = json.loads(description)
-    return document["view"], tuple(JoinKey(name, BY_NAME[type_name]) for name, type_name in document["keys"])
+    """The view's name and its join keys; raises FAILED_PRECONDITION for what `describe_view` has not written."""
+    try:
+        document = json.loads(description)
+        return str(document["view"]), tuple(JoinKey(name, BY_NAME[type_name]) for name, type_name in document["keys"])
+    except (ValueError, TypeError, LookupError):
+        raise _unknown_format() from None
 
 
 def encode_entries(view_id: bytes, description: bytes, keys: Sequence[bytes], rows: Sequence[bytes]) -> list[bytes]:
@@ -107,7 +110,11 @@ def decode_entry(data: bytes) -> LoggedRows:
             return LoggedRows(view_id, data[_HEAD.size : at], key_lengths, row_lengths, keys, rows)
     except (struct.error, ValueError):
         pass
-    raise HotrowError(
+    raise _unknown_format()
+
+
+def _unknown_format() -> HotrowError:
+    return HotrowError(
         Code.FAILED_PRECONDITION,
         "an entry of the outbox has a format that this version does not know; start the version that wrote it",
     )

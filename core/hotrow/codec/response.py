@@ -14,6 +14,7 @@ from hotrow.codec.kernel_decode import UNKNOWN_SCHEMA
 from hotrow.codec.lookup import Rows
 from hotrow.codec.response_plan import ResponsePlan
 from hotrow.codec.wire import Octets, Table
+from hotrow.errors import Code, HotrowError
 
 _KEPT_BYTES = 8 << 20  # what a thread keeps of its buffers between requests
 
@@ -59,14 +60,21 @@ def write_response(plan: ResponsePlan, rows: Rows, n: int, now_us: int) -> bytes
     places = (2 * plan.n_columns + plan.n_views) * n + k.DEPTH
     scratch, out = _buffers.take(places, _room(plan, rows, n))
     start = k.respond(data, starts, plan.defaults, plan.table, plan.constants, n, now_us, scratch, out)
-    if start < 0:
+    if start < 0 and start != k.NO_ROOM:
         raise RowFaultError(start, int(scratch[0]), int(scratch[1]))
+    return _message(out, start)
+
+
+def _message(out: Octets, start: int) -> bytes:
+    if start == k.NO_ROOM:
+        raise HotrowError(Code.INTERNAL, "the reply is larger than its buffer; report it with the request")
     return out[start:].tobytes()
 
 
 def _room(plan: ResponsePlan, rows: Rows, n: int) -> int:
-    """How large a reply can be whose strings and lists are those of the rows, and each once."""
-    return plan.n_columns * n * 24 + n * (len(plan.defaults) + 8 * plan.n_views) + int(rows.starts[-1]) + plan.slack
+    """How large a reply can be whose strings and lists are those of the rows."""
+    from_rows = int(rows.starts[-1]) + n * len(plan.defaults)
+    return plan.n_columns * n * 24 + n * 8 * plan.n_views + plan.copies * from_rows + plan.slack
 
 
 class Sent(NamedTuple):
@@ -98,9 +106,9 @@ def write_cells(plan: ResponsePlan, rows: Rows, sent: Sent, cells: tuple[Table, 
     scratch, out = cells
     room = _room(plan, rows, n) + len(sent.data)
     start = k.encode(rows.data, plan.table, plan.constants, plan.made, room, n, scratch, out)
-    if start < 0:
+    if start < 0 and start != k.NO_ROOM:
         statuses = out[: plan.n_columns * n]
         _, out = _buffers.take(0, -start)
         out[: len(statuses)] = statuses
         start = k.encode(rows.data, plan.table, plan.constants, plan.made, room, n, scratch, out)
-    return out[start:].tobytes()
+    return _message(out, start)

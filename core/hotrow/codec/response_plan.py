@@ -3,13 +3,14 @@
 A plan is made once for a selection and serves every request of it.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hotrow.codec import kernel_reply as k
 from hotrow.codec.cells import CellProgram
 from hotrow.codec.entity import byte_table, int_table
-from hotrow.codec.kernel_decode import BIT_DEFAULT, BIT_NULL, FIRST_VIEW, SLOT_WIDTH, VIEW_WIDTH
+from hotrow.codec.kernel_decode import BIT_DEFAULT, BIT_NULL, FIRST_VIEW, LAYOUT_SLOTS, SLOT_WIDTH, VIEW_WIDTH
 from hotrow.codec.kernel_row import HEADER
 from hotrow.codec.layout import Constants, RowLayout, Slot, is_variable, layout_from_schema, stored_value
 from hotrow.codec.protowire import LENGTH, length_delimited, tag
@@ -71,7 +72,7 @@ class ResponsePlan:
     `made` are the columns of the reply that hold strings and lists of transforms.
 
     `n_columns` counts all columns, those for transforms too, `n_replied` those of the reply. The last view is of rows
-    that the caller sent, if `sent`.
+    that the caller sent, if `sent`. A field of a row is in `copies` columns at most.
     """
 
     n_columns: int
@@ -84,6 +85,7 @@ class ResponsePlan:
     slack: int
     transforms: CellProgram | None
     made: Table
+    copies: int
 
 
 def view_columns(view: FeatureView, wanted: Sequence[tuple[int, Field]]) -> ViewColumns:
@@ -108,10 +110,7 @@ def plan_response(
     first = FIRST_VIEW + VIEW_WIDTH * len(views)
     for view in views:
         layouts = first + len(body)
-        for layout in view.layouts:
-            body += [layout.fingerprint, layout.bitmap_bytes, layout.fixed_bytes]
-            for field in view.fields:
-                body += _slot(layout.slots.get(field.name), field)
+        body += _layouts(view, layouts)
         ttl_us = -1 if view.ttl_us is None else view.ttl_us
         columns = first + len(body)
         body += view.columns
@@ -139,8 +138,24 @@ def plan_response(
         defaults=bytes(defaults),
         slack=slack,
         transforms=computed.program,
+        copies=max((Counter(view.fields).most_common(1)[0][1] for view in views if view.fields), default=1),
         made=int_table([c for c, field in computed.fields.items() if c < len(replied) and is_variable(field.type)]),
     )
+
+
+def _layouts(view: ViewColumns, at: int) -> list[int]:
+    """The layouts of a view, which stand in the table from `at` on, and then the ends that each of them refers to."""
+    heads: list[int] = []
+    ends: list[int] = []
+    first = at + len(view.layouts) * (LAYOUT_SLOTS + SLOT_WIDTH * len(view.fields))
+    for layout in view.layouts:
+        slots = [layout.slots.get(field.name) for field in view.fields]
+        checked = layout.ends if any(slot is not None and is_variable(slot.type) for slot in slots) else ()
+        heads += [layout.fingerprint, layout.bitmap_bytes, layout.fixed_bytes, first + len(ends), len(checked)]
+        for slot, field in zip(slots, view.fields, strict=True):
+            heads += _slot(slot, field)
+        ends += checked
+    return heads + ends
 
 
 def _slot(slot: Slot | None, field: Field) -> list[int]:

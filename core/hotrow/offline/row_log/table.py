@@ -4,24 +4,19 @@ The columns: the join keys, the fields, each by its name, with its unit as metad
 `hotrow.offline.row_log.folder` names.
 """
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from hotrow.codec import kernel_reply as k
 from hotrow.codec.cells import address_of
 from hotrow.codec.kernel_decode import PRESENT
 from hotrow.codec.kernel_log import split_keys
-from hotrow.codec.layout import is_variable, layout_from_schema
+from hotrow.codec.layout import is_variable
 from hotrow.codec.logged import LoggedRows, described_view
-from hotrow.codec.response import NOTHING_SENT
-from hotrow.codec.response_plan import ReplyShape, ResponsePlan, ViewColumns, plan_response
 from hotrow.codec.row import FAULTS
+from hotrow.codec.schema_row import SchemaPlan, plan_of_schema
 from hotrow.codec.wire import Octets, Table
 from hotrow.errors import Code, HotrowError
 from hotrow.offline.arrow_column import TIMESTAMP, arrow_type
@@ -30,28 +25,10 @@ from hotrow.offline.row_log.folder import CREATED_TIME, DELETED, EVENT_TIME
 from hotrow.offline.stated_unit import UNIT
 from hotrow.schema.entity import JoinKey
 from hotrow.schema.field import Field
-from hotrow.types import BY_NAME
 
 _BLOCK_ROWS = 1 << 13
 _FLAGS, _EVENT, _CREATED, _TOMBSTONE = 5, 16, 24, 1
 _SIGN = np.uint64(1 << 63)
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    keys: tuple[JoinKey, ...]
-    fields: tuple[Field, ...]
-    response: ResponsePlan
-
-
-@lru_cache(maxsize=256)
-def _plan(description: bytes, schema: bytes, fingerprint: bytes) -> _Plan:
-    view, keys = described_view(description)
-    fields = tuple(Field(name, BY_NAME[type_name], unit=unit) for name, type_name, unit in json.loads(schema))
-    layout = layout_from_schema(schema, fingerprint)
-    columns = ViewColumns(view, None, (layout,), fields, tuple(range(len(fields))))
-    shape = ReplyShape(tuple(field.name for field in fields), "", event_timestamps=False, matrix=False)
-    return _Plan(keys, fields, plan_response([columns], shape))
 
 
 def log_table(entries: Sequence[LoggedRows], schema: bytes) -> pa.Table:
@@ -59,33 +36,34 @@ def log_table(entries: Sequence[LoggedRows], schema: bytes) -> pa.Table:
 
     Raises HotrowError FAILED_PRECONDITION for rows that are damaged.
     """
-    plan = _plan(entries[0].description, schema, entries[0].fingerprint)
+    _, keys = described_view(entries[0].description)
+    plan = plan_of_schema(schema, entries[0].fingerprint)
     rows = np.frombuffer(bytearray().join([entry.rows for entry in entries]), np.uint8)
     starts = _starts([entry.row_lengths for entry in entries])
     heads = starts[:-1]
-    columns = _keys(plan, entries) + _fields(plan, rows, starts)
+    columns = _keys(keys, entries) + _fields(plan, rows, starts)
     event_us, created_us = _times(rows, heads + _EVENT), _times(rows, heads + _CREATED)
     columns += [pa.array(times).cast(TIMESTAMP) for times in (event_us, created_us)]
     columns.append(pa.array(rows[heads + _FLAGS] & _TOMBSTONE != 0))
-    return pa.Table.from_arrays(columns, schema=_arrow_schema(plan))
+    return pa.Table.from_arrays(columns, schema=_arrow_schema(keys, plan.fields))
 
 
-def _arrow_schema(plan: _Plan) -> pa.Schema:
-    fields = [pa.field(key.name, arrow_type(key.type)) for key in plan.keys]
-    for field in plan.fields:
+def _arrow_schema(keys: Sequence[JoinKey], fields: Sequence[Field]) -> pa.Schema:
+    columns = [pa.field(key.name, arrow_type(key.type)) for key in keys]
+    for field in fields:
         metadata = {UNIT: field.unit.encode()} if field.unit else None
-        fields.append(pa.field(field.name, arrow_type(field.type), metadata=metadata))
+        columns.append(pa.field(field.name, arrow_type(field.type), metadata=metadata))
     times = [pa.field(EVENT_TIME, TIMESTAMP), pa.field(CREATED_TIME, TIMESTAMP)]
-    return pa.schema([*fields, *times, pa.field(DELETED, pa.bool_())])
+    return pa.schema([*columns, *times, pa.field(DELETED, pa.bool_())])
 
 
-def _keys(plan: _Plan, entries: Sequence[LoggedRows]) -> list[pa.Array]:
+def _keys(join_keys: Sequence[JoinKey], entries: Sequence[LoggedRows]) -> list[pa.Array]:
     starts = _starts([entry.key_lengths for entry in entries])
     n = len(starts) - 1
-    if not plan.keys:
+    if not join_keys:
         return []
-    keys = np.frombuffer(bytearray().join([entry.keys for entry in entries]), np.uint8)
-    kinds = np.array([key.type.kind for key in plan.keys], np.int64)
+    keys = np.frombuffer(bytearray().join([entry.keys for entry in entries]) or bytearray(1), np.uint8)
+    kinds = np.array([key.type.kind for key in join_keys], np.int64)
     kinds.setflags(write=False)
     words, lengths = np.empty(len(kinds) * n, np.int64), np.empty(len(kinds) * n, np.int64)
     texts = np.empty(len(keys) + 1, np.uint8)
@@ -93,7 +71,7 @@ def _keys(plan: _Plan, entries: Sequence[LoggedRows]) -> list[pa.Array]:
         raise _damaged("a key does not agree with the join keys of its view")
     statuses = np.full(n, PRESENT, np.uint8)
     made = []
-    for number, key in enumerate(plan.keys):
+    for number, key in enumerate(join_keys):
         place = slice(number * n, number * n + n)
         column = CellColumn(key.type, n)
         column.take(words[place], lengths[place], statuses, 0)
@@ -101,22 +79,19 @@ def _keys(plan: _Plan, entries: Sequence[LoggedRows]) -> list[pa.Array]:
     return made
 
 
-def _fields(plan: _Plan, rows: Octets, starts: Table) -> list[pa.Array]:
+def _fields(plan: SchemaPlan, rows: Octets, starts: Table) -> list[pa.Array]:
     total, width = len(starts) - 1, len(plan.fields)
     made = [CellColumn(field.type, total) for field in plan.fields]
-    most = min(total, _BLOCK_ROWS)
-    scratch, statuses = np.empty((2 * width + 1) * most + k.DEPTH, np.int64), np.empty(width * most, np.uint8)
     base = address_of(rows)
-    response = plan.response
     for start in range(0, total, _BLOCK_ROWS):
         part = starts[start : start + _BLOCK_ROWS + 1]
         n = len(part) - 1
-        fault = k.decode(rows, part, response.defaults, response.table, *NOTHING_SENT, n, 0, scratch, statuses)
+        fault, cells, statuses = plan.decode(rows, part)
         if fault < 0:
             raise _damaged(FAULTS[fault])
         for number, (field, column) in enumerate(zip(plan.fields, made, strict=True)):
             place = slice(number * n, number * n + n)
-            words, lengths = scratch[place], scratch[width * n + number * n : width * n + number * n + n]
+            words, lengths = cells[place], cells[width * n + number * n : width * n + number * n + n]
             column.take(words + base if is_variable(field.type) else words, lengths, statuses[place], start)
     return [column.finish() for column in made]
 

@@ -12,15 +12,21 @@ import random
 
 import numpy as np
 import pytest
+from google.protobuf.message import DecodeError
 from hotrow.codec import entity, pushed, response
+from hotrow.codec.column import decode_column
+from hotrow.codec.logged import decode_entry, describe_view, encode_entries
 from hotrow.codec.lookup import Rows, rows_from_list
 from hotrow.errors import HotrowError
-from hotrow.v1.feature_server_pb2 import GetOnlineFeaturesRequest
+from hotrow.offline.row_log.table import log_table
+from hotrow.v1.feature_server_pb2 import GetOnlineFeaturesReply, GetOnlineFeaturesRequest
 from hotrow.v1.push_pb2 import PushFeaturesRequest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reference.column import TYPES, column
+from reference.key import encode_key
 from reference.reply import Asked, AskedView, StoredRow, reply
+from reference.xxh64 import xxh64
 from support import strategies
 from support.codec import NOW_US, kernel_reply, plan_of, push_rows, read_keys, stored_rows
 from support.encoding import encodings, field, varint
@@ -245,3 +251,116 @@ def test_broken_rows_are_not_read_past_their_end(at_the_end_of_a_page):
             with pytest.raises(response.RowFaultError):
                 response.write_response(plan, placed(first, broken), 2, NOW_US)
     assert response.write_response(plan, placed(first, last), 2, NOW_US)
+
+
+ONE = {"string": "é", "bytes": b"\0", "bool": True}
+ALL_TYPES = {f"f{number:02}": type_ for number, type_ in enumerate([*TYPES, *TYPES])}
+ALL_VALUES = {
+    name: [ONE.get(type_.removesuffix("_list"), 7)] * 3 if type_.endswith("_list") else ONE.get(type_, 7)
+    for name, type_ in ALL_TYPES.items()
+}
+
+
+def sealed(row):
+    """The row with its length and its checksum made right."""
+    row = bytearray(row)
+    row[:4] = len(row).to_bytes(4, "little")
+    row[-4:] = (xxh64(bytes(row[:-4])) & 0xFFFFFFFF).to_bytes(4, "little")
+    return bytes(row)
+
+
+def forged(chance, row):
+    """The row with a few words, bytes or stretches of its body changed, and its checksum made right."""
+    row = bytearray(row)
+    for _ in range(chance.randrange(1, 5)):
+        at = chance.randrange(32, len(row) - 4)
+        kind = chance.randrange(4)
+        if kind == 0:
+            row[at : at + 4] = chance.choice([0, 1, 4, 255, len(row), 2**31, 2**32 - 1]).to_bytes(4, "little")
+        elif kind == 1:
+            row[at] ^= 1 << chance.randrange(8)
+        elif kind == 2:
+            row[at:at] = bytes(chance.randrange(1, 40))
+        else:
+            del row[at : at + chance.randrange(1, 20)]
+        while len(row) < 44:
+            row += bytes(4)
+    return sealed(row)
+
+
+def test_a_row_whose_strings_overlap_is_refused(guarded):
+    """Every second one is null, and says that it ends where the first began: each of the others is the whole text."""
+    schema = {f"t{number:02}": "string" for number in range(40)}
+    head = stored_rows(AskedView("a", schema, [StoredRow(dict.fromkeys(schema, "v"), NOW_US)]))[0][:32]
+    nulls = bytes([0xAA] * 5)
+    ends = b"".join((0 if number % 2 else 200_000).to_bytes(4, "little") for number in range(40))
+    row = sealed(head + nulls + ends + b"A" * 200_000 + bytes(4))
+    view = AskedView("a", schema, [StoredRow(dict.fromkeys(schema, "v"), NOW_US)])
+    plan = plan_of(Asked([(name, view, name) for name in schema], "s", NOW_US))
+    with pytest.raises(response.RowFaultError):
+        response.write_response(plan, rows_from_list([row]), 1, NOW_US)
+    guarded.check()
+
+
+def test_a_field_may_be_in_several_columns(guarded):
+    """The reply then is larger than its rows, and its buffer is too."""
+    view = AskedView("a", {"t": "string"}, [StoredRow({"t": "x" * 100_000}, NOW_US)] * 3)
+    plan = plan_of(Asked([(f"c{number}", view, "t") for number in range(20)], "s", NOW_US))
+    reply_bytes = response.write_response(plan, rows_from_list(stored_rows(view)), 3, NOW_US)
+    assert len(reply_bytes) > 20 * 3 * 100_000
+    guarded.check()
+
+
+def test_forged_rows_are_refused_or_decoded(guarded, at_the_end_of_a_page):
+    """With right checksums. A reply that is made has every value of its type; no buffer is left."""
+    chance = random.Random(11)
+    view = AskedView("a", ALL_TYPES, [StoredRow(ALL_VALUES, NOW_US)] * 2)
+    plan = plan_of(Asked([(name, view, name) for name in ALL_TYPES], "s", NOW_US))
+    few = plan_of(Asked([(name, view, name) for name in list(ALL_TYPES)[::3]], "s", NOW_US))
+    first, whole = stored_rows(view)
+    outcomes = {"refused": 0, "decoded": 0}
+    for _ in range(4000):
+        row = forged(chance, whole)
+        there = rows_from_list([first, row])
+        there = Rows(at_the_end_of_a_page(there.data), there.starts)
+        for one in (plan, few):
+            try:
+                data = response.write_response(one, there, 2, NOW_US)
+            except response.RowFaultError:
+                outcomes["refused"] += 1
+                continue
+            finally:
+                guarded.check()
+            try:
+                message = GetOnlineFeaturesReply.FromString(data)
+            except DecodeError as error:
+                if "UTF-8" not in str(error):  # the one thing that a read leaves to its caller to see
+                    raise
+                continue
+            assert all(len(decode_column(column)) == 2 for column in message.columns)
+            outcomes["decoded"] += 1
+    assert min(outcomes.values()) > 100, outcomes
+
+
+def test_forged_rows_are_refused_or_logged():
+    """What lies in an outbox is decoded as what a read finds: a damaged entry is an error, and a whole one a table."""
+    chance = random.Random(12)
+    schema = feature_view({"k_": "string", "n_": "int64"}, ALL_TYPES)
+    view = AskedView("a", ALL_TYPES, [StoredRow(ALL_VALUES, NOW_US)])
+    key = encode_key([("string", "a\0b"), ("int64", -5)])
+    (whole,) = stored_rows(view)
+    outcomes = {"refused": 0, "logged": 0}
+    for _ in range(3000):
+        row = forged(chance, whole) if chance.random() < 0.5 else whole
+        (entry,) = encode_entries(b"view-one", describe_view(schema), [key], [row])
+        if row is whole:
+            entry = bytearray(entry)
+            for _ in range(chance.randrange(1, 4)):
+                entry[chance.randrange(len(entry))] = chance.randrange(256)
+        try:
+            table = log_table([decode_entry(bytes(entry))], schema.schema_bytes)
+            table.validate(full=True)
+            outcomes["logged"] += 1
+        except HotrowError:
+            outcomes["refused"] += 1
+    assert min(outcomes.values()) > 100, outcomes
