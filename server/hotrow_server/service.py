@@ -9,6 +9,7 @@ from hotrow.codec.key import decode_key
 from hotrow.codec.lookup import Keys, Rows
 from hotrow.codec.response import NOTHING_SENT, RowFaultError, Sent, transformed, write_cells, write_response
 from hotrow.codec.response_plan import ResponsePlan
+from hotrow.codec.row import FAULTS
 from hotrow.codec.token import decode_token
 from hotrow.codec.wire import Scanned, Shape, bits, parse_message, scan_request
 from hotrow.errors import Code, HotrowError, invalid, not_found
@@ -221,6 +222,6 @@ class ReadService:
         named = ", ".join(f"{name}={value!r}" for name, value in key.items()) or "its only row"
         return HotrowError(
             Code.DATA_LOSS,
-            f"the stored row of view {view.name!r} for {named} cannot be decoded (fault {-fault.code}); "
+            f"the stored row of view {view.name!r} for {named} cannot be decoded: {FAULTS[fault.code]}; "
             "write it again, and run `hotrow store verify`",
         )

@@ -129,7 +129,7 @@ def _number_constants(categories: Sequence[int], flags: int, width: int) -> Docu
     import numpy as np  # noqa: PLC0415 - `import hotrow` does not load it
 
     held = np.array(categories, np.int64)
-    if np.any(np.diff(held) <= 0):
+    if np.any(held[1:] <= held[:-1]):  # a difference may exceed 64 bits
         raise invalid("the integers do not rise; sort them")
     return {"CATEGORIES": held, "UNKNOWN_PLACE": width - 1 if flags & UNKNOWN else -1, "WIDTH": width}
 

@@ -1,6 +1,7 @@
 """Encoders as definitions: a transform whose code is one of `hotrow.encoders.code`, with given or fitted constants."""
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypedDict
@@ -50,6 +51,8 @@ def made(kind: Kind, name: str, of: object, parameters: Document, options: Optio
     source, field = _input(f"encoder {name!r}", of)
     given = {key: value for key, value in parameters.items() if value is not None}
     try:
+        for parameter, value in given.items():
+            _check_json(parameter, value)
         needs = kind.statistic(field, given)
     except HotrowError as error:
         raise invalid(f"encoder {name!r}: {error.message}") from None
@@ -131,6 +134,22 @@ def _input(label: str, of: object) -> tuple[Source, Field]:
     if not isinstance(source, FeatureView | RequestSource | Transform):
         raise invalid(f"{label}: {source.label} has no fields to take")
     return source, source.field(of.names[0])
+
+
+def _check_json(name: str, value: object) -> None:
+    """Raise INVALID for a number or a text that a snapshot cannot hold."""
+    if isinstance(value, list | tuple):
+        for one in value:
+            _check_json(name, one)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise invalid(f"{name} has {value!r}; give a finite number, or leave it out")
+    elif isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        raise invalid(f"{name} has an integer that 64 bits do not hold")
+    elif isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise invalid(f"{name} has {value!r}, half of a surrogate pair, which has no UTF-8") from None
 
 
 def _as_json(parameters: Document) -> Document:

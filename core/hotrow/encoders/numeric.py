@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Literal, Unpack
 
+from hotrow import clock
 from hotrow.encoders import code
 from hotrow.encoders.definition import Kind, Options, made
 from hotrow.errors import invalid
@@ -11,7 +13,7 @@ from hotrow.schema.canonical import Document
 from hotrow.schema.field import Field
 from hotrow.schema.function_code import FunctionCode
 from hotrow.schema.transform import Transform
-from hotrow.types import FLOAT32, FLOAT64, INT32, INT64, STRING, Float64, Int64, ValueType
+from hotrow.types import BOOL, BYTES, FLOAT32, FLOAT64, INT32, INT64, STRING, Float64, Int64, ValueType
 
 _FLOATS, _WHOLE = (FLOAT64, FLOAT32), (INT64, INT32)
 FILLS = ("mean", "median", "most_frequent", "constant")
@@ -22,14 +24,17 @@ def impute(
     of: object,
     *,
     strategy: Literal["mean", "median", "most_frequent", "constant"] = "mean",
-    fill: float | str | bool | None = None,
+    fill: float | str | bool | datetime | None = None,
     **options: Unpack[Options],
 ) -> Transform:
     """A value in the place of a null, a missing row, a row past its ttl, and of NaN; as SimpleImputer.
 
     `fill` is the value; without it the mean, the median or the most frequent value is fitted. The output has the
-    field's type, but Float64 for the mean or the median of integers.
+    field's type, but Float64 for the mean or the median of integers. The `fill` of a UnixTimestamp is a datetime with a
+    time zone, or microseconds.
     """
+    if isinstance(fill, datetime):
+        fill = clock.us_from_datetime(fill)
     return made(IMPUTE, name, of, {"strategy": strategy if fill is None else "constant", "fill": fill}, options)
 
 
@@ -102,8 +107,15 @@ def bucketize(
     if (edges is None) == (buckets is None):
         raise invalid(f"encoder {name!r}: give either edges, or the number of buckets to fit")
     if edges is not None:
-        return made(BUCKETIZE, name, of, {"edges": [float(edge) for edge in edges]}, options)
+        return made(BUCKETIZE, name, of, {"edges": _floats(f"encoder {name!r}: edges", edges)}, options)
     return made(BUCKETIZE, name, of, {"buckets": buckets, "strategy": strategy}, options)
+
+
+def _floats(what: str, numbers: Sequence[float]) -> list[float]:
+    try:
+        return [float(number) for number in numbers]
+    except (TypeError, ValueError, OverflowError):
+        raise invalid(f"{what} are {numbers!r}; give a list of numbers") from None
 
 
 def require_number(field: Field) -> None:
@@ -136,8 +148,8 @@ def _impute_statistic(field: Field, parameters: Document) -> str:
         raise invalid(f"strategy is {strategy!r}; give one of {', '.join(FILLS)}")
     if strategy in ("mean", "median"):
         require_number(field)
-    if field.type.is_list:
-        raise invalid(f"it takes single values, and {field.label} is {field.type}")
+    if field.type.is_list or field.type.kind == BYTES:
+        raise invalid(f"it takes single values that are no Bytes, and {field.label} is {field.type}")
     if strategy == "constant":
         if "fill" not in parameters:
             raise invalid('strategy "constant" takes a fill')
@@ -148,8 +160,10 @@ def _impute_statistic(field: Field, parameters: Document) -> str:
 
 def _check_fill(type_: ValueType, fill: object) -> None:
     wanted: tuple[type, ...] = {STRING: (str,)}.get(type_.kind, (int, float) if type_.kind in _FLOATS else (int,))
-    if not isinstance(fill, wanted) or (isinstance(fill, bool) and type_.name != "Bool"):
+    if not isinstance(fill, wanted) or (isinstance(fill, bool) and type_.kind != BOOL):
         raise invalid(f"fill {fill!r} is no {type_}")
+    if type_.kind == INT32 and isinstance(fill, int) and not -(1 << 31) <= fill < 1 << 31:
+        raise invalid(f"fill {fill!r} does not fit {type_}")
 
 
 def _impute_code(field: Field, values: Document) -> FunctionCode:
@@ -160,7 +174,7 @@ def _impute_code(field: Field, values: Document) -> FunctionCode:
         return code.code_of(code.impute, {"FILL": float(fill)})
     if strategy in ("mean", "median"):
         return code.code_of(code.impute_float, {"FILL": float(fill)})
-    return code.code_of(code.impute_exact, {"FILL": bool(fill) if field.type.name == "Bool" else fill})
+    return code.code_of(code.impute_exact, {"FILL": bool(fill) if field.type.kind == BOOL else fill})
 
 
 def _impute_outputs(name: str, field: Field, values: Document) -> list[Field]:
@@ -239,7 +253,7 @@ def _bucket_code(_field: Field, values: Document) -> FunctionCode:
     import numpy as np  # noqa: PLC0415 - `import hotrow` does not load it
 
     edges = np.array(values["edges"], np.float64)
-    if not np.all(np.isfinite(edges)) or np.any(np.diff(edges) <= 0):
+    if np.any(edges[1:] <= edges[:-1]):
         raise invalid("the edges do not rise")
     return code.code_of(code.bucketize, {"EDGES": edges})
 

@@ -29,6 +29,8 @@ from hotrow.types import STRING, ValueType
 
 Floats = npt.NDArray[np.float64]
 
+_NEEDED_MOMENTS = {"impute": ("mean",), "standard_scale": ("mean", "scale")}
+
 
 class Statistic(Protocol):
     """Takes the values of a field batch by batch: `add`, and then `result`, which raises INVALID without values."""
@@ -40,7 +42,7 @@ class Statistic(Protocol):
 def new_statistic(name: str, kind: str, type_: ValueType, parameters: Document) -> Statistic:
     """The statistic of that name for an encoder of a kind with parameters; `type_` is that of the field."""
     if name == "moments":
-        return Moments()
+        return Moments(_NEEDED_MOMENTS.get(kind, ()))
     if name == "percentiles":
         return Percentiles(_percents(kind, parameters))
     if name == "edges":
@@ -69,13 +71,17 @@ def _numbers(values: pa.Array) -> Floats:
 def _require_finite(numbers: Floats) -> None:
     infinite = int(np.count_nonzero(np.isinf(numbers)))
     if infinite:
-        raise invalid(f"{infinite} values are infinite, and have no mean and no distance; clip them first")
+        raise invalid(f"{infinite} values are infinite; clip them first")
 
 
 class Moments:
-    """Mean and standard deviation, of all rows as one, and the least and the greatest value."""
+    """Mean and standard deviation, of all rows as one, and the least and the greatest value.
 
-    def __init__(self) -> None:
+    Mean and deviation of very large numbers do not fit a float: they are left out then, or refused if `needed`.
+    """
+
+    def __init__(self, needed: tuple[str, ...] = ()) -> None:
+        self._needed = needed
         self._rows = 0
         self._mean = self._squares = 0.0
         self._minimum, self._maximum = math.inf, -math.inf
@@ -85,30 +91,39 @@ class Moments:
         if not len(numbers):
             return
         _require_finite(numbers)
-        # Chan, Golub, LeVeque: the sums of a batch and of all before it, each around its own mean.
-        rows, mean = len(numbers), float(np.mean(numbers))
-        off = numbers - mean
-        squares = float(np.sum(off * off)) - float(np.sum(off)) ** 2 / rows
-        total = self._rows + rows
-        apart = mean - self._mean
-        self._mean += apart * rows / total
-        self._squares += squares + apart * apart * self._rows * rows / total
-        self._rows = total
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._add(numbers)
         self._minimum = min(self._minimum, float(numbers.min()))
         self._maximum = max(self._maximum, float(numbers.max()))
 
+    def _add(self, numbers: Floats) -> None:
+        # Chan, Golub, LeVeque: the sums of a batch and of all before it, each around its own mean.
+        rows, mean = len(numbers), np.mean(numbers)
+        off = numbers - mean
+        squares = np.sum(off * off) - np.sum(off) ** 2 / rows
+        total = self._rows + rows
+        apart = mean - self._mean
+        self._mean = float(self._mean + apart * rows / total)
+        self._squares = float(self._squares + squares + apart * apart * self._rows * rows / total)
+        self._rows = total
+
     def result(self) -> Document:
         _require(self._rows)
+        found = {"mean": self._mean, "scale": self._scale(), "minimum": self._minimum, "maximum": self._maximum}
+        lost = [name for name in self._needed if not math.isfinite(found[name])]
+        if lost:
+            raise invalid(f"the values are so large that their {' and '.join(lost)} exceed a Float64; clip them first")
+        return {name: value for name, value in found.items() if math.isfinite(value)} | {"rows": self._rows}
+
+    def _scale(self) -> float:
         variance = self._squares / self._rows
-        near = np.finfo(np.float64).eps  # as scikit-learn tells a constant column from one that rounding has moved
-        constant = variance <= self._rows * near * variance + (self._rows * self._mean * near) ** 2
-        return {
-            "mean": self._mean,
-            "scale": 1.0 if constant else math.sqrt(variance),
-            "minimum": self._minimum,
-            "maximum": self._maximum,
-            "rows": self._rows,
-        }
+        if not math.isfinite(variance):
+            return variance
+        near = float(
+            np.finfo(np.float64).eps
+        )  # as scikit-learn tells a constant column from one that rounding has moved
+        constant = variance <= self._rows * near * variance + (self._rows * abs(self._mean) * near) ** 2
+        return 1.0 if constant else math.sqrt(variance)
 
 
 class Percentiles:
@@ -126,8 +141,10 @@ class Percentiles:
     def result(self) -> Document:
         column = np.concatenate(self._parts) if self._parts else np.zeros(0)
         _require(len(column))
-        found = np.percentile(column, self._percents)
-        _require_finite(found)
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = np.percentile(column, self._percents)
+        if not np.all(np.isfinite(found)):
+            raise invalid("the percentiles are not finite: values are infinite, or too far apart; clip them first")
         return {"percentiles": found.tolist(), "rows": len(column)}
 
 
@@ -149,7 +166,8 @@ class Edges:
         if self._parts is None:
             if moments["minimum"] == moments["maximum"]:
                 return {"edges": [], "rows": moments["rows"]}
-            bounds = np.linspace(moments["minimum"], moments["maximum"], self._buckets + 1)
+            low, high = moments["minimum"] / 2, moments["maximum"] / 2  # whose difference a float always holds
+            bounds = 2 * np.linspace(low, high, self._buckets + 1)
         else:
             percents = np.linspace(0, 100, self._buckets + 1)
             bounds = np.percentile(np.concatenate(self._parts), percents, method="averaged_inverted_cdf")
@@ -177,6 +195,10 @@ class Frequencies:
             return
         if pa.types.is_floating(values.type):
             values = values.filter(pc.invert(pc.is_nan(values)))
+            _require_finite(values.to_numpy(zero_copy_only=False))
+            values = pc.add(values, pa.scalar(0.0, values.type))  # -0.0 is 0.0, which Arrow would count apart
+        elif pa.types.is_timestamp(values.type):
+            values = values.cast(pa.int64())  # microseconds: JSON has no times
         self._count(values)
 
     def _add_lists(self, values: pa.Array) -> None:
@@ -191,7 +213,8 @@ class Frequencies:
     def _count(self, values: pa.Array) -> None:
         counted = values.value_counts()
         counts = counted.field("counts").to_pylist()
-        self._counts.update(dict(zip(counted.field("values").to_pylist(), counts, strict=True)))
+        for value, count in zip(counted.field("values").to_pylist(), counts, strict=True):
+            self._counts[value] += count  # not by a dict: it would lose one of two values that are equal in Python
 
     def result(self) -> Document:
         _require(len(self._counts))

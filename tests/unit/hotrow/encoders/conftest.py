@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hotrow import Array, Bool, FeatureView, Field, Float64, Int64, String, UnixTimestamp
+from hotrow import Array, Bool, Bytes, FeatureView, Field, Float64, Int32, Int64, String, UnixTimestamp
 from hotrow.transforms.certificate import run_rows
 from hotrow.transforms.values import same_value
 
@@ -15,7 +15,7 @@ PRESENT = 1
 def view():
     """Of no entity, without a source."""
     types = {"x": Float64, "n": Int64, "text": String, "ok": Bool, "at": UnixTimestamp}
-    types |= {"tags": Array(String), "ids": Array(Int64)}
+    types |= {"tags": Array(String), "ids": Array(Int64), "small": Int32, "raw": Bytes}
     return FeatureView("rows", schema=[Field(name, type_) for name, type_ in types.items()])
 
 
