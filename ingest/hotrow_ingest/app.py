@@ -82,6 +82,7 @@ def build_worker(start: Start) -> IngestWorker:
     reached = reached_from_text(settings.failpoint)
     store = open_store(
         settings.online_store,
+        project=settings.project,
         writable=True,
         durability=settings.ingest.durability,
         wait_s=_STORE_WAIT_S,

@@ -75,7 +75,7 @@ def build_worker(start: Start) -> ServerWorker:
     """A worker that serves what the message says; raises HotrowError for what keeps it from it."""
     settings = start.decoded_settings()
     wait_s = _NEW_STORE_WAIT_S if start.socket else _STORE_WAIT_S
-    store = open_store(settings.online_store, writable=False, wait_s=wait_s)
+    store = open_store(settings.online_store, project=settings.project, writable=False, wait_s=wait_s)
     served = ServedSet(compile_snapshot)
     registry = open_registry(settings.registry)
     serving = serve_first(served, start.refs, registry)

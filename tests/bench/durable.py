@@ -54,7 +54,7 @@ def measure_fsync(bench: Bench) -> Section:
 
 def _store(served: Target) -> contextlib.closing[OnlineStore]:
     """To count its commits: each has a number, and one fdatasync (and a write of a page that waits for the disk)."""
-    return contextlib.closing(open_store(settings_from_file(served.repo, {}).online_store, writable=False))
+    return contextlib.closing(open_store(settings_from_file(served.repo, {}).online_store, project="", writable=False))
 
 
 def _fsync_section(rounds: dict[int, list[Run]]) -> Section:

@@ -34,7 +34,7 @@ def test_an_expired_row_leaves_the_store_and_a_fresh_one_stays(tmp_path: Path) -
     serve = Program(repository, "serve", "--workers", "1")
     try:
         serve.wait_ready()
-        reader = open_store(repository.settings.online_store, writable=False)
+        reader = open_store(repository.settings.online_store, project="", writable=False)
         with Caller(repository.settings.server.address) as caller:
             now_us = time.time_ns() // 1000
             request = PushFeaturesRequest(

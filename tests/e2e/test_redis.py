@@ -244,6 +244,6 @@ def test_a_full_redis_refuses_pushes_and_answers_reads(repository, run, redis):
         assert caller.read(1) == [1.0]
         redis.ask("CONFIG", "SET", "maxmemory", "0")
         assert caller.push({1: 3.0}).written == 1
-    store = open_store(repository.settings.online_store, writable=False)
+    store = open_store(repository.settings.online_store, project="", writable=False)
     assert store.info().rows == 1
     store.close()

@@ -50,7 +50,7 @@ def copied(repository, *arguments, code=0):
 
 def content(file):
     """All rows of the store that a hotrow.toml names, with its schemas, watermarks and outbox."""
-    store = open_store(settings_from_file(file, {}).online_store, writable=False)
+    store = open_store(settings_from_file(file, {}).online_store, project="", writable=False)
     try:
         rows = {(stored.view_id, stored.key): stored.row for stored in store.scan()}
         waiting = []
@@ -156,7 +156,7 @@ def test_what_waits_for_the_log_gets_there_once(repository, redis_toml, run):
 
 def fill(settings, make):
     """A store of many rows, made directly."""
-    store = open_store(settings.online_store, writable=True, durability="os")
+    store = open_store(settings.online_store, project="", writable=True, durability="os")
     for start in range(0, MANY, 20_000):
         keys = [b"%08d" % number for number in range(start, start + 20_000)]
         entry = [b"entry %d" % start]

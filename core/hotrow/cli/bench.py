@@ -199,7 +199,8 @@ class _Stand:
                 raise invalid("--entities: the views have no join key, and so one row; leave it out")
             return bench_keys.Entities({}, 1, "row, as the views have no join key")
         try:
-            store = open_store(self.workspace.settings.online_store, writable=False)
+            settings = self.workspace.settings
+            store = open_store(settings.online_store, project=settings.project, writable=False)
         except HotrowError as error:
             raise HotrowError(error.code, f"{error.message}; or name entities with KEY=VALUE or --keys FILE") from None
         try:

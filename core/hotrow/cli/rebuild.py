@@ -36,7 +36,7 @@ def rebuild(*, repo: option.Repo = None, json: option.Json = False) -> None:
     for snapshot in snapshots.values():
         open_sources(workspace, snapshot)  # says what is wrong while the old store is still there
     unlogged = _log_waiting(workspace)
-    became = create_fresh(workspace.settings.online_store, wait_s=1.0)
+    became = create_fresh(workspace.settings.online_store, project=workspace.project, wait_s=1.0)
     if unlogged:
         render.warn(f"pushed rows that waited to be logged, if there were any, are lost with the old store: {unlogged}")
     render.note(became)
@@ -134,4 +134,5 @@ def open_existing(workspace: Workspace, *, writable: bool) -> OnlineStore:
 
     settings = workspace.settings
     check_exists(settings.online_store)
-    return open_store(settings.online_store, writable=writable, durability=settings.ingest.durability)
+    store, durability = settings.online_store, settings.ingest.durability
+    return open_store(store, project=settings.project, writable=writable, durability=durability)

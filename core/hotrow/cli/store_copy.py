@@ -126,7 +126,7 @@ def _run(source: Settings, target: Settings, *, dry_run: bool) -> tuple[CopyRepo
     log.configure_log(level="warning", json=source.log.json)
     began_s = clock.monotonic_s()
     check_exists(source.online_store)
-    reader = open_store(source.online_store, writable=False)
+    reader = open_store(source.online_store, project=source.project, writable=False)
     writer = None
     try:
         writer = _open_target(target, dry_run=dry_run)
@@ -170,7 +170,8 @@ def _open_target(target: Settings, *, dry_run: bool) -> OnlineStore | None:
             if error.code is Code.NOT_FOUND:
                 return None
             raise
-    return open_store(target.online_store, writable=not dry_run, durability=target.ingest.durability)
+    durability = target.ingest.durability
+    return open_store(target.online_store, project=target.project, writable=not dry_run, durability=durability)
 
 
 def _number_behind_log(target: Settings, writer: OnlineStore) -> None:

@@ -203,7 +203,7 @@ def _rows_wait(settings: Settings) -> bool:
         if error.code is Code.NOT_FOUND:
             return False
         raise
-    store = open_store(settings.online_store, writable=False)
+    store = open_store(settings.online_store, project=settings.project, writable=False)
     try:
         return store.info().outbox > 0
     finally:

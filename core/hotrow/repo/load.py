@@ -210,7 +210,7 @@ def read_watermarks(settings: Settings, snapshot: Snapshot, views: Sequence[str]
     """The event time up to which each view was loaded, and which store says so."""
     from hotrow.stores.open import open_store  # noqa: PLC0415
 
-    store = open_store(settings.online_store, writable=False, wait_s=2.0)
+    store = open_store(settings.online_store, project=settings.project, writable=False, wait_s=2.0)
     try:
         watermarks = {name: store.watermark_us(snapshot.view_id(name)) for name in views}
         return _Store(store.id, store.epoch, watermarks)

@@ -1,8 +1,8 @@
-"""What every store asks of the writes it is given, so that all of them refuse alike and before anything is written."""
+"""What every store checks, so that all of them refuse alike: the writes it is given, and whose store it is."""
 
 from collections.abc import Sequence
 
-from hotrow.errors import invalid
+from hotrow.errors import Code, HotrowError, invalid
 from hotrow.stores.port import MAX_KEY_BYTES, MIN_ROW_BYTES, VIEW_ID_BYTES, Write
 
 
@@ -19,3 +19,17 @@ def check_writes(writes: Sequence[Write]) -> None:
         shortest = min(map(len, write.rows), default=MIN_ROW_BYTES)
         if shortest < MIN_ROW_BYTES:
             raise invalid(f"a row has at least {MIN_ROW_BYTES} bytes, its header, not {shortest}")
+
+
+def check_project(place: str, project: str, wanted: str, *, field: str) -> None:
+    """Raises FAILED_PRECONDITION where the store at `place` belongs to another project than is wanted.
+
+    An empty name is no answer: of a store made before stores belonged to projects, or of a caller that takes any.
+    """
+    if project and wanted and project != wanted:
+        raise HotrowError(
+            Code.FAILED_PRECONDITION,
+            f"the store at {place} belongs to project {project!r}, and this is project {wanted!r}; give each project "
+            f"its own {field}",
+            field=field,
+        )

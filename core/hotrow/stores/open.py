@@ -14,6 +14,7 @@ from hotrow.stores.port import OnlineStore
 def open_store(
     settings: OnlineStoreSettings,
     *,
+    project: str,
     writable: bool,
     durability: Literal["fsync", "os"] = "fsync",
     wait_s: float = 0.0,
@@ -21,18 +22,21 @@ def open_store(
 ) -> OnlineStore:
     """Open it in this process, which must have been spawned and not forked; errors are those of the adapter.
 
-    Up to `wait_s`, a reader waits for the writer to make the store, and a writer for its predecessor to end.
+    It is refused where it belongs to another project than `project`; an empty one takes any. Up to `wait_s`, a reader
+    waits for the writer to make the store, and a writer for its predecessor to end.
     `durability` is an embedded store's. `reached` is for tests of crashes (`hotrow.failpoint`).
     """
     # A technology is loaded where it is used.
     if not settings.embedded:
         password = _password(settings)
         kind = _redis(settings).ClusterStore if settings.mode == "cluster" else _redis(settings).RedisStore
-        store: OnlineStore = kind(settings, password=password, writable=writable, wait_s=wait_s, reached=reached)
+        store: OnlineStore = kind(
+            settings, project=project, password=password, writable=writable, wait_s=wait_s, reached=reached
+        )
         return store
     from hotrow.stores.lmdb.store import LmdbStore  # noqa: PLC0415
 
-    return LmdbStore(
+    embedded = LmdbStore(
         settings.path,
         size_gib=settings.size_gib,
         writable=writable,
@@ -40,6 +44,12 @@ def open_store(
         wait_s=wait_s,
         reached=reached,
     )
+    try:
+        embedded.claim(project)
+    except BaseException:
+        embedded.close()
+        raise
+    return embedded
 
 
 def check_exists(settings: OnlineStoreSettings) -> None:
@@ -54,17 +64,17 @@ def check_exists(settings: OnlineStoreSettings) -> None:
         raise HotrowError(Code.NOT_FOUND, f"there is no store at {place} yet; {made_by}")
 
 
-def create_fresh(settings: OnlineStoreSettings, *, wait_s: float) -> str:
+def create_fresh(settings: OnlineStoreSettings, *, project: str, wait_s: float) -> str:
     """Put an empty store of the next epoch in the place of what is there, for a rebuild; says what became of that.
 
-    Raises FAILED_PRECONDITION while any process has an embedded store open.
+    Raises FAILED_PRECONDITION while any process has an embedded store open, and for the store of another project.
     """
     if not settings.embedded:
-        emptied = _redis(settings).create_fresh(settings, _password(settings))
+        emptied = _redis(settings).create_fresh(settings, _password(settings), project=project)
         return "the old rows are removed" if emptied else "there was no store"
     from hotrow.stores.lmdb.store import create_fresh  # noqa: PLC0415
 
-    aside = create_fresh(settings.path, wait_s=wait_s)
+    aside = create_fresh(settings.path, project=project, wait_s=wait_s)
     if aside is None:
         return "there was no store"
     return f"the old store is in {aside}; once this has come to its end, `hotrow store gc` removes it"

@@ -50,7 +50,7 @@ def start_of(settings: Settings, socket: str = "") -> Start:
 @pytest.mark.parametrize("lane", ["auto", "off"])
 def test_it_answers_reads_and_says_who_it_is_until_it_is_drained(settings: Settings, lane: str) -> None:
     settings = msgspec.structs.replace(settings, server=msgspec.structs.replace(settings.server, lane=lane))
-    open_store(settings.online_store, writable=True).close()
+    open_store(settings.online_store, project="", writable=True).close()
     start = start_of(settings)
     worker = app.build_worker(start)
     with grpc.insecure_channel(settings.server.address) as channel:

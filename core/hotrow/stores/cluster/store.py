@@ -19,7 +19,7 @@ from hotrow.stores.cluster.scan import scan_cluster, scan_cluster_keys
 from hotrow.stores.cluster.script import ADOPT, RENEW_PARTITION
 from hotrow.stores.cluster.write import Commit, count_up
 from hotrow.stores.port import Done, PutOff, StoredRow, StoreInfo, Write, Written, at_once
-from hotrow.stores.redis.root import Identity, RedisRoot, find_store, server_address
+from hotrow.stores.redis.root import Identity, RedisRoot, check_owner, find_store, server_address
 from hotrow.stores.redis.script import CORRECT, CREATE, FORMAT, GONE, REMOVE, RENEW
 
 _log = log.logger(__name__)
@@ -39,6 +39,7 @@ class ClusterStore(RedisRoot):
         self,
         settings: OnlineStoreSettings,
         *,
+        project: str = "",
         password: str = "",
         writable: bool = False,
         wait_s: float = 0.0,
@@ -49,8 +50,8 @@ class ClusterStore(RedisRoot):
         self._reached = reached
         self._client: ClusterClient = client_of(settings, password)
         try:
-            look = lambda: _look(self._client, self._layout, writable=writable)  # noqa: E731
-            identity = find_store(settings, look, clock.monotonic_s() + wait_s)
+            look = lambda: _look(self._client, self._layout, settings, project if writable else None)  # noqa: E731
+            identity = find_store(settings, project, look, clock.monotonic_s() + wait_s)
             for doubt in doubts_of_nodes(self._client) if writable else ():
                 _log.warning("the online store's cluster may lose rows", reason=doubt)
         except BaseException:
@@ -148,7 +149,7 @@ def store_exists(settings: OnlineStoreSettings, password: str) -> bool:
         client.close()
 
 
-def create_fresh(settings: OnlineStoreSettings, password: str) -> bool:
+def create_fresh(settings: OnlineStoreSettings, password: str, *, project: str = "") -> bool:
     """Empty the store: the same id, the next epoch, and nothing in it. Returns whether there was one.
 
     For a rebuild. Processes that have the store open write to it no more. Rows go a few at a time, until a look through
@@ -160,6 +161,7 @@ def create_fresh(settings: OnlineStoreSettings, password: str) -> bool:
     try:
         if not client.ask("EXISTS", root.meta):
             return False
+        check_owner(settings, client.ask("HGET", root.meta, "project"), project)
         rest = [root.watermarks, root.schemas, root.marks, root.mark_order, root.outbox]
         client.run(RENEW, [root.meta, *rest], [])
         identity = client.ask("HMGET", root.meta, "id", "epoch")
@@ -181,17 +183,22 @@ def create_fresh(settings: OnlineStoreSettings, password: str) -> bool:
         client.close()
 
 
-def _look(client: ClusterClient, layout: Layout, *, writable: bool) -> Sequence[bytes | None]:
-    """Format, id and epoch; nothing while the partitions are not made yet."""
+def _look(
+    client: ClusterClient, layout: Layout, settings: OnlineStoreSettings, project: str | None
+) -> Sequence[bytes | None]:
+    """Format, id, epoch and project; nothing while the partitions are not made yet. See `RedisStore`'s."""
     meta = layout.root.meta
-    if writable:
-        client.run(CREATE, [meta], [FORMAT, uuid.uuid4().hex])
-    form, store_id, epoch, partitions = client.ask("HMGET", meta, "format", "id", "epoch", "partitions")
-    if writable and form == FORMAT:
+    if project is not None:
+        client.run(CREATE, [meta], [FORMAT, uuid.uuid4().hex, project])
+    form, store_id, epoch, owner, partitions = client.ask(
+        "HMGET", meta, "format", "id", "epoch", "project", "partitions"
+    )
+    if project is not None and form == FORMAT:
+        check_owner(settings, owner, project)
         _adopt(client, layout, (store_id, epoch), first=partitions is None)
     elif partitions is None:
         form = None
-    return form, store_id, epoch
+    return form, store_id, epoch, owner
 
 
 def _adopt(client: ClusterClient, layout: Layout, identity: Identity, *, first: bool) -> None:

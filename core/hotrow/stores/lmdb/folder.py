@@ -1,6 +1,7 @@
 """The folder of an LMDB store: what is in it, how it is made, opened, and put aside.
 
-    store.json      identity: format version, id, epoch, and the boot in which commits may not have reached the disk
+    store.json      identity: format version, id, epoch, project, and the boot in which commits may not have reached the
+                    disk
     data.mdb        LMDB's data          lock.mdb    LMDB's table of readers, of no value when nobody has it open
     writer.lock     users.lock           (see `hotrow.stores.lmdb.lock`)
     new/            a store being made, complete before its data.mdb is moved up
@@ -21,6 +22,7 @@ import lmdb
 from hotrow import clock
 from hotrow.disk import sync
 from hotrow.errors import Code, HotrowError
+from hotrow.stores.check import check_project
 from hotrow.stores.lmdb import env as lmdb_env
 from hotrow.stores.lmdb import file as lmdb_file
 from hotrow.stores.lmdb import lock as lmdb_lock
@@ -94,7 +96,7 @@ def open_reader(path: Path, *, deadline_s: float) -> StoreFolder:
         clock.sleep_s(lmdb_lock.POLL_S)
 
 
-def put_aside(path: Path, *, deadline_s: float) -> Path | None:
+def put_aside(path: Path, *, project: str, deadline_s: float) -> Path | None:
     """Move the data of the store into old-N and make it empty, of the same id and the next epoch.
 
     Works on a store that cannot be opened. Returns where the old data is, None where there was none. Raises
@@ -110,7 +112,7 @@ def put_aside(path: Path, *, deadline_s: float) -> Path | None:
                 message = f"the store at {path} is open in other processes; stop `hotrow serve` and `hotrow server`"
                 raise HotrowError(Code.FAILED_PRECONDITION, message)
             clock.sleep_s(lmdb_lock.POLL_S)
-        return _put_aside(path)
+        return _put_aside(path, project)
     except OSError as error:
         raise refused(path, error) from None
     finally:
@@ -130,6 +132,14 @@ def _lock_folder(path: Path, deadline_s: float) -> int:
         raise foreign(path, "it is a file, not a folder") from None
     except OSError as error:
         raise refused(path, error) from None
+
+
+def claimed(path: Path, identity: Identity, project: str) -> Identity:
+    """The identity of a store of the project, which a store that is nobody's becomes; raises FAILED_PRECONDITION for
+    that of another.
+    """
+    check_project(str(path), identity.project, project, field="online_store.path")
+    return replace(identity, project=identity.project or project)
 
 
 def _create(path: Path) -> Identity:
@@ -232,14 +242,18 @@ def _not_ready(path: Path) -> str:
     return ""
 
 
-def _put_aside(path: Path) -> Path | None:
+def _put_aside(path: Path, project: str) -> Path | None:
     try:
         identity = read_identity(path)
     except HotrowError:  # store.json tells nothing this version can use: a store of a new id takes its place
         identity = None
+    if identity:
+        identity = claimed(path, identity, project)
     aside = _free_name(path, identity.epoch if identity else 0)
     # The new epoch first: cut short, this leaves the old rows in it, or the new store to move up.
-    following = replace(identity, epoch=identity.epoch + 1) if identity else Identity(uuid.uuid4().hex, 1)
+    following = (
+        replace(identity, epoch=identity.epoch + 1) if identity else Identity(uuid.uuid4().hex, 1, project=project)
+    )
     _build_new(path, following.id)
     old = [path / name for name in (DATA, *([] if identity else [IDENTITY])) if (path / name).exists()]
     if identity:

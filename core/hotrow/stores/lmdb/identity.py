@@ -1,5 +1,6 @@
 """What makes a folder an LMDB store: its store.json, and how a folder that is none is told."""
 
+import dataclasses
 import json
 import os
 import uuid
@@ -23,11 +24,15 @@ _REBUILD = "run `hotrow store rebuild`"
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What store.json says. `unsynced_boot` is the boot id of commits that may not be on the disk, else empty."""
+    """What store.json says. `unsynced_boot` is the boot id of commits that may not be on the disk, else empty.
+
+    `project` is empty in a store that no writer has opened since stores belong to projects.
+    """
 
     id: str
     epoch: int
     unsynced_boot: str = ""
+    project: str = ""
 
 
 def boot_id() -> str:
@@ -40,7 +45,7 @@ def boot_id() -> str:
 
 def write_identity(path: Path, identity: Identity) -> None:
     """Replace store.json at once, on the disk when this returns."""
-    fields = {"format": FORMAT, "id": identity.id, "epoch": identity.epoch, "unsynced_boot": identity.unsynced_boot}
+    fields = {"format": FORMAT, **dataclasses.asdict(identity)}
     temporary = path / _TEMPORARY
     with temporary.open("w") as file:
         file.write(json.dumps(fields) + "\n")
@@ -67,7 +72,8 @@ def read_identity(path: Path) -> Identity | None:
         if isinstance(version, int) and version > FORMAT:
             message = f"the store at {path} has format {version}, of a newer hotrow (this one knows {FORMAT}); upgrade"
             raise HotrowError(Code.FAILED_PRECONDITION, f"{message}, or {_REBUILD}")
-        return Identity(str(fields["id"]), int(fields["epoch"]), str(fields["unsynced_boot"]))
+        project = str(fields.get("project", ""))
+        return Identity(str(fields["id"]), int(fields["epoch"]), str(fields["unsynced_boot"]), project)
     except (ValueError, KeyError, TypeError):
         raise damaged(path, f"{IDENTITY} is unreadable") from None
 

@@ -105,6 +105,16 @@ class LmdbStore:
         self._writing = Writing(self._databases, self._reader)
         self._outbox = Outbox(self._databases)
 
+    def claim(self, project: str) -> None:
+        """Have the store belong to a project, if this is the writer and it belongs to none yet.
+
+        Raises FAILED_PRECONDITION where it belongs to another.
+        """
+        identity = lmdb_folder.claimed(self._path, self._folder.identity, project)
+        if self._writable and identity != self._folder.identity:
+            write_identity(self._path, identity)
+            self._folder = dataclasses.replace(self._folder, identity=identity)
+
     @property
     def id(self) -> str:
         return self._folder.identity.id
@@ -289,11 +299,11 @@ class LmdbStore:
         return told
 
 
-def create_fresh(path: Path, *, wait_s: float = 1.0) -> Path | None:
+def create_fresh(path: Path, *, project: str = "", wait_s: float = 1.0) -> Path | None:
     """Put the store at `path` aside and make an empty one there, of the same id and the next epoch.
 
     For a rebuild; works on a store that no longer opens. Returns the folder of the old data, which may be deleted,
-    None if there was none. Raises FAILED_PRECONDITION while any process has the store open, and for a folder that is
-    no store.
+    None if there was none. Raises FAILED_PRECONDITION while any process has the store open, for a folder that is no
+    store, and for the store of another project.
     """
-    return lmdb_folder.put_aside(path, deadline_s=clock.monotonic_s() + wait_s)
+    return lmdb_folder.put_aside(path, project=project, deadline_s=clock.monotonic_s() + wait_s)

@@ -10,6 +10,7 @@ from hotrow.redis.address import RedisAddress
 from hotrow.redis.client import Script
 from hotrow.section import OnlineStoreSettings
 from hotrow.settings import server_password
+from hotrow.stores.check import check_project
 from hotrow.stores.port import Done, PutOff, Waiting, at_once
 from hotrow.stores.redis.outbox import BEGIN, CLAIM, HOLD, RELEASE, RESERVE, TRIM
 from hotrow.stores.redis.request import Answer
@@ -156,17 +157,20 @@ def server_address(settings: OnlineStoreSettings, password: str) -> RedisAddress
     )
 
 
-def find_store(settings: OnlineStoreSettings, look: Callable[[], Sequence[bytes | None]], until_s: float) -> Identity:
-    """The store's id and epoch, once `look` finds format, id and epoch: the server may be starting, too."""
+def find_store(
+    settings: OnlineStoreSettings, project: str, look: Callable[[], Sequence[bytes | None]], until_s: float
+) -> Identity:
+    """The store's id and epoch, once `look` finds format, id, epoch and project: the server may be starting, too."""
     while True:
         try:
-            form, store_id, epoch = look()
+            form, store_id, epoch, owner = look()
         except HotrowError as error:
             if error.code is not Code.UNAVAILABLE or clock.monotonic_s() >= until_s:
                 raise
             form = None
         if form is not None:
             assert store_id is not None and epoch is not None  # noqa: S101, PT018 - written together with the format
+            check_owner(settings, owner, project)
             return _checked(settings, form, (store_id, epoch))
         if clock.monotonic_s() >= until_s:
             raise HotrowError(
@@ -175,6 +179,12 @@ def find_store(settings: OnlineStoreSettings, look: Callable[[], Sequence[bytes 
                 "`hotrow materialize` or `hotrow serve` makes it",
             )
         clock.sleep_s(_POLL_S)
+
+
+def check_owner(settings: OnlineStoreSettings, owner: bytes | None, project: str) -> None:
+    """Raises FAILED_PRECONDITION where the store behind the prefix belongs to another project."""
+    place = f"{settings.url} with prefix {settings.prefix!r}"
+    check_project(place, (owner or b"").decode(errors="replace"), project, field="online_store.prefix")
 
 
 def _checked(settings: OnlineStoreSettings, form: bytes, identity: Identity) -> Identity:

@@ -2,7 +2,8 @@
 
 Behind the store's prefix:
 
-    meta        hash: format, id, epoch, identity (both), sequence, rows, marks (the last ordinal), and of the outbox
+    meta        hash: format, id, epoch, identity (both), project, sequence, rows, marks (the last ordinal), and of the
+                outbox
     r:<key>     hash, one an entity key: a field a view (its id, 8 bytes) holds the row
     watermarks  hash: view id to microseconds
     schemas     hash: fingerprint to schema
@@ -81,9 +82,12 @@ if redis.call('EXISTS', KEYS[1]) == 0 then
 end
 local id, epoch = unpack(redis.call('HMGET', KEYS[1], 'id', 'epoch'))
 if id and epoch then redis.call('HSETNX', KEYS[1], 'identity', id .. ':' .. epoch) end
+if ARGV[3] ~= '' then redis.call('HSETNX', KEYS[1], 'project', ARGV[3]) end
 return 1
 """)
-"""KEYS: meta. ARGV: format, id. The identity is a field that is read as rows are, by a name of 8 bytes."""
+"""KEYS: meta. ARGV: format, id, project or empty. The identity is a field that is read as rows are, by a name of 8
+bytes.
+"""
 
 RENEW = script("""
 redis.call('HSET', KEYS[1], 'rows', 0)

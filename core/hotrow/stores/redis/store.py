@@ -15,7 +15,7 @@ from hotrow.stores.port import Done, PutOff, StoredRow, StoreInfo, Write, Writte
 from hotrow.stores.redis.check import StoreCheck
 from hotrow.stores.redis.info import describe, doubts, structure_problems
 from hotrow.stores.redis.read import RowReader
-from hotrow.stores.redis.root import Identity, RedisRoot, find_store, server_address
+from hotrow.stores.redis.root import Identity, RedisRoot, check_owner, find_store, server_address
 from hotrow.stores.redis.scan import scan_keys, scan_rows
 from hotrow.stores.redis.script import CORRECT, CREATE, FORMAT, GONE, REMOVE, RENEW, WRITE, Names
 from hotrow.stores.redis.write import outcomes_of, write_arguments
@@ -29,7 +29,8 @@ _log = log.logger(__name__)
 class RedisStore(RedisRoot):
     """An `OnlineStore` behind a prefix in one Redis or Valkey server. Threads may share it; a fork must not.
 
-    With `writable` the store is made if there is none; for up to `wait_s` a reader waits for that, both for the server.
+    With `writable` the store is made if there is none, and is the project's if it is nobody's yet; for up to `wait_s` a
+    reader waits for that, both for the server.
     Several processes may write: a write is one script. `password` goes with `settings.username`. What a reply to a
     write means is for the server's configuration to say, see docs/durability.md. `reached` is for tests of crashes.
 
@@ -43,6 +44,7 @@ class RedisStore(RedisRoot):
         self,
         settings: OnlineStoreSettings,
         *,
+        project: str = "",
         password: str = "",
         writable: bool = False,
         wait_s: float = 0.0,
@@ -54,8 +56,8 @@ class RedisStore(RedisRoot):
         self._reached = reached
         self._client: RedisClient = client_of(settings, password)
         try:
-            look = lambda: _look(self._client, names, writable=writable)  # noqa: E731
-            identity = find_store(settings, look, clock.monotonic_s() + wait_s)
+            look = lambda: _look(self._client, names, project if writable else None)  # noqa: E731
+            identity = find_store(settings, project, look, clock.monotonic_s() + wait_s)
             check = _check(self._client, names, identity)
             for doubt in doubts(self._client) if writable else ():
                 _log.warning("the online store's server may lose rows", reason=doubt)
@@ -130,10 +132,11 @@ def client_of(settings: OnlineStoreSettings, password: str) -> RedisClient:
     return RedisClient(address, timeout_s=settings.write_timeout_s, connect_timeout_s=settings.timeout_s)
 
 
-def _look(client: RedisClient, names: Names, *, writable: bool) -> Sequence[bytes | None]:
-    if writable:
-        client.run(CREATE, [names.meta], [FORMAT, uuid.uuid4().hex])
-    found: list[bytes | None] = client.ask("HMGET", names.meta, "format", "id", "epoch")
+def _look(client: RedisClient, names: Names, project: str | None) -> Sequence[bytes | None]:
+    """Format, id, epoch and project; with a `project` the store is made, and becomes its, if it is nobody's yet."""
+    if project is not None:
+        client.run(CREATE, [names.meta], [FORMAT, uuid.uuid4().hex, project])
+    found: list[bytes | None] = client.ask("HMGET", names.meta, "format", "id", "epoch", "project")
     return found
 
 
@@ -152,7 +155,7 @@ def store_exists(settings: OnlineStoreSettings, password: str) -> bool:
         client.close()
 
 
-def create_fresh(settings: OnlineStoreSettings, password: str) -> bool:
+def create_fresh(settings: OnlineStoreSettings, password: str, *, project: str = "") -> bool:
     """Empty the store: the same id, the next epoch, and nothing in it. Returns whether there was one.
 
     For a rebuild. Processes that have the store open write to it no more. Rows go a few at a time, in as long as it
@@ -163,6 +166,7 @@ def create_fresh(settings: OnlineStoreSettings, password: str) -> bool:
     try:
         if not client.ask("EXISTS", names.meta):
             return False
+        check_owner(settings, client.ask("HGET", names.meta, "project"), project)
         rest = [names.watermarks, names.schemas, names.marks, names.mark_order, names.outbox]
         client.run(RENEW, [names.meta, *rest], [])
         for keys in scan_keys(client, names):

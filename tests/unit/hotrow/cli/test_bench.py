@@ -36,7 +36,7 @@ def production(served):
     head = workspace.snapshot()
 
     def rows(snapshot=head):
-        store = open_store(workspace.settings.online_store, writable=False)
+        store = open_store(workspace.settings.online_store, project="", writable=False)
         try:
             return {stored.key: stored.row for stored in store.scan(snapshot.view_id("driver_hourly_stats"))}
         finally:

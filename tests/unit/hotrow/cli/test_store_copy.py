@@ -12,7 +12,7 @@ from hotrow.stores.port import Write
 @pytest.fixture
 def filled(hotrow, clicks):
     """A repository whose store has three rows."""
-    store = open_store(settings_from_file(clicks, {}).online_store, writable=True)
+    store = open_store(settings_from_file(clicks, {}).online_store, project="", writable=True)
     rows = [bytes(16) + b"\x80" + bytes(15) + bytes(4)] * 3
     store.write([Write(b"clicks__", [b"a", b"b", b"c"], rows, watermark_us=5, outbox=[b"entry"])])
     store.close()
@@ -90,7 +90,7 @@ def test_a_redis_under_two_names_is_one_store(hotrow, clicks, redis_server):
     for number, url in enumerate(urls):
         table = f'type = "redis"\nurl = "{url}"\nprefix = "two_names:"'
         files.append(other(clicks, f"{number}.toml", ('type = "lmdb"', table)))
-    open_store(settings_from_file(files[0], {}).online_store, writable=True).close()
+    open_store(settings_from_file(files[0], {}).online_store, project="", writable=True).close()
     outcome = hotrow("store", "copy", "--from", files[0], "--to", files[1], "-C", clicks)
     assert outcome.code == 1
     assert "are the same" in outcome.err
@@ -100,7 +100,7 @@ def test_copied_rows_expire_on_redis(hotrow, clicks, redis_server):
     """By the ttls in the registry, and a day on top; a row of a view that it does not know stays."""
     assert hotrow("apply", "-C", clicks).code == 0
     workspace = Workspace(clicks)
-    store = open_store(workspace.settings.online_store, writable=True)
+    store = open_store(workspace.settings.online_store, project="", writable=True)
     rows = [bytes(16) + b"\x80" + bytes(15) + bytes(4)]
     for view_id, key in ((workspace.snapshot("head").view_id("user_clicks"), b"known"), (b"unknown_", b"unknown")):
         store.write([Write(view_id, [key], rows)])
@@ -133,7 +133,7 @@ def test_a_store_of_another_project(hotrow, filled):
 
 def test_a_full_target_says_how_far_it_came(hotrow, filled):
     """The store's own words, and that what was written stays."""
-    store = open_store(settings_from_file(filled, {}).online_store, writable=True)
+    store = open_store(settings_from_file(filled, {}).online_store, project="", writable=True)
     for number in range(24):
         keys = [b"%d-%d" % (number, row) for row in range(1000)]
         store.write([Write(b"clicks__", keys, [bytes(16) + b"\x80" + bytes(1000)] * 1000)])

@@ -10,7 +10,7 @@ from hotrow.stores.open import open_store
 
 def test_the_store_of_the_settings_is_opened(folder):
     """With its path, size and durability."""
-    store = open_store(OnlineStoreSettings(path=folder, size_gib=0.5), writable=True, durability="os")
+    store = open_store(OnlineStoreSettings(path=folder, size_gib=0.5), project="", writable=True, durability="os")
     assert isinstance(store, LmdbStore)
     info = store.info()
     assert (info.size_bytes, info.details["path"], info.details["durability"]) == (1 << 29, str(folder), "os")

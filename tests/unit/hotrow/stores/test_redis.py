@@ -172,12 +172,12 @@ def test_the_password_is_from_the_environment_or_a_file(start, tmp_path, monkeyp
     file = tmp_path / "password"
     settings = settings_of(server, password_file=file)
     with pytest.raises(HotrowError, match="password_file"):
-        open_store(settings, writable=True)
+        open_store(settings, project="", writable=True)
     file.write_text("right\n", encoding="utf-8")
-    open_store(settings, writable=True).close()
+    open_store(settings, project="", writable=True).close()
     file.write_text("wrong", encoding="utf-8")
     monkeypatch.setenv("HOTROW_STORE_PASSWORD", "right")
-    store = open_store(settings, writable=False)
+    store = open_store(settings, project="", writable=False)
     assert store.info().type == "redis"
     store.close()
 
@@ -356,13 +356,13 @@ def test_a_reader_comes_before_the_writer(start, open_):
     """UNAVAILABLE until there is a store; `check_exists` says what makes it."""
     server = start()
     with pytest.raises(HotrowError, match="no store") as refusal:
-        open_store(settings_of(server), writable=False)
+        open_store(settings_of(server), project="", writable=False)
     assert refusal.value.code is Code.UNAVAILABLE
     with pytest.raises(HotrowError, match="hotrow materialize") as missing:
         check_exists(settings_of(server))
     assert missing.value.code is Code.NOT_FOUND
     threading.Timer(0.3, lambda: open_(server)).start()
-    open_store(settings_of(server), writable=False, wait_s=20).close()
+    open_store(settings_of(server), project="", writable=False, wait_s=20).close()
     check_exists(settings_of(server))
 
 
@@ -372,7 +372,7 @@ def test_a_writer_waits_for_a_server_that_starts(start, open_):
     server.kill()
     starting = threading.Timer(0.5, server.start)
     starting.start()
-    open_store(settings_of(server), writable=True, wait_s=30).close()
+    open_store(settings_of(server), project="", writable=True, wait_s=30).close()
     starting.join()
 
 
@@ -382,7 +382,7 @@ def test_a_store_of_another_format_is_refused(start, open_):
     open_(server)
     server.ask("HSET", "hotrow:meta", "format", "9")
     with pytest.raises(HotrowError, match="format 9"):
-        open_store(settings_of(server), writable=False)
+        open_store(settings_of(server), project="", writable=False)
 
 
 def test_verify_finds_what_does_not_fit(start, open_):
@@ -447,7 +447,7 @@ def test_a_user_with_the_rights_that_the_page_lists(start):
 def test_valkey_is_the_same_adapter(start):
     """The type is what the user calls it."""
     settings = msgspec.structs.replace(settings_of(start()), type="valkey")
-    store = open_store(settings, writable=True)
+    store = open_store(settings, project="", writable=True)
     assert store.info().type == "valkey"
     store.close()
 

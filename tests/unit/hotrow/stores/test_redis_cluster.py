@@ -344,8 +344,8 @@ def test_a_rebuilt_store_refuses_its_old_writer(cluster, open_cluster):
     store, other = open_cluster(cluster, prefix="h*[1]:"), open_cluster(cluster, prefix="hx[1]:")
     for one in (store, other):
         put(one, KEYS, watermark_us=1, mark=Mark(b"m", b"d"), outbox=[b"e"])
-    assert create_fresh(settings, wait_s=1) == "the old rows are removed"
-    assert create_fresh(cluster_settings(cluster, prefix="none"), wait_s=1) == "there was no store"
+    assert create_fresh(settings, project="", wait_s=1) == "the old rows are removed"
+    assert create_fresh(cluster_settings(cluster, prefix="none"), project="", wait_s=1) == "there was no store"
     remove = [StoredRow(VIEW, KEYS[0], row(1, KEYS[0]))]
     for act in (
         lambda: put(store, [b"b"]),
@@ -417,13 +417,13 @@ def test_a_server_that_is_no_cluster_is_told_of(tmp_path, cluster):
     server = RedisServer(tmp_path / "single").start()
     try:
         with pytest.raises(HotrowError, match="is no cluster") as refusal:
-            open_store(cluster_settings(server), writable=True)
+            open_store(cluster_settings(server), project="", writable=True)
         assert refusal.value.code is Code.FAILED_PRECONDITION
     finally:
         server.kill()
     single = cluster_settings(cluster.servers[0], mode="single", timeout_s=5.0)
     with pytest.raises(HotrowError, match=r'online_store\.mode = "cluster"') as refusal:
-        put(open_store(single, writable=True), KEYS)
+        put(open_store(single, project="", writable=True), KEYS)
     assert refusal.value.code is Code.FAILED_PRECONDITION
 
 
@@ -439,22 +439,22 @@ def test_settings_that_no_cluster_takes_are_refused(tmp_path, line, said):
     """A socket, braces in the prefix, another database."""
     (tmp_path / "hotrow.toml").write_text(f'project = "p"\n[online_store]\ntype = "redis"\nmode = "cluster"\n{line}\n')
     with pytest.raises(HotrowError, match=said) as refusal:
-        open_store(settings_from_file(tmp_path, {}).online_store, writable=False)
+        open_store(settings_from_file(tmp_path, {}).online_store, project="", writable=False)
     assert refusal.value.code is Code.INVALID
 
 
 def test_a_reader_comes_before_the_writer(cluster, open_cluster):
     """UNAVAILABLE until there is a store, whole; and a cluster of which nobody answers is UNAVAILABLE, too."""
     with pytest.raises(HotrowError, match="no store") as refusal:
-        open_store(cluster_settings(cluster), writable=False)
+        open_store(cluster_settings(cluster), project="", writable=False)
     assert refusal.value.code is Code.UNAVAILABLE
     with pytest.raises(HotrowError, match="hotrow materialize"):
         check_exists(cluster_settings(cluster))
     threading.Timer(0.3, lambda: open_cluster(cluster)).start()
-    open_store(cluster_settings(cluster), writable=False, wait_s=20).close()
+    open_store(cluster_settings(cluster), project="", writable=False, wait_s=20).close()
     check_exists(cluster_settings(cluster))
     with pytest.raises(HotrowError, match="cannot be reached") as refusal:
-        open_store(cluster_settings(cluster, url="redis://127.0.0.1:1/0"), writable=False)
+        open_store(cluster_settings(cluster, url="redis://127.0.0.1:1/0"), project="", writable=False)
     assert refusal.value.code is Code.UNAVAILABLE
 
 

@@ -211,7 +211,7 @@ def test_a_store_that_is_gone_is_noticed_on_open_connections(own_cluster, open_c
     if how == "flush":
         cluster.flush()
     else:
-        create_fresh(cluster_settings(cluster), wait_s=1)
+        create_fresh(cluster_settings(cluster), project="", wait_s=1)
     again = open_cluster(cluster)
     put(again, KEYS, 2)
     for one in stores:

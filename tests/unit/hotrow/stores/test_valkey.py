@@ -15,7 +15,7 @@ def settings_of(server, **more):
 
 
 def test_the_store_says_what_its_server_is(valkey_server):
-    store = open_store(settings_of(valkey_server), writable=True)
+    store = open_store(settings_of(valkey_server), project="", writable=True)
     info = store.info()
     store.close()
     assert info.type == "valkey"
