@@ -35,10 +35,10 @@ class FeatureStore:
     """A feature repository: the folder with `hotrow.toml`, or that file.
 
     Definitions are those that were applied to the registry which `hotrow.toml` names; its Python files are run by
-    `apply` alone. `snapshot` is a snapshot id (or 8 characters of one and more), a branch or a pin; empty is the head,
-    whatever it is at the time of a call. A store may be pickled, and so be handed from task to task of a pipeline.
-    Needs `hotrow[server]`. Raises HotrowError NOT_FOUND where there is no `hotrow.toml`, INVALID for settings that are
-    wrong; its methods raise FAILED_PRECONDITION before the first apply.
+    `apply` alone. `snapshot` is a snapshot id (or 8 characters of one and more), `head@N`, a branch or a pin; empty is
+    the head, whatever it is at the time of a call. A store may be pickled, and so be handed from task to task of a
+    pipeline. Needs `hotrow[server]`. Raises HotrowError NOT_FOUND where there is no `hotrow.toml`, INVALID for settings
+    that are wrong; its methods raise FAILED_PRECONDITION before the first apply.
     """
 
     def __init__(self, repo: str | Path = ".", *, snapshot: str = "") -> None:
@@ -136,6 +136,17 @@ class FeatureStore:
         from hotrow.repo.draft import publish_branch  # noqa: PLC0415
 
         return FeatureStore(self.repo, snapshot=publish_branch(self._workspace, self.snapshot(), author))
+
+    def rollback(self, snapshot: str = "head@1", *, author: str = "") -> FeatureStore:
+        """Make an earlier snapshot the head again, and return a store that is on it.
+
+        `snapshot` is an id, a pin, or `head@N`, the head N moves ago: by default the one before. Raises
+        FAILED_PRECONDITION for a store that is on a branch and where stored rows do not fit, NOT_FOUND for a snapshot
+        that never was the head, CONFLICT where the head is no longer the snapshot of this store.
+        """
+        from hotrow.repo.draft import roll_back  # noqa: PLC0415
+
+        return FeatureStore(self.repo, snapshot=roll_back(self._workspace, self.snapshot(), snapshot, author))
 
     def remove_branch(self, *, author: str = "") -> None:
         """Take this store's branch away; its snapshots stay in the registry, and its rows until `hotrow store gc`.

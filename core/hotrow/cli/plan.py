@@ -49,7 +49,7 @@ def apply(
     *,
     repo: option.Repo = None,
     branch: option.Branch = "",
-    wait: Annotated[bool, typer.Option("--wait", help="Return when every worker on the store serves it.")] = False,
+    wait: option.Wait = False,
     timeout: option.Timeout = _WAIT_S,
     author: Annotated[str, typer.Option("--author", help="Name for the registry's log. Default: the user.")] = "",
     json: option.Json = False,
@@ -72,7 +72,7 @@ def apply(
     if not json:
         print_plan(draft)
     if wait:
-        say_when_served(workspace, snapshot_id, timeout)
+        say_when_served(workspace, snapshot_id, timeout, as_head=not branch)
     if json:
         render.print_json({"snapshot": snapshot_id, "branch": branch, "served": wait, **plan_document(draft)})
     else:
@@ -98,16 +98,21 @@ def _say_costs(snapshot: Snapshot) -> None:
             render.note(f"{transform.label} is not compiled: {python_cost(transform)}")
 
 
-def say_when_served(workspace: Workspace, snapshot_id: str, timeout_s: float) -> None:
+def say_when_served(workspace: Workspace, snapshot_id: str, timeout_s: float, *, as_head: bool = True) -> None:
     """Wait for the workers on the store; raises HotrowError as `wait_served` does."""
     from hotrow.supervisor.state import wait_served  # noqa: PLC0415
 
-    state = wait_served(workspace.settings, snapshot_id, timeout_s)
+    state = wait_served(workspace.settings, snapshot_id, timeout_s, as_head=as_head)
     render.note(f"served by {len(state.workers)} workers")
 
 
 def plan_document(draft: Draft) -> dict[str, Any]:
     """The plan as JSON."""
+    return {"from": draft.base, "to": draft.snapshot.id, **changes_document(draft.plan)}
+
+
+def changes_document(plan: Plan) -> dict[str, Any]:
+    """The changes of a plan as JSON."""
     changes = [
         {
             "action": change.action,
@@ -116,15 +121,9 @@ def plan_document(draft: Draft) -> dict[str, Any]:
             "details": change.details,
             "compatible": change.compatible,
         }
-        for change in draft.plan.changes
+        for change in plan.changes
     ]
-    return {
-        "compatible": draft.plan.compatible,
-        "from": draft.base,
-        "to": draft.snapshot.id,
-        "changes": changes,
-        "warnings": draft.plan.warnings,
-    }
+    return {"compatible": plan.compatible, "changes": changes, "warnings": plan.warnings}
 
 
 def print_plan(draft: Draft) -> None:

@@ -126,6 +126,17 @@ def publish_branch(workspace: Workspace, snapshot: Snapshot, author: str = "") -
     return workspace.registry.publish(workspace.project, branch, author=author or user_name())
 
 
+def roll_back(workspace: Workspace, head: Snapshot, ref: str, author: str = "") -> str:
+    """Make the snapshot of a ref the head again, in the place of `head`, and return its id."""
+    if head.namespace:
+        raise HotrowError(
+            Code.FAILED_PRECONDITION,
+            f"this store is on branch {head.namespace!r}, and the head is what is rolled back: use a store without one",
+        )
+    target = workspace.registry.resolve(workspace.project, ref)
+    return workspace.registry.rollback(workspace.project, target, expected_head=head.id, author=author or user_name())
+
+
 def remove_branch(workspace: Workspace, snapshot: Snapshot, author: str = "") -> None:
     """Take the branch of a snapshot away; raises NOT_FOUND where there is none of its name."""
     workspace.registry.remove_branch(workspace.project, _branch_of(snapshot), author=author or user_name())
