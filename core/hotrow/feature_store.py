@@ -97,24 +97,29 @@ class FeatureStore:
         return list(self.snapshot().push_sources.values())
 
     def apply(
-        self, definitions: Iterable[Definition | Callable[..., Any]] | None = None, *, author: str = ""
+        self,
+        definitions: Iterable[Definition | Callable[..., Any]] | None = None,
+        *,
+        author: str = "",
+        replace: Sequence[str] = (),
     ) -> FeatureStore:
         """Make a new snapshot the head, or the branch's where this store is on one, and return a store that is on it.
 
         `definitions`, functions with `@transform` among them, are added to this store's snapshot, or take the place of
         those of the same kind and name; with None the snapshot is that of the repository's Python files, as
-        `hotrow apply` makes it. Raises INVALID for definitions that are wrong, FAILED_PRECONDITION for a change that
-        stored rows do not fit, CONFLICT where the head, or the branch, is no longer the snapshot of this store.
+        `hotrow apply` makes it. Where stored rows of a view in `replace` do not fit the change, the view begins without
+        rows. Raises INVALID for definitions that are wrong, FAILED_PRECONDITION for a change that stored rows do not
+        fit, CONFLICT where the head, or the branch, is no longer the snapshot of this store.
         """
-        from hotrow.repo.draft import draft_of_files, draft_of_objects  # noqa: PLC0415
+        from hotrow.repo.draft import Asked, draft_of_files, draft_of_objects  # noqa: PLC0415
 
-        workspace = self._workspace
+        workspace, asked = self._workspace, Asked((replace,) if isinstance(replace, str) else replace)
         empty = not self._ref and workspace.registry.head(workspace.project) is None
         on = None if empty else self.snapshot()
         if definitions is not None:
-            draft = draft_of_objects(workspace, definitions, on)
+            draft = draft_of_objects(workspace, definitions, on, asked)
         else:
-            draft = draft_of_files(workspace, "" if on is None else on.namespace)
+            draft = draft_of_files(workspace, "" if on is None else on.namespace, asked)
         return FeatureStore(self.repo, snapshot=draft.apply(workspace, author))
 
     def on_branch(self, name: str, *, author: str = "") -> FeatureStore:

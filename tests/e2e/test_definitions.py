@@ -1,5 +1,11 @@
 """Definitions that change, and go back, under a store that is served: what readers have of the rows of each time."""
 
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
 import pytest
 from hotrow import Entity, FeatureStore, FeatureView, Field, Float64, HotrowError, Int64, String
 from hotrow.errors import Code
@@ -29,14 +35,20 @@ def _push(store, driver, **values):
 
 
 @pytest.fixture
-def served(tmp_path):
-    """A project with nothing but the view `stats`, served."""
+def applied(tmp_path):
+    """A project with nothing but the view `stats`."""
     server, ingest = free_ports(2)
     (tmp_path / "hotrow.toml").write_text(
         f'project = "rides"\n[server]\naddress = "127.0.0.1:{server}"\nworkers = 1\n'
         f'[ingest]\naddress = "127.0.0.1:{ingest}"\n'
     )
-    with FeatureStore(tmp_path).apply([_view(FARE, CITY)]).serving() as store:
+    return FeatureStore(tmp_path).apply([_view(FARE, CITY)])
+
+
+@pytest.fixture
+def served(applied):
+    """The same, served."""
+    with applied.serving() as store:
         yield store
 
 
@@ -77,3 +89,71 @@ def test_a_rollback_needs_the_head_that_was_seen(served):
     with pytest.raises(HotrowError, match="on branch 'try'") as caught:
         served.on_branch("try").rollback()
     assert caught.value.code is Code.FAILED_PRECONDITION
+
+
+OTHER_FARE = Field("fare", Int64, unit="SEK")
+
+
+def _refused(store, view, why):
+    with pytest.raises(HotrowError, match=f"do not fit this: .*fare.*{why}.*hotrow apply --replace stats") as caught:
+        store.apply([view])
+    assert caught.value.code is Code.FAILED_PRECONDITION
+
+
+def test_a_type_changes_beside_a_server_that_has_no_row_of_it(served):
+    """And not once there is one; a row of the type as it is now keeps nobody from adding fields."""
+    changed = served.apply([_view(OTHER_FARE)])
+    _push(changed, 1, fare=7)
+    assert _read(changed, "fare") == (7,)
+    _refused(changed, _view(FARE), "the store has rows of it")
+    gone = changed.apply([_view(Field("km", Float64, default=None))])
+    _refused(gone, _view(FARE), "the store has rows of it")
+    back = gone.apply([_view(OTHER_FARE)])  # though it was another one in the first snapshot
+    assert _read(back, "fare") == (7,)
+    with pytest.raises(HotrowError, match="do not fit") as caught:
+        back.rollback(served.snapshot().id)
+    assert caught.value.code is Code.FAILED_PRECONDITION
+
+
+def test_rows_that_are_in_the_log_alone_count_too(applied):
+    """Training sets read them, whether they wait in the outbox or are logged."""
+    with applied.serving() as store:
+        store.push(view="stats", rows={"driver_id": [1], "fare": [1.5], "city": ["Lund"]}, to="offline")
+        _refused(store, _view(OTHER_FARE), "rows of it")
+    _refused(applied, _view(OTHER_FARE), "the log of pushed rows has rows of it")
+    replaced = applied.apply([_view(OTHER_FARE)], replace="stats")
+    assert replaced.snapshot().views["stats"].generation == 1
+
+
+def test_a_replaced_view_begins_without_rows(applied):
+    """Online and in training sets; a pin reads the old ones until it goes and `hotrow store gc` has run."""
+    frame = pd.DataFrame({"driver_id": [1], "event_timestamp": [datetime(2100, 1, 1, tzinfo=UTC)]})
+    with applied.serving() as store:
+        store.push(view="stats", rows={"driver_id": [1], "fare": [10.0], "city": ["Lund"]}, to="both")
+        replaced = store.apply([_view(OTHER_FARE)], replace=["stats"])
+        assert _read(replaced, "fare") == (None,)
+        assert _read(store, "fare") == (10.0,)
+        replaced.push(view="stats", rows={"driver_id": [1], "fare": [3]}, to="both")
+        assert (_read(replaced, "fare"), _read(store, "fare")) == ((3,), (10.0,))
+        assert replaced.get_historical_features(frame, ["stats:fare"])["fare"].tolist() == [3]
+        assert store.get_historical_features(frame, ["stats:fare"])["fare"].tolist() == [10.0]
+        later = replaced.apply([_view(OTHER_FARE, TIP)])
+        assert later.snapshot().views["stats"].generation == 1
+        assert _read(later, "fare", "tip") == (3, 0.0)
+        back = later.rollback(store.snapshot().id)
+        assert _read(back, "fare") == (10.0,)
+        again = back.apply([_view(Field("fare", String))], replace="stats")
+        assert again.snapshot().views["stats"].generation == 2
+    gc = [sys.executable, "-m", "hotrow.cli.main", "-C", str(applied.repo), "store", "gc", "--json"]
+    assert _removed(gc) == 0  # the last heads have all of them
+    for number in range(5):
+        again = again.apply([_view(Field("fare", String), ttl=timedelta(days=number + 1))])
+    registry = again._workspace.registry
+    registry.pin("rides", "old", store.snapshot().id)
+    assert _removed(gc) == 1  # generation 1
+    registry.unpin("rides", "old")
+    assert _removed(gc) == 1
+
+
+def _removed(gc):
+    return json.loads(subprocess.run(gc, capture_output=True, check=True, timeout=60).stdout)["unserved"]

@@ -7,7 +7,7 @@ from hotrow.errors import Code, HotrowError, invalid, not_found
 from hotrow.registry.diff import Plan, diff
 from hotrow.registry.log import LogEntry, head_history, log_entry_from_json
 from hotrow.registry.name import ID_LENGTH, earlier_head, is_id_prefix
-from hotrow.registry.port import RegistryBackend
+from hotrow.registry.port import RegistryBackend, StoredRows
 from hotrow.registry.refs import Refs, refs_from_json
 from hotrow.registry.signature import Signed, kept_signed
 from hotrow.registry.snapshot import Snapshot, snapshot_from_json
@@ -20,8 +20,9 @@ class RegistryReader:
     Methods raise INVALID for a project that is no name, and what the backend raises (`hotrow.registry.port`).
     """
 
-    def __init__(self, backend: RegistryBackend) -> None:
+    def __init__(self, backend: RegistryBackend, rows: StoredRows | None = None) -> None:
         self._backend = backend
+        self._rows = rows
 
     @property
     def location(self) -> str:
@@ -104,7 +105,18 @@ class RegistryReader:
     def plan(self, snapshot: Snapshot, *, base: str | None) -> Plan:
         """What applying `snapshot` would change of the snapshot `base`, its rows in the store's past included."""
         old = None if base is None else self.snapshot(base)
-        return diff(old, snapshot, self._past(snapshot))
+        plan, rows = diff(old, snapshot, self._past(snapshot)), self._rows
+        return plan if rows is None else plan.excused(lambda view: rows.unfit(old, snapshot, view))
+
+    def generation(self, snapshot: Snapshot, view: str) -> int:
+        """The generation of a view when it was last applied in the namespace of `snapshot`; 0 where it never was."""
+        return next((past.views[view].generation for past in self._past(snapshot) if view in past.views), 0)
+
+    def next_generation(self, project: str, view: str) -> int:
+        """A generation that no snapshot of the project, of no branch either, has had of a view."""
+        ids = dict.fromkeys(entry.id for entry in self.log(project))
+        known = [past.views[view].generation for past in self._readable(ids) if view in past.views]
+        return max(known, default=0) + 1
 
     def _earlier_head(self, project: str, moves: int) -> str:
         heads = self.heads(project)
