@@ -35,10 +35,10 @@ class FeatureStore:
     """A feature repository: the folder with `hotrow.toml`, or that file.
 
     Definitions are those that were applied to the registry which `hotrow.toml` names; its Python files are run by
-    `apply` alone. `snapshot` is a snapshot id (or 8 characters of one and more), a branch or a pin; empty is the head,
-    whatever it is at the time of a call. A store may be pickled, and so be handed from task to task of a pipeline.
-    Needs `hotrow[server]`. Raises HotrowError NOT_FOUND where there is no `hotrow.toml`, INVALID for settings that are
-    wrong; its methods raise FAILED_PRECONDITION before the first apply.
+    `apply` alone. `snapshot` is a snapshot id (or 8 characters of one and more), `head@N`, a branch or a pin; empty is
+    the head, whatever it is at the time of a call. A store may be pickled, and so be handed from task to task of a
+    pipeline. Needs `hotrow[server]`. Raises HotrowError NOT_FOUND where there is no `hotrow.toml`, INVALID for settings
+    that are wrong; its methods raise FAILED_PRECONDITION before the first apply.
     """
 
     def __init__(self, repo: str | Path = ".", *, snapshot: str = "") -> None:
@@ -97,24 +97,29 @@ class FeatureStore:
         return list(self.snapshot().push_sources.values())
 
     def apply(
-        self, definitions: Iterable[Definition | Callable[..., Any]] | None = None, *, author: str = ""
+        self,
+        definitions: Iterable[Definition | Callable[..., Any]] | None = None,
+        *,
+        author: str = "",
+        replace: Sequence[str] = (),
     ) -> FeatureStore:
         """Make a new snapshot the head, or the branch's where this store is on one, and return a store that is on it.
 
         `definitions`, functions with `@transform` among them, are added to this store's snapshot, or take the place of
         those of the same kind and name; with None the snapshot is that of the repository's Python files, as
-        `hotrow apply` makes it. Raises INVALID for definitions that are wrong, FAILED_PRECONDITION for a change that
-        stored rows do not fit, CONFLICT where the head, or the branch, is no longer the snapshot of this store.
+        `hotrow apply` makes it. Where stored rows of a view in `replace` do not fit the change, the view begins without
+        rows. Raises INVALID for definitions that are wrong, FAILED_PRECONDITION for a change that stored rows do not
+        fit, CONFLICT where the head, or the branch, is no longer the snapshot of this store.
         """
-        from hotrow.repo.draft import draft_of_files, draft_of_objects  # noqa: PLC0415
+        from hotrow.repo.draft import Asked, draft_of_files, draft_of_objects  # noqa: PLC0415
 
-        workspace = self._workspace
+        workspace, asked = self._workspace, Asked((replace,) if isinstance(replace, str) else replace)
         empty = not self._ref and workspace.registry.head(workspace.project) is None
         on = None if empty else self.snapshot()
         if definitions is not None:
-            draft = draft_of_objects(workspace, definitions, on)
+            draft = draft_of_objects(workspace, definitions, on, asked)
         else:
-            draft = draft_of_files(workspace, "" if on is None else on.namespace)
+            draft = draft_of_files(workspace, "" if on is None else on.namespace, asked)
         return FeatureStore(self.repo, snapshot=draft.apply(workspace, author))
 
     def on_branch(self, name: str, *, author: str = "") -> FeatureStore:
@@ -136,6 +141,17 @@ class FeatureStore:
         from hotrow.repo.draft import publish_branch  # noqa: PLC0415
 
         return FeatureStore(self.repo, snapshot=publish_branch(self._workspace, self.snapshot(), author))
+
+    def rollback(self, snapshot: str = "head@1", *, author: str = "") -> FeatureStore:
+        """Make an earlier snapshot the head again, and return a store that is on it.
+
+        `snapshot` is an id, a pin, or `head@N`, the head N moves ago: by default the one before. Raises
+        FAILED_PRECONDITION for a store that is on a branch and where stored rows do not fit, NOT_FOUND for a snapshot
+        that never was the head, CONFLICT where the head is no longer the snapshot of this store.
+        """
+        from hotrow.repo.draft import roll_back  # noqa: PLC0415
+
+        return FeatureStore(self.repo, snapshot=roll_back(self._workspace, self.snapshot(), snapshot, author))
 
     def remove_branch(self, *, author: str = "") -> None:
         """Take this store's branch away; its snapshots stay in the registry, and its rows until `hotrow store gc`.

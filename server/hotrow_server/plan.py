@@ -145,7 +145,8 @@ def _check_layout(view: ViewColumns, layout: RowLayout) -> None:
             raise HotrowError(
                 Code.FAILED_PRECONDITION,
                 f"view {view.name!r}: stored rows have {field.name!r} as {slot.type} {slot.unit!r}, and the view "
-                f"declares {field.type} {field.unit!r}; give the view a new name and materialize it",
+                f"declares {field.type} {field.unit!r}; apply it with --replace {view.name}, or under a new name, and "
+                "materialize it",
                 field=field.name,
             )
 

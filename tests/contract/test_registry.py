@@ -340,6 +340,65 @@ def test_a_branch_is_compared_with_itself(registry):
     assert _code(registry.publish, PROJECT, "exp", author="a") is Code.FAILED_PRECONDITION
 
 
+def _applied(registry, *snapshots) -> list[str]:
+    head = None
+    for snapshot in snapshots:
+        head = registry.apply(snapshot, expected_head=head, author="a")
+    return [snapshot.id for snapshot in snapshots]
+
+
+def test_rollback(registry, backends):
+    """The head goes back by compare-and-swap, the log says so, and what was the head stays served."""
+    one, two, three = _applied(registry, ONE, TWO, THREE)
+    assert registry.rollback(PROJECT, two, expected_head=three, author="ada") == two
+    assert Registry(backends()).refs(PROJECT).heads == (two, three, one)
+    entry = registry.log(PROJECT)[0]
+    assert (entry.id, entry.parent, entry.author, entry.action, entry.ref) == (two, three, "ada", "rollback", "")
+    assert _code(registry.rollback, PROJECT, one, expected_head=three, author="b") is Code.CONFLICT
+    version = registry.version(PROJECT)
+    assert registry.rollback(PROJECT, two, expected_head=two, author="b") == two
+    assert registry.version(PROJECT) == version
+
+
+def test_earlier_heads_by_name(registry):
+    """head@N goes back over what was applied and not undone, so that two rollbacks go back two heads."""
+    one, two, three = _applied(registry, ONE, TWO, THREE)
+    assert [registry.resolve(PROJECT, f"head@{n}") for n in range(3)] == [three, two, one]
+    with pytest.raises(HotrowError, match="no head@3: the earliest is head@2") as caught:
+        registry.resolve(PROJECT, "head@3")
+    assert caught.value.code is Code.NOT_FOUND
+    for expected in (two, one):
+        head = registry.head(PROJECT)
+        registry.rollback(PROJECT, registry.resolve(PROJECT, "head@1"), expected_head=head, author="a")
+        assert registry.head(PROJECT) == expected
+    assert _code(registry.resolve, PROJECT, "head@1") is Code.NOT_FOUND
+    registry.rollback(PROJECT, three, expected_head=one, author="a")
+    assert registry.heads(PROJECT) == [three, one]
+
+
+def test_rollback_to_what_was_never_the_head(registry):
+    """A branch has rows of its own, so its snapshot cannot be the head; one of another project is unknown."""
+    (one,) = _applied(registry, ONE)
+    branch = in_namespace(TWO, "exp")
+    registry.apply(branch, expected_head=one, author="a", branch="exp")
+    with pytest.raises(HotrowError, match="never the head") as caught:
+        registry.rollback(PROJECT, branch.id, expected_head=one, author="a")
+    assert caught.value.code is Code.NOT_FOUND
+    assert _code(registry.rollback, "other", one, expected_head=None, author="a") is Code.NOT_FOUND
+    assert registry.publish(PROJECT, "exp", author="a") == TWO.id
+    assert registry.resolve(PROJECT, "head@1") == one
+
+
+def test_what_was_rolled_back_is_still_in_the_stores_past(registry):
+    """Rows were written under it, so a field of it cannot come back with another type."""
+    fare, tip = Field("fare", Float64, unit="SEK"), Field("tip", Float64, default=None)
+    one, two = _applied(registry, _snapshot(_view("stats", fare)), _snapshot(_view("stats", fare, tip)))
+    registry.rollback(PROJECT, one, expected_head=two, author="a")
+    other = _snapshot(_view("stats", fare, Field("tip", String, default=None)))
+    with pytest.raises(HotrowError, match=f"field tip: was Float64 in snapshot {two[:12]}"):
+        registry.apply(other, expected_head=one, author="a")
+
+
 def test_pins(registry):
     """Set, moved, removed, each in the log; an unchanged one is nothing."""
     registry.apply(ONE, expected_head=None, author="a")

@@ -17,13 +17,16 @@ Ref = Annotated[
         "--snapshot",
         "-s",
         metavar="REF",
-        help="A snapshot id (or 8 characters of one and more), a branch or a pin. Default: the head.",
+        help="A snapshot id (or 8 characters of one and more), head@N for the head N moves ago, a branch or a pin. "
+        "Default: the head.",
     ),
 ]
 Branch = Annotated[str, typer.Option("--branch", metavar="NAME", help="Work on this branch and its own rows.")]
 Server = Annotated[
     str, typer.Option("--server", metavar="HOST:PORT", help="Server to ask. Default: server.address of hotrow.toml.")
 ]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Return when every worker on the store serves it.")]
 Timeout = Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=0.001, help="How long to wait.")]
 Views = Annotated[
     list[str] | None,

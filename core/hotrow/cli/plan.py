@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hotrow.cli import option, render
+from hotrow.cli.arguments import takes
 from hotrow.cli.workspace import open_workspace
 from hotrow.errors import HotrowError
+from hotrow.repo.draft import Asked, draft_of_files
 
 if TYPE_CHECKING:
     from hotrow.registry.diff import Plan
@@ -26,7 +29,39 @@ def register(app: typer.Typer) -> None:
     app.command("apply")(apply)
 
 
-def plan(*, repo: option.Repo = None, branch: option.Branch = "", json: option.Json = False) -> None:
+@dataclass(frozen=True, slots=True)
+class PlanArguments:
+    """The options of `hotrow plan`."""
+
+    repo: option.Repo = None
+    branch: option.Branch = ""
+    replace: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--replace",
+            metavar="VIEW",
+            help="Where stored rows of this view do not fit the change, read them no more; repeat it for several.",
+        ),
+    ] = None
+    json: option.Json = False
+
+    @property
+    def asked(self) -> Asked:
+        """What the draft is asked for."""
+        return Asked(self.replace or ())
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyArguments(PlanArguments):
+    """The options of `hotrow apply`."""
+
+    wait: option.Wait = False
+    timeout: option.Timeout = _WAIT_S
+    author: Annotated[str, typer.Option("--author", help="Name for the registry's log. Default: the user.")] = ""
+
+
+@takes(PlanArguments)
+def plan(arguments: PlanArguments) -> None:
     """Show what `hotrow apply` would change, and whether stored rows could still be read afterwards.
 
     Changes nothing. Exits with 1 where apply would refuse.
@@ -36,8 +71,8 @@ def plan(*, repo: option.Repo = None, branch: option.Branch = "", json: option.J
       hotrow plan
       hotrow plan --json | jq '.changes[] | select(.compatible == false)'
     """  # noqa: D301
-    draft = read_draft(open_workspace(repo), branch)
-    if json:
+    draft = read_draft(open_workspace(arguments.repo), arguments)
+    if arguments.json:
         render.print_json(plan_document(draft))
     else:
         print_plan(draft)
@@ -45,46 +80,41 @@ def plan(*, repo: option.Repo = None, branch: option.Branch = "", json: option.J
         raise typer.Exit(1)
 
 
-def apply(
-    *,
-    repo: option.Repo = None,
-    branch: option.Branch = "",
-    wait: Annotated[bool, typer.Option("--wait", help="Return when every worker on the store serves it.")] = False,
-    timeout: option.Timeout = _WAIT_S,
-    author: Annotated[str, typer.Option("--author", help="Name for the registry's log. Default: the user.")] = "",
-    json: option.Json = False,
-) -> None:
+@takes(ApplyArguments)
+def apply(arguments: ApplyArguments) -> None:
     """Publish the definitions: write a snapshot and move the project's head to it.
 
     With --branch the head stays: the snapshot is served under the branch's name and has rows of its own, until
-    `hotrow registry publish` makes it the head. A change that stored rows do not fit is refused. If somebody else
-    applies while this runs, this one says so and changes nothing. Definitions that were applied before from another
-    checkout, and are not in this one, are removed: look at `hotrow plan` first.
+    `hotrow registry publish` makes it the head. A change that stored rows do not fit is refused, unless --replace names
+    the view: its rows are then no longer read, and `hotrow store gc` removes them. If somebody else applies while this
+    runs, this one says so and changes nothing. Definitions that were applied before from another checkout, and are not
+    in this one, are removed: look at `hotrow plan` first.
 
     \b
     Examples:
       hotrow apply --wait
       hotrow apply --branch new-fares && hotrow materialize 2024-01-01 now --branch new-fares
     """  # noqa: D301
-    workspace = open_workspace(repo)
-    draft = read_draft(workspace, branch)
-    snapshot_id = draft.apply(workspace, author)
-    if not json:
+    workspace, branch = open_workspace(arguments.repo), arguments.branch
+    draft = read_draft(workspace, arguments)
+    snapshot_id = draft.apply(workspace, arguments.author)
+    if not arguments.json:
         print_plan(draft)
-    if wait:
-        say_when_served(workspace, snapshot_id, timeout)
-    if json:
-        render.print_json({"snapshot": snapshot_id, "branch": branch, "served": wait, **plan_document(draft)})
+    if arguments.wait:
+        say_when_served(workspace, snapshot_id, arguments.timeout, as_head=not branch)
+    if arguments.json:
+        served = {"snapshot": snapshot_id, "branch": branch, "served": arguments.wait}
+        render.print_json({**served, **plan_document(draft)})
     else:
         where = f"branch {branch}" if branch else "the head"
         print(f"applied: {where} of project {workspace.project} is {render.short_id(snapshot_id)}")
 
 
-def read_draft(workspace: Workspace, branch: str) -> Draft:
+def read_draft(workspace: Workspace, arguments: PlanArguments) -> Draft:
     """The draft of the repository's files; what will be slow is said."""
-    from hotrow.repo.draft import draft_of_files  # noqa: PLC0415
-
-    draft = draft_of_files(workspace, branch)
+    draft = draft_of_files(workspace, arguments.branch, arguments.asked)
+    for note in draft.notes:
+        render.note(note)
     _say_costs(draft.snapshot)
     return draft
 
@@ -98,16 +128,21 @@ def _say_costs(snapshot: Snapshot) -> None:
             render.note(f"{transform.label} is not compiled: {python_cost(transform)}")
 
 
-def say_when_served(workspace: Workspace, snapshot_id: str, timeout_s: float) -> None:
+def say_when_served(workspace: Workspace, snapshot_id: str, timeout_s: float, *, as_head: bool = True) -> None:
     """Wait for the workers on the store; raises HotrowError as `wait_served` does."""
     from hotrow.supervisor.state import wait_served  # noqa: PLC0415
 
-    state = wait_served(workspace.settings, snapshot_id, timeout_s)
+    state = wait_served(workspace.settings, snapshot_id, timeout_s, as_head=as_head)
     render.note(f"served by {len(state.workers)} workers")
 
 
 def plan_document(draft: Draft) -> dict[str, Any]:
     """The plan as JSON."""
+    return {"from": draft.base, "to": draft.snapshot.id, **changes_document(draft.plan)}
+
+
+def changes_document(plan: Plan) -> dict[str, Any]:
+    """The changes of a plan as JSON."""
     changes = [
         {
             "action": change.action,
@@ -116,15 +151,9 @@ def plan_document(draft: Draft) -> dict[str, Any]:
             "details": change.details,
             "compatible": change.compatible,
         }
-        for change in draft.plan.changes
+        for change in plan.changes
     ]
-    return {
-        "compatible": draft.plan.compatible,
-        "from": draft.base,
-        "to": draft.snapshot.id,
-        "changes": changes,
-        "warnings": draft.plan.warnings,
-    }
+    return {"compatible": plan.compatible, "changes": changes, "warnings": plan.warnings}
 
 
 def print_plan(draft: Draft) -> None:

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from hotrow.cli import option, render
-from hotrow.cli.plan import print_changes, say_when_served
+from hotrow.cli.plan import changes_document, print_changes, say_when_served
+from hotrow.cli.rollback import rollback
 from hotrow.cli.workspace import open_workspace
 from hotrow.clock import text_from_us
 from hotrow.repo.workspace import user_name
@@ -18,8 +19,10 @@ _WAIT_S = 60.0
 
 def register(app: typer.Typer) -> None:
     """Add the group."""
-    group = typer.Typer(no_args_is_help=True, help="Snapshots of definitions: history, differences, branches, pins.")
-    for command in (log, show, refs, diff, pin, unpin, publish, remove_branch):
+    group = typer.Typer(
+        no_args_is_help=True, help="Snapshots of definitions: history, differences, the way back, branches, pins."
+    )
+    for command in (log, show, refs, diff, pin, unpin, publish, rollback, remove_branch):
         group.command()(command)
     app.add_typer(group, name="registry")
 
@@ -58,7 +61,9 @@ def log(
 
 
 def show(
-    ref: Annotated[str, typer.Argument(metavar="[REF]", help="Snapshot id, branch or pin. Default: the head.")] = "",
+    ref: Annotated[
+        str, typer.Argument(metavar="[REF]", help="Snapshot id, head@N, branch or pin. Default: the head.")
+    ] = "",
     *,
     repo: option.Repo = None,
     json: option.Json = False,
@@ -98,14 +103,21 @@ def refs(*, repo: option.Repo = None, json: option.Json = False) -> None:
     if json:
         render.print_json({"heads": found.heads, "branches": dict(found.branches), "pins": dict(found.pins)})
         return
-    rows = [["head" if i == 0 else f"head~{i}", render.short_id(head)] for i, head in enumerate(found.heads)]
+    names = {
+        snapshot_id: f"head@{i}"
+        for i, snapshot_id in reversed([*enumerate(workspace.registry.heads(workspace.project))])
+    }
+    rows = [
+        ["head" if i == 0 else names.get(head, "earlier head"), render.short_id(head)]
+        for i, head in enumerate(found.heads)
+    ]
     rows += [[f"branch {name}", render.short_id(at)] for name, at in found.branches.items()]
     rows += [[f"pin {name}", render.short_id(at)] for name, at in found.pins.items()]
     render.print_table(["ref", "snapshot"], rows)
 
 
 def diff(
-    old: Annotated[str, typer.Argument(metavar="A", help="Snapshot id, branch or pin.")],
+    old: Annotated[str, typer.Argument(metavar="A", help="Snapshot id, head@N, branch or pin.")],
     new: Annotated[str, typer.Argument(metavar="[B]", help="The same. Default: the head.")] = "",
     *,
     repo: option.Repo = None,
@@ -123,22 +135,7 @@ def diff(
     workspace = open_workspace(repo)
     plan = compare(workspace.snapshot(old), workspace.snapshot(new))
     if json:
-        render.print_json(
-            {
-                "compatible": plan.compatible,
-                "changes": [
-                    {
-                        "action": c.action,
-                        "kind": c.kind,
-                        "name": c.name,
-                        "details": c.details,
-                        "compatible": c.compatible,
-                    }
-                    for c in plan.changes
-                ],
-                "warnings": plan.warnings,
-            }
-        )
+        render.print_json(changes_document(plan))
         return
     print_changes(plan)
     for warning in plan.warnings:
@@ -147,7 +144,9 @@ def diff(
 
 def pin(
     name: _Name,
-    ref: Annotated[str, typer.Argument(metavar="[REF]", help="Snapshot id, branch or pin. Default: the head.")] = "",
+    ref: Annotated[
+        str, typer.Argument(metavar="[REF]", help="Snapshot id, head@N, branch or pin. Default: the head.")
+    ] = "",
     *,
     repo: option.Repo = None,
 ) -> None:
@@ -175,7 +174,7 @@ def publish(
     branch: Annotated[str, typer.Argument(metavar="BRANCH")],
     *,
     repo: option.Repo = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Return when every worker on the store serves it.")] = False,
+    wait: option.Wait = False,
     timeout: option.Timeout = _WAIT_S,
     json: option.Json = False,
 ) -> None:

@@ -74,6 +74,18 @@ def same_encoding(old: FeatureView, new: FeatureView) -> bool:
 
 
 def _view_details(old: FeatureView, new: FeatureView) -> Iterator[Detail]:
+    if old.generation == new.generation:
+        yield from _kept_view_details(old, new)
+        return
+    if new.generation > old.generation:
+        what = "rows that are stored are no longer read; materialize it again"
+    else:
+        what = "the rows of that generation are read again, those that `hotrow store gc` has left"
+    yield Detail(f"replaces the view, generation {old.generation} -> {new.generation}: {what}")
+    yield from (Detail(detail.text) for detail in _kept_view_details(old, new))
+
+
+def _kept_view_details(old: FeatureView, new: FeatureView) -> Iterator[Detail]:
     if old.join_keys != new.join_keys:
         line = f"join keys: {_keys_text(old.join_keys)} -> {_keys_text(new.join_keys)}"
         yield Detail(line, same_encoding(old, new))
@@ -91,7 +103,7 @@ def _transform_details(old: Transform, new: Transform) -> Iterator[Detail]:
     if _inputs_text(old) != _inputs_text(new):
         yield Detail(f"inputs: {_inputs_text(old)} -> {_inputs_text(new)}")
     for detail in _fields_details(old.fields, new.fields):
-        stored = old.at == new.at == "push"
+        stored = old.at == new.at == "push" and old.views[0].generation == new.views[0].generation
         yield Detail(detail.text, compatible=detail.compatible or not stored)
     for what in ("mode", "at"):
         if getattr(old, what) != getattr(new, what):

@@ -1,18 +1,21 @@
 """The difference between two snapshots, and whether rows that are stored can still be read afterwards."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from hotrow.errors import Code, HotrowError
-from hotrow.registry.detail import added_details, changed_details, same_encoding
+from hotrow.registry.detail import added_details, changed_details
 from hotrow.registry.snapshot import Snapshot
 from hotrow.schema.definition import Definition
 from hotrow.schema.field import Field
+from hotrow.schema.transform import Transform
 from hotrow.schema.view import FeatureView
 
 Action = Literal["added", "changed", "removed"]
 
+_NO_ROWS = "no row is stored that this does not fit"
 _KINDS = ("entity", "feature view", "request source", "transform", "push source", "feature service")
 
 
@@ -20,8 +23,8 @@ _KINDS = ("entity", "feature view", "request source", "transform", "push source"
 class Change:
     """One definition that differs; `details` are lines to read, such as "field fare: unit SEK -> USD".
 
-    `compatible` is False when rows stored before the change would be read wrongly or not be found after it, and
-    `faults` are then the details that say so.
+    `compatible` is False when rows stored before the change would be read wrongly or not be found after it; `faults`
+    are then the details that say so, and `view` is the one whose rows they are.
     """
 
     action: Action
@@ -30,6 +33,7 @@ class Change:
     details: tuple[str, ...] = ()
     compatible: bool = True
     faults: tuple[str, ...] = ()
+    view: str = dataclasses.field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +55,20 @@ class Plan:
             shown = "; ".join(f"{change.kind} {change.name!r}: {', '.join(change.faults)}" for change in wrong)
             raise HotrowError(
                 Code.FAILED_PRECONDITION,
-                f"rows that are stored do not fit this: {shown}; leave the view as it was and give the changed one a "
-                "new name",
+                f"rows that are stored do not fit this: {shown}; leave the view as it was, give the changed one a new "
+                "name, or have its rows no longer read: "
+                f"`hotrow apply {' '.join(f'--replace {name}' for name in self.unfit_views)}`",
             )
+
+    @property
+    def unfit_views(self) -> tuple[str, ...]:
+        """The views that have, or may have, rows that do not fit, by name."""
+        return tuple(sorted({change.view for change in self.changes if not change.compatible}))
+
+    def excused(self, unfit: Callable[[str], str]) -> "Plan":
+        """The plan without the faults of views for which `unfit` finds no row; for others it says why."""
+        reasons = {view: unfit(view) for view in self.unfit_views}
+        return replace(self, changes=tuple(_excused(change, reasons.get(change.view, "")) for change in self.changes))
 
 
 def diff(old: Snapshot | None, new: Snapshot, past: Iterable[Snapshot] = ()) -> Plan:
@@ -67,9 +82,17 @@ def diff(old: Snapshot | None, new: Snapshot, past: Iterable[Snapshot] = ()) -> 
     added = _added_fields(old, new)
     conflicts = _past_conflicts(new, added, past) if added else {}
     return Plan(
-        changes=tuple(_with_conflicts(change, conflicts) for change in changes),
+        changes=tuple(_with_conflicts(change, after, conflicts) for change in changes),
         warnings=() if old is None else tuple(_stopped_pushes(old, new)),
     )
+
+
+def _excused(change: Change, reason: str) -> Change:
+    if change.compatible:
+        return change
+    if reason:
+        return replace(change, faults=(*change.faults, reason))
+    return replace(change, details=(*change.details, _NO_ROWS), compatible=True, faults=())
 
 
 def _definitions(snapshot: Snapshot | None) -> dict[str, Mapping[str, Definition]]:
@@ -92,20 +115,28 @@ def _kind_changes(kind: str, before: Mapping[str, Definition], after: Mapping[st
         if new is None:
             yield Change("removed", kind, name)
         elif old is None:
-            yield Change("added", kind, name, tuple(detail.text for detail in added_details(new)))
+            yield Change("added", kind, name, tuple(detail.text for detail in added_details(new)), view=_view_of(new))
         else:
             details = list(changed_details(old, new))
             if details:
                 faults = tuple(detail.text for detail in details if not detail.compatible)
                 texts = tuple(detail.text for detail in details)
-                yield Change("changed", kind, name, texts, compatible=not faults, faults=faults)
+                yield Change("changed", kind, name, texts, not faults, faults, _view_of(new))
+
+
+def _view_of(definition: Definition) -> str:
+    """Whose rows have the fields of a view, or the outputs of a transform at push; empty for what no row has."""
+    if isinstance(definition, Transform):
+        return definition.views[0].name if definition.at == "push" else ""
+    return definition.name if isinstance(definition, FeatureView) else ""
 
 
 def _added_fields(old: Snapshot | None, new: Snapshot) -> dict[str, tuple[Field, ...]]:
     """By view, the fields that stored rows of `old` do not have; views without such fields left out."""
     added: dict[str, tuple[Field, ...]] = {}
     for name, view in new.stored_views.items():
-        known = old.stored_views.get(name) if old is not None else None
+        same_rows = old is not None and name in old.views and old.view_id(name) == new.view_id(name)
+        known = old.stored_views.get(name) if old is not None and same_rows else None
         names = set() if known is None else {field.name for field in known.fields}
         fields = tuple(field for field in view.fields if field.name not in names)
         if fields:
@@ -115,14 +146,14 @@ def _added_fields(old: Snapshot | None, new: Snapshot) -> dict[str, tuple[Field,
 
 def _past_conflicts(
     new: Snapshot, added: Mapping[str, tuple[Field, ...]], past: Iterable[Snapshot]
-) -> dict[str, tuple[str, ...]]:
+) -> dict[str, dict[str, str]]:
     conflicts: dict[str, dict[str, str]] = {}
     for snapshot in past:
         for name, fields in added.items():
             view = snapshot.stored_views.get(name)
-            if view is not None and same_encoding(view, new.views[name]):
+            if view is not None and snapshot.view_id(name) == new.view_id(name):
                 conflicts.setdefault(name, {}).update(_field_conflicts(view, fields, snapshot.id))
-    return {name: tuple(lines.values()) for name, lines in conflicts.items() if lines}
+    return conflicts
 
 
 def _field_conflicts(view: FeatureView, fields: tuple[Field, ...], snapshot_id: str) -> dict[str, str]:
@@ -136,10 +167,16 @@ def _field_conflicts(view: FeatureView, fields: tuple[Field, ...], snapshot_id: 
     return lines
 
 
-def _with_conflicts(change: Change, conflicts: Mapping[str, tuple[str, ...]]) -> Change:
-    if change.kind != "feature view" or change.name not in conflicts:
+def _with_conflicts(
+    change: Change, after: Mapping[str, Mapping[str, Definition]], conflicts: Mapping[str, Mapping[str, str]]
+) -> Change:
+    definition = after[change.kind].get(change.name)
+    if not change.view or not isinstance(definition, FeatureView | Transform):
         return change
-    lines = conflicts[change.name]
+    found = conflicts.get(change.view, {})
+    lines = tuple(found[field.name] for field in definition.fields if field.name in found)
+    if not lines:
+        return change
     return replace(change, details=(*change.details, *lines), compatible=False, faults=(*change.faults, *lines))
 
 

@@ -1,6 +1,7 @@
 """The log of a project: who moved which ref, when."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from hotrow.errors import Code, HotrowError
@@ -12,8 +13,8 @@ class LogEntry:
     """One change of the refs.
 
     `id` is the snapshot that the ref points at afterwards (before, where it was removed) and `parent` the one before
-    (None: the ref was new). `action` is apply, publish, pin, unpin or remove; `ref` is empty for the head, else the
-    name of the branch or pin.
+    (None: the ref was new). `action` is apply, publish, rollback, pin, unpin or remove; `ref` is empty for the head,
+    else the name of the branch or pin.
     """
 
     id: str
@@ -22,6 +23,25 @@ class LogEntry:
     time_us: int
     action: str
     ref: str
+
+    @property
+    def moves_head(self) -> bool:
+        """Whether the head is at `id` afterwards."""
+        return self.action in ("publish", "rollback") or (self.action == "apply" and not self.ref)
+
+
+def head_history(log: Iterable[LogEntry]) -> list[str]:
+    """Of a log, newest first, the ids of the heads one can go back to: the head, the one that it followed, and so on.
+
+    A rollback undoes what came after the head that it went back to: to roll back twice is to go back two heads.
+    """
+    heads: list[str] = []
+    for entry in reversed([entry for entry in log if entry.moves_head]):
+        if entry.action == "rollback" and entry.id in heads:
+            del heads[len(heads) - heads[::-1].index(entry.id) :]
+        else:
+            heads.append(entry.id)
+    return heads[::-1]
 
 
 def log_entry_to_json(entry: LogEntry) -> bytes:

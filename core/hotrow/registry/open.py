@@ -5,29 +5,29 @@ from urllib.parse import urlsplit
 
 from hotrow.errors import Code, HotrowError, invalid
 from hotrow.registry.folder import FolderBackend
-from hotrow.registry.port import RegistryBackend
+from hotrow.registry.port import RegistryBackend, StoredRows
 from hotrow.registry.registry import Registry
 
 _REDIS = ("redis", "rediss", "unix")
 
 
-def open_registry(location: str) -> Registry:
+def open_registry(location: str, rows: StoredRows | None = None) -> Registry:
     """The registry at a location: the path of a folder, which the first apply makes, or the URL of a Redis or Valkey
-    server, `redis://`, `rediss://` or `unix://`.
+    server, `redis://`, `rediss://` or `unix://`. `rows` tells what is stored; without it every view may have rows.
 
     Raises INVALID for an empty location and a URL with a password, UNIMPLEMENTED for a URL of a kind that is not known.
     """
     if not location:
         raise invalid("the registry's location is empty; name a folder", field="registry")
     if "://" not in location:
-        return Registry(FolderBackend(Path(location)))
+        return Registry(FolderBackend(Path(location)), rows)
     url = urlsplit(location)
     if url.scheme not in _REDIS:
         reason = f"there is no registry of the kind {url.scheme!r}; name a folder, or a redis:// url"
         raise HotrowError(Code.UNIMPLEMENTED, reason, field="registry")
     if url.password or "password=" in url.query:
         raise invalid("the registry's url holds a password; put it into HOTROW_REGISTRY_PASSWORD", field="registry")
-    return Registry(_redis_backend(location))
+    return Registry(_redis_backend(location), rows)
 
 
 def _redis_backend(location: str) -> RegistryBackend:

@@ -1,6 +1,11 @@
-"""The port to where a registry is kept: objects by name, and a refs document with a log for each project, all bytes."""
+"""The ports of a registry: to where it is kept, objects by name and a refs document with a log for each project, all
+bytes; and to who knows what rows are stored.
+"""
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from hotrow.registry.snapshot import Snapshot
 
 
 class RegistryBackend(Protocol):
@@ -34,3 +39,13 @@ class RegistryBackend(Protocol):
 
     def version(self, project: str) -> str:
         """A token that is another one after every `swap_refs`; cheap, since servers ask a few times a second."""
+
+
+class StoredRows(Protocol):
+    """Who can tell what rows are stored: asked about changes that rows of an earlier schema would not fit."""
+
+    def unfit(self, old: "Snapshot | None", new: "Snapshot", view: str) -> str:
+        """Why rows that are stored may not fit the view as `new` has it; empty where no such row is stored.
+
+        What cannot be asked counts as having such rows.
+        """

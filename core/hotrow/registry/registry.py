@@ -1,113 +1,31 @@
 """The registry: snapshots, refs that move by compare-and-swap, and their log."""
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from hotrow.clock import now_us
 from hotrow.errors import Code, HotrowError, invalid, not_found
-from hotrow.registry.diff import Plan, diff
-from hotrow.registry.log import LogEntry, log_entry_from_json, log_entry_to_json
-from hotrow.registry.name import ID_LENGTH, check_ref_name, is_id_prefix
-from hotrow.registry.port import RegistryBackend
-from hotrow.registry.refs import Move, Refs, refs_from_json, refs_to_json
-from hotrow.registry.signature import Signed, keep_signed, kept_signed, signed_features
-from hotrow.registry.snapshot import Snapshot, check_view_ids, in_namespace, snapshot_from_json
-from hotrow.schema.check import check_name
+from hotrow.registry.log import LogEntry, log_entry_to_json
+from hotrow.registry.name import check_ref_name
+from hotrow.registry.reader import RegistryReader
+from hotrow.registry.refs import Move, Refs, refs_to_json
+from hotrow.registry.signature import keep_signed, signed_features
+from hotrow.registry.snapshot import Snapshot, check_view_ids, in_namespace
 from hotrow.schema.default import UNSET, Unset
 from hotrow.schema.service import FeatureRef
 
 _ATTEMPTS = 1000  # a swap fails only when another one succeeded, so this many mean that something is wrong
 
 
-class Registry:
+class Registry(RegistryReader):
     """All projects of one registry. Any number of processes and threads may use one registry at once.
 
     Methods raise INVALID for a project, branch or pin that is no name, and what the backend raises
     (`hotrow.registry.port`).
     """
 
-    def __init__(self, backend: RegistryBackend) -> None:
-        self._backend = backend
-
-    @property
-    def location(self) -> str:
-        """Where the registry is, for messages."""
-        return self._backend.location
-
-    def head(self, project: str) -> str | None:
-        """The id of the snapshot in production; None before the first apply."""
-        return self.refs(project).head
-
-    def refs(self, project: str) -> Refs:
-        """Heads, branches and pins as they are now."""
-        return self._read_refs(project)[1]
-
-    def version(self, project: str) -> str:
-        """A token that is another one whenever the refs changed; cheap enough to ask for a few times a second."""
-        check_name("project", project)
-        return self._backend.version(project)
-
-    def snapshot(self, snapshot_id: str) -> Snapshot:
-        """The snapshot of a whole id.
-
-        Raises NOT_FOUND, and FAILED_PRECONDITION when what is kept under the id is damaged or cannot be read.
-        """
-        known = len(snapshot_id) == ID_LENGTH and is_id_prefix(snapshot_id)
-        data = self._backend.get_object(snapshot_id) if known else None
-        if data is None:
-            raise HotrowError(Code.NOT_FOUND, f"the registry {self.location} holds no snapshot {snapshot_id!r}")
-        if hashlib.sha256(data).hexdigest() != snapshot_id:
-            raise HotrowError(
-                Code.FAILED_PRECONDITION,
-                f"the snapshot {snapshot_id} in the registry {self.location} is damaged: its content has another "
-                "hash; restore it from a backup, or apply the definitions that it was made of to a new registry",
-            )
-        try:
-            return snapshot_from_json(data)
-        except HotrowError as error:
-            message = f"the snapshot {snapshot_id} in the registry {self.location}: {error.message}"
-            raise HotrowError(Code.FAILED_PRECONDITION, message) from error
-
     def keep_signature(self, snapshot: Snapshot, features: Iterable[FeatureRef]) -> None:
         """Keep what the signature of these features stands for, to tell a reader how other ones differ."""
         keep_signed(self._backend, signed_features(snapshot, features))
-
-    def signed(self, signature: str) -> Signed:
-        """What a signature stands for; empty where that was never kept, or is damaged."""
-        return kept_signed(self._backend, signature)
-
-    def resolve(self, project: str, ref: str) -> str:
-        """The snapshot id of a ref: empty for the head, a branch, a pin, an id, or a unique prefix of 8 digits or more.
-
-        Raises NOT_FOUND, FAILED_PRECONDITION before the first apply, INVALID for a prefix of several ids.
-        """
-        refs = self.refs(project)
-        if ref in ("", "head"):
-            if refs.head is None:
-                raise HotrowError(
-                    Code.FAILED_PRECONDITION,
-                    f"project {project!r} has nothing applied in the registry {self.location}; run `hotrow apply`",
-                )
-            return refs.head
-        if ref in refs.named:
-            return refs.named[ref]
-        found = {entry.id for entry in self.log(project) if entry.id.startswith(ref)} if is_id_prefix(ref) else set()
-        if len(found) > 1:
-            raise invalid(f"snapshot {ref!r} could be {', '.join(sorted(found))}; give more digits")
-        if not found:
-            raise not_found(f"snapshot, branch or pin of project {project!r}:", ref, refs.named)
-        return found.pop()
-
-    def log(self, project: str) -> list[LogEntry]:
-        """Every move of a ref, newest first."""
-        check_name("project", project)
-        lines = self._backend.read_log(project)
-        return [log_entry_from_json(line, self.location) for line in reversed(lines)]
-
-    def plan(self, snapshot: Snapshot, *, base: str | None) -> Plan:
-        """What applying `snapshot` would change of the snapshot `base`, its rows in the store's past included."""
-        old = None if base is None else self.snapshot(base)
-        return diff(old, snapshot, self._past(snapshot))
 
     def apply(
         self,
@@ -139,7 +57,7 @@ class Registry:
 
         def move(refs: Refs) -> Move | None:
             if branch is None:
-                return self._head_move(refs, snapshot, expected_head)
+                return self._head_move(refs, snapshot, expected_head, "apply")
             return self._branch_move(refs, snapshot, branch, expected_head, expected_branch)
 
         self._change(snapshot.project, author, move)
@@ -173,6 +91,22 @@ class Registry:
 
         self._change(project, author, move)
         return published
+
+    def rollback(self, project: str, snapshot_id: str, *, expected_head: str | None, author: str) -> str:
+        """Make a snapshot that was the head before the head again, and return its id.
+
+        `expected_head` is the head that the caller saw. Nothing happens where the snapshot is the head already. Raises
+        NOT_FOUND for one that never was the head, and CONFLICT and FAILED_PRECONDITION as `apply` does.
+        """
+        snapshot = self.snapshot(snapshot_id)
+        if not any(entry.id == snapshot_id and entry.moves_head for entry in self.log(project)):
+            raise HotrowError(
+                Code.NOT_FOUND,
+                f"snapshot {snapshot_id[:12]} was never the head of project {project!r}; `hotrow registry log` shows "
+                "what was, and a branch is published with `hotrow registry publish`",
+            )
+        self._change(project, author, lambda refs: self._head_move(refs, snapshot, expected_head, "rollback"))
+        return snapshot_id
 
     def pin(self, project: str, name: str, ref: str, *, author: str = "") -> str:
         """Give the snapshot of `ref` a name under which servers go on serving it; moves a pin of that name."""
@@ -212,12 +146,12 @@ class Registry:
 
         self._change(project, author, move)
 
-    def _head_move(self, refs: Refs, snapshot: Snapshot, expected: str | None) -> Move | None:
+    def _head_move(self, refs: Refs, snapshot: Snapshot, expected: str | None, action: str) -> Move | None:
         if refs.head == snapshot.id:
             return None
         self._check_head(snapshot.project, refs, expected)
         self._prepare(refs, snapshot, refs.head)
-        return Move(refs.with_head(snapshot.id), snapshot.id, refs.head, "apply", "")
+        return Move(refs.with_head(snapshot.id), snapshot.id, refs.head, action, "")
 
     def _branch_move(
         self, refs: Refs, snapshot: Snapshot, branch: str, expected: str | None, expected_branch: str | Unset | None
@@ -251,28 +185,6 @@ class Registry:
         self._backend.put_object(snapshot.id, snapshot.to_json())
         for service in snapshot.services.values():
             self.keep_signature(snapshot, service.features)
-
-    def _past(self, snapshot: Snapshot) -> Iterator[Snapshot]:
-        """The earlier snapshots of the namespace, newest first; those that cannot be read are passed over."""
-        ids = dict.fromkeys(entry.id for entry in self.log(snapshot.project) if entry.action in ("apply", "publish"))
-        return (past for past in self._readable(ids) if past.namespace == snapshot.namespace)
-
-    def _readable(self, ids: Iterable[str]) -> Iterator[Snapshot]:
-        for snapshot_id in ids:
-            try:
-                yield self.snapshot(snapshot_id)
-            except HotrowError as error:
-                if error.code not in (Code.NOT_FOUND, Code.FAILED_PRECONDITION):
-                    raise
-
-    def _author_of(self, project: str, snapshot_id: str | None) -> str:
-        entry = next((entry for entry in self.log(project) if entry.id == snapshot_id), None)
-        return f" (by {entry.author})" if entry is not None and entry.author else ""
-
-    def _read_refs(self, project: str) -> tuple[bytes | None, Refs]:
-        check_name("project", project)
-        document = self._backend.get_refs(project)
-        return document, Refs() if document is None else refs_from_json(document, self.location)
 
     def _change(self, project: str, author: str, move: Callable[[Refs], Move | None]) -> None:
         """Swap the refs for what `move` makes of them, again from the start when others were faster."""

@@ -94,9 +94,13 @@ class Snapshot:
         return hashlib.sha256(self.view_identity(view_name)).digest()[:VIEW_ID_BYTES]
 
     def view_identity(self, view_name: str) -> bytes:
-        """What `view_id` hashes: canonical JSON [project, namespace, view, [[join key, encoding class], ...]]."""
-        keys = [[key.name, key.encoding_class] for key in self.view(view_name).join_keys]
-        return canonical_json([self.project, self.namespace, view_name, keys])
+        """What `view_id` hashes: canonical JSON [project, namespace, view, [[join key, encoding class], ...]], with the
+        generation behind it where that is not 0.
+        """
+        view = self.view(view_name)
+        keys = [[key.name, key.encoding_class] for key in view.join_keys]
+        generation = [view.generation] if view.generation else []
+        return canonical_json([self.project, self.namespace, view_name, keys, *generation])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Snapshot) and self.to_json() == other.to_json()
@@ -167,6 +171,16 @@ def with_definitions(snapshot: Snapshot, definitions: Definitions) -> Snapshot:
     document = json.loads(snapshot.to_json())
     for each in fields(definitions):
         document.setdefault(each.name, {}).update(_documents(getattr(definitions, each.name)))
+    return _snapshot_from_document(document)
+
+
+def with_generations(snapshot: Snapshot, generations: Mapping[str, int]) -> Snapshot:
+    """The snapshot with views, by name, in other generations, and so without the rows that they had."""
+    if all(snapshot.views[name].generation == number for name, number in generations.items()):
+        return snapshot
+    document = json.loads(snapshot.to_json())
+    for name, number in generations.items():
+        document["views"][name]["generation"] = number
     return _snapshot_from_document(document)
 
 

@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from hotrow.errors import Code, HotrowError, invalid
+from hotrow.errors import Code, HotrowError, invalid, not_found
+from hotrow.registry.diff import Plan
 from hotrow.repo.workspace import user_name
 
 if TYPE_CHECKING:
-    from hotrow.registry.diff import Plan
     from hotrow.registry.snapshot import Snapshot
     from hotrow.repo.workspace import Workspace
     from hotrow.schema.definition import Definition
+
+
+_NOT_PLANNED = Plan()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What goes with an apply: `replace` names views whose stored rows, where they do not fit, are read no more."""
+
+    replace: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
     """What would be applied: the `snapshot`, the `head` that was there, and the difference to the snapshot `base`.
 
-    `base` is the branch's where the branch is there (`on_branch`), else the head's.
+    `base` is the branch's where the branch is there (`on_branch`), else the head's. `notes` are worth saying beside the
+    plan.
     """
 
     snapshot: Snapshot
     head: str | None
     base: str | None
     on_branch: bool
-    plan: Plan
+    plan: Plan = _NOT_PLANNED
+    notes: tuple[str, ...] = ()
 
     def apply(self, workspace: Workspace, author: str = "") -> str:
         """Move the head, or the branch, to the snapshot, and return its id.
@@ -44,7 +56,7 @@ class Draft:
         )
 
 
-def draft_of_files(workspace: Workspace, branch: str) -> Draft:
+def draft_of_files(workspace: Workspace, branch: str, asked: Asked) -> Draft:
     """The definitions of the repository's Python files, checked, and compared with the branch, or with the head."""
     from hotrow.registry.snapshot import snapshot_from_definitions  # noqa: PLC0415
     from hotrow.schema.repository import load_definitions  # noqa: PLC0415
@@ -53,10 +65,10 @@ def draft_of_files(workspace: Workspace, branch: str) -> Draft:
     on_branch = branch in refs.branches
     base = refs.branches[branch] if on_branch else refs.head
     new = snapshot_from_definitions(workspace.project, load_definitions(workspace.repo), namespace=branch)
-    return _checked(workspace, new, refs.head, base, on_branch=on_branch)
+    return _checked(workspace, Draft(new, refs.head, base, on_branch), asked)
 
 
-def draft_of_objects(workspace: Workspace, definitions: Iterable[object], on: Snapshot | None) -> Draft:
+def draft_of_objects(workspace: Workspace, definitions: Iterable[object], on: Snapshot | None, asked: Asked) -> Draft:
     """The snapshot `on` with these definitions added, or in the place of those of the same kinds and names.
 
     What moves is what `on` is of: the branch of its namespace, or the head. None: the project has nothing yet. Raises
@@ -68,7 +80,7 @@ def draft_of_objects(workspace: Workspace, definitions: Iterable[object], on: Sn
     given = collect_definitions(Found(one, "the definitions given") for one in _all_definitions(definitions))
     new = with_definitions(Snapshot(workspace.project) if on is None else on, given)
     base = None if on is None else on.id
-    return _checked(workspace, new, base, base, on_branch=on is not None and bool(on.namespace))
+    return _checked(workspace, Draft(new, base, base, on is not None and bool(on.namespace)), asked)
 
 
 def _all_definitions(given: Iterable[object]) -> list[Definition]:
@@ -126,6 +138,17 @@ def publish_branch(workspace: Workspace, snapshot: Snapshot, author: str = "") -
     return workspace.registry.publish(workspace.project, branch, author=author or user_name())
 
 
+def roll_back(workspace: Workspace, head: Snapshot, ref: str, author: str = "") -> str:
+    """Make the snapshot of a ref the head again, in the place of `head`, and return its id."""
+    if head.namespace:
+        raise HotrowError(
+            Code.FAILED_PRECONDITION,
+            f"this store is on branch {head.namespace!r}, and the head is what is rolled back: use a store without one",
+        )
+    target = workspace.registry.resolve(workspace.project, ref)
+    return workspace.registry.rollback(workspace.project, target, expected_head=head.id, author=author or user_name())
+
+
 def remove_branch(workspace: Workspace, snapshot: Snapshot, author: str = "") -> None:
     """Take the branch of a snapshot away; raises NOT_FOUND where there is none of its name."""
     workspace.registry.remove_branch(workspace.project, _branch_of(snapshot), author=author or user_name())
@@ -139,12 +162,47 @@ def _branch_of(snapshot: Snapshot) -> str:
     return snapshot.namespace
 
 
-def _checked(workspace: Workspace, new: Snapshot, head: str | None, base: str | None, *, on_branch: bool) -> Draft:
+def _checked(workspace: Workspace, draft: Draft, asked: Asked) -> Draft:
     from hotrow.registry.units import check_units  # noqa: PLC0415
 
-    check_units(new)
+    check_units(draft.snapshot)
+    new = draft.snapshot
     if new.transforms:
         from hotrow.transforms.apart import with_certificates  # noqa: PLC0415
 
         new = with_certificates(new)
-    return Draft(new, head, base, on_branch, workspace.registry.plan(new, base=base))
+    return _replaced(workspace, _planned(workspace, draft, _continued(workspace, new, draft.base)), asked.replace)
+
+
+def _planned(workspace: Workspace, draft: Draft, snapshot: Snapshot) -> Draft:
+    return replace(draft, snapshot=snapshot, plan=workspace.registry.plan(snapshot, base=draft.base))
+
+
+def _continued(workspace: Workspace, new: Snapshot, base: str | None) -> Snapshot:
+    """The snapshot with every view in the generation that it is in, or was in when it was last there."""
+    from hotrow.registry.snapshot import with_generations  # noqa: PLC0415
+
+    registry = workspace.registry
+    known = {} if base is None else {name: view.generation for name, view in registry.snapshot(base).views.items()}
+    return with_generations(
+        new, {name: known[name] if name in known else registry.generation(new, name) for name in new.views}
+    )
+
+
+def _replaced(workspace: Workspace, draft: Draft, names: Sequence[str]) -> Draft:
+    """The draft with new generations of the views named, those of them that rows are stored of which do not fit."""
+    from hotrow.registry.snapshot import with_generations  # noqa: PLC0415
+
+    views, unfit = draft.snapshot.views, draft.plan.unfit_views
+    for name in names:
+        if name not in views:
+            raise not_found("feature view to replace", name, views)
+    fresh = {name: workspace.registry.next_generation(workspace.project, name) for name in names if name in unfit}
+    notes = tuple(
+        f"{views[name].label} is not replaced: no row is stored that does not fit it"
+        for name in names
+        if name not in unfit
+    )
+    if fresh:
+        draft = _planned(workspace, draft, with_generations(draft.snapshot, fresh))
+    return replace(draft, notes=notes)

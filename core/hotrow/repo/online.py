@@ -35,7 +35,8 @@ class Online:
         self._served = ""
 
     def wait_for(self, snapshot: Snapshot, *, pinned: bool) -> None:
-        """Calls are for this snapshot from now on: by its id where it is `pinned`, else for the head.
+        """Calls are for this snapshot from now on; for the head, whatever that is, where it is not `pinned` and the
+        servers are on other machines, which may not have it yet.
 
         Raises UNAVAILABLE where nobody listens, and as `wait_served` does where workers on this machine do not come to
         serve it.
@@ -43,17 +44,19 @@ class Online:
         from hotrow.supervisor.state import wait_served  # noqa: PLC0415
 
         settings = self._workspace.settings
-        if snapshot.id != self._served:
-            if _runs_here(settings):
-                wait_served(settings, snapshot.id, _SERVED_S)
-            elif not link.listens(settings.server.address):
-                raise HotrowError(
-                    Code.UNAVAILABLE,
-                    f"no server listens at {settings.server.address}; start `hotrow serve`, or put the calls into "
-                    "`with store.serving():`",
-                )
-            self._served = snapshot.id
-        self._snapshot = snapshot.id if pinned else ""
+        if snapshot.id == self._served:
+            return
+        here = _runs_here(settings)
+        if here:
+            wait_served(settings, snapshot.id, _SERVED_S)
+        elif not link.listens(settings.server.address):
+            raise HotrowError(
+                Code.UNAVAILABLE,
+                f"no server listens at {settings.server.address}; start `hotrow serve`, or put the calls into "
+                "`with store.serving():`",
+            )
+        self._served = snapshot.id
+        self._snapshot = snapshot.id if pinned or here else ""
 
     def read(self, features: Sequence[str] | FeatureService | str, rows: Any, options: ReadOptions) -> Reply:
         """As `Client.read`."""

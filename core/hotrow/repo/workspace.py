@@ -30,8 +30,9 @@ class Workspace:
     @cached_property
     def registry(self) -> Registry:
         from hotrow.registry.open import open_registry  # noqa: PLC0415
+        from hotrow.repo.stored_rows import RepositoryRows  # noqa: PLC0415
 
-        return open_registry(self.settings.registry)
+        return open_registry(self.settings.registry, RepositoryRows(self.settings))
 
     @property
     def folders(self) -> Folders:

@@ -25,7 +25,8 @@ class FeatureView(Definition):
 
     `entities` may be several, whose join keys are united, or none: then the view has one row. A row expires when it
     is older than `ttl`; None never expires. `schema` are the fields in the order in which they are shown. Without a
-    `source` rows are pushed only. `view[["a", "b"]]` selects features for a `FeatureService`. Raises INVALID.
+    `source` rows are pushed only. `view[["a", "b"]]` selects features for a `FeatureService`. `generation` is the
+    registry's: it counts how often the view was replaced (`hotrow apply --replace`). Raises INVALID.
     """
 
     name: str
@@ -36,6 +37,7 @@ class FeatureView(Definition):
     tags: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     owner: str = field(default="", kw_only=True)
     description: str = field(default="", kw_only=True)
+    generation: int = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
         check_name("feature view", self.name)
@@ -45,6 +47,8 @@ class FeatureView(Definition):
         object.__setattr__(self, "entities", self._checked_entities())
         object.__setattr__(self, "schema", self._checked_schema())
         self._check_ttl()
+        if type(self.generation) is not int or self.generation < 0:
+            raise invalid(f"{self.label}: generation is {self.generation!r}; leave it out, `hotrow apply` counts it")
         if self.source is not None and not isinstance(self.source, DataSource):
             raise invalid(f"{self.label}: source is {self.source!r}; give {KINDS}, or None for pushed rows only")
 
@@ -100,6 +104,7 @@ class FeatureView(Definition):
                 "tags": dict(self.tags),
                 "owner": self.owner,
                 "description": self.description,
+                "generation": self.generation or None,
             }
         )
 

@@ -155,8 +155,9 @@ def read_state(settings: Settings) -> RuntimeState:
     return RuntimeState(tuple(sorted(found, key=lambda state: state.started_us)))
 
 
-def wait_served(settings: Settings, snapshot_id: str, timeout_s: float) -> RuntimeState:
-    """Wait until every worker on the store serves the snapshot; returns the state that showed it.
+def wait_served(settings: Settings, snapshot_id: str, timeout_s: float, *, as_head: bool = False) -> RuntimeState:
+    """Wait until every worker on the store serves the snapshot, or has it `as_head`: one that is the head again after a
+    rollback was served all the time. Returns the state that showed it.
 
     Raises HotrowError: FAILED_PRECONDITION when nothing runs on the store, or when the snapshot was refused by the
     supervisor's checks or by a worker, with the reason; DEADLINE when it takes longer, naming who does not serve it.
@@ -171,7 +172,7 @@ def wait_served(settings: Settings, snapshot_id: str, timeout_s: float) -> Runti
                 "or apply without --wait",
             )
         _raise_refusal(state, snapshot_id)
-        missing = [worker for worker in state.workers if snapshot_id not in worker.serves or worker.status != "ready"]
+        missing = [worker for worker in state.workers if not _serves(worker, snapshot_id, as_head=as_head)]
         if state.workers and not missing:
             return state
         if clock.monotonic_s() >= deadline_s:
@@ -181,6 +182,11 @@ def wait_served(settings: Settings, snapshot_id: str, timeout_s: float) -> Runti
                 f"snapshot {snapshot_id[:12]} is not served after {timeout_s:g} s by: {names or 'no worker'}",
             )
         clock.sleep_s(_POLL_S)
+
+
+def _serves(worker: WorkerState, snapshot_id: str, *, as_head: bool) -> bool:
+    asked = worker.serves[:1] if as_head else worker.serves
+    return worker.status == "ready" and snapshot_id in asked
 
 
 def _raise_refusal(state: RuntimeState, snapshot_id: str) -> None:

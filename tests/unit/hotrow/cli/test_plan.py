@@ -1,9 +1,17 @@
 """plan and apply."""
 
 import json
+import subprocess
+import sys
 
 from hotrow.cli.workspace import open_workspace
 from hotrow.schema import repository
+
+
+def _materialize(repo):
+    """Load the view's rows."""
+    command = [sys.executable, "-m", "hotrow.cli.main", "-C", str(repo), "materialize", "2020-01-01", "now"]
+    subprocess.run(command, check=True, capture_output=True, timeout=100)
 
 
 def _change(repo, old, new):
@@ -41,8 +49,9 @@ def test_a_change_is_shown_with_its_sign(hotrow, rides):
 
 
 def test_what_stored_rows_do_not_fit_is_refused_by_both(hotrow, rides):
-    """With the remedy, and the head stays."""
+    """With the remedies, and the head stays."""
     hotrow("apply", "-C", rides)
+    _materialize(rides)
     head = open_workspace(rides).registry.head("rides")
     _change(rides, '"avg_daily_trips", Int64', '"avg_daily_trips", Float64')
     plan = hotrow("plan", "-C", rides)
@@ -53,7 +62,39 @@ def test_what_stored_rows_do_not_fit_is_refused_by_both(hotrow, rides):
     assert applied.code == 1
     assert "avg_daily_trips" in applied.err
     assert "new name" in applied.err
+    assert "hotrow apply --replace driver_hourly_stats" in applied.err
     assert open_workspace(rides).registry.head("rides") == head
+
+
+def test_a_wrong_type_can_be_mended_while_nothing_is_stored(hotrow, rides):
+    """The plan says why it may go."""
+    hotrow("apply", "-C", rides)
+    _change(rides, '"avg_daily_trips", Int64', '"avg_daily_trips", Float64')
+    out = hotrow("plan", "-C", rides).out
+    assert "field avg_daily_trips: type Int64 -> Float64\n    no row is stored that this does not fit" in out
+    assert hotrow("apply", "-C", rides).code == 0
+    _change(rides, '"avg_daily_trips", Float64', '"avg_daily_trips", Int64')
+    assert hotrow("apply", "-C", rides).code == 0
+
+
+def test_a_view_is_replaced_where_stored_rows_do_not_fit_it(hotrow, rides):
+    """Once: the same command again, as a deployment runs it, leaves the new rows alone."""
+    hotrow("apply", "-C", rides)
+    _materialize(rides)
+    _change(rides, '"avg_daily_trips", Int64', '"avg_daily_trips", Float64')
+    arguments = ("-C", rides, "--replace", "driver_hourly_stats")
+    planned = hotrow("plan", *arguments)
+    assert (
+        "replaces the view, generation 0 -> 1: rows that are stored are no longer read; materialize it" in planned.out
+    )
+    assert (planned.code, hotrow("apply", *arguments).code) == (0, 0)
+    assert open_workspace(rides).snapshot().views["driver_hourly_stats"].generation == 1
+    again = hotrow("apply", *arguments)
+    assert (again.code, "is not replaced: no row is stored that does not fit it" in again.err) == (0, True)
+    assert open_workspace(rides).snapshot().views["driver_hourly_stats"].generation == 1
+    assert hotrow("plan", "-C", rides).out == "no changes\n"
+    unknown = hotrow("apply", "-C", rides, "--replace", "driver_hourly_stat")
+    assert (unknown.code, "known: driver_hourly_stats" in unknown.err) == (1, True)
 
 
 def test_a_unit_that_nobody_knows_is_refused_by_both(hotrow, rides):

@@ -1,6 +1,7 @@
 """History, differences, pins."""
 
 import hashlib
+import io
 import json
 
 import pytest
@@ -45,6 +46,38 @@ def test_pins(hotrow, two):
     assert hotrow("registry", "unpin", "model-7", "-C", repo).code == 0
     outcome = hotrow("registry", "unpin", "model-7", "-C", repo)
     assert (outcome.code, "unknown pin" in outcome.err) == (1, True)
+
+
+def test_rollback_shows_its_plan_and_asks(hotrow, two, monkeypatch):
+    """Without a terminal and without --yes it is an error, and nothing changes; a no is no."""
+    repo, first, second = two
+    outcome = hotrow("registry", "rollback", "-C", repo)
+    assert (outcome.code, "--yes" in outcome.err) == (1, True)
+    assert "ttl: 2 days -> 1 day" in outcome.out
+    monkeypatch.setattr("sys.stdin", _Terminal("n\n"))
+    assert hotrow("registry", "rollback", "-C", repo).code == 1
+    assert second in hotrow("registry", "show", "-C", repo).out
+    monkeypatch.setattr("sys.stdin", _Terminal("y\n"))
+    outcome = hotrow("registry", "rollback", "-C", repo)
+    assert f"rolled back: the head of project rides is {first[:12]}" in outcome.out
+    assert json.loads(hotrow("registry", "log", "-C", repo, "--json").out)[0]["action"] == "rollback"
+
+
+def test_rollback_by_id_and_there_again(hotrow, two):
+    """What was rolled back has its id still, and `refs` has names for the heads that one can go back to."""
+    repo, first, second = two
+    assert f"head@1  {first[:12]}" in hotrow("registry", "refs", "-C", repo).out
+    assert json.loads(hotrow("registry", "rollback", "--yes", "--json", "-C", repo).out)["snapshot"] == first
+    assert f"earlier head  {second[:12]}" in hotrow("registry", "refs", "-C", repo).out
+    assert hotrow("registry", "rollback", second[:10], "--yes", "-C", repo).code == 0
+    assert hotrow("registry", "diff", "head@1", second, "-C", repo).out.startswith("~ feature view")
+    outcome = hotrow("registry", "rollback", "head@7", "--yes", "-C", repo)
+    assert (outcome.code, "the earliest is head@1" in outcome.err) == (1, True)
+
+
+class _Terminal(io.StringIO):
+    def isatty(self):
+        return True
 
 
 def test_show_prints_what_the_id_is_the_hash_of(hotrow, two):

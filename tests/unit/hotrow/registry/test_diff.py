@@ -16,8 +16,10 @@ from hotrow import (
     ParquetSource,
     PushSource,
     String,
+    transform,
 )
 from hotrow.registry.diff import Change, diff
+from hotrow.schema.transform import transform_of
 
 FARE = Field("fare", Float64, unit="SEK")
 TRIPS = Field("trips", Int64)
@@ -233,6 +235,55 @@ def test_the_past_counts(make_snapshot, make_view):
     assert not diff(make_snapshot(), make_snapshot(make_view("stats", Field("fare", Float32))), past).compatible
     other_keys = make_view("stats", Field("fare", Float32), **_entities(rider_id=String))
     assert diff(make_snapshot(), make_snapshot(other_keys), past).compatible
+
+
+def test_the_past_counts_for_outputs_of_transforms_at_push(make_snapshot, make_view):
+    """They lie in the view's rows, and nothing of the view itself changes when a transform goes and comes."""
+    view = make_view("stats", FARE)
+
+    def doubled(type_, at="push"):
+        return transform(sources=[view], outputs=[Field("double", type_)], at=at, name="doubled")(_double)
+
+    past = make_snapshot(view, transform_of(doubled(Float64)))
+    again = make_snapshot(view, transform_of(doubled(Float32)))
+    plan = diff(make_snapshot(view), again, [past])
+    (change,) = plan.changes
+    assert (change.kind, change.faults) == ("transform", (f"field double: was Float64 in snapshot {past.id[:12]}",))
+    assert plan.unfit_views == ("stats",)
+    assert diff(past, again).unfit_views == ("stats",)
+    assert diff(make_snapshot(view), make_snapshot(view, transform_of(doubled(Float32, "read"))), [past]).compatible
+
+
+def _double(fare):
+    return fare * 2.0
+
+
+def test_another_generation_has_rows_of_its_own(make_snapshot, make_view):
+    """Any change goes with it, at push too; what counts is what was stored under the generation before."""
+    old = make_snapshot(make_view("stats", FARE))
+    new = make_snapshot(make_view("stats", Field("fare", Float32), generation=1))
+    plan = diff(old, new, [old])
+    assert plan.compatible
+    replaced = "replaces the view, generation 0 -> 1: rows that are stored are no longer read; materialize it again"
+    assert plan.changes[0].details == (replaced, "field fare: type Float64 -> Float32", "field fare: unit SEK -> none")
+    assert "read again" in diff(new, old).changes[0].details[0]
+    other = make_snapshot(make_view("stats", Field("fare", String), generation=1))
+    assert diff(old, other, [old, new]).changes[0].faults == (f"field fare: was Float32 in snapshot {new.id[:12]}",)
+
+
+def test_faults_go_where_no_row_is_stored(make_snapshot, make_view):
+    """Of each view by itself; for the others it is said why they stay."""
+    old = make_snapshot(make_view("stats", FARE), make_view("other", FARE))
+    new = make_snapshot(make_view("stats", Field("fare", Float32)), make_view("other", Field("fare", Float32)))
+    plan = diff(old, new)
+    assert plan.unfit_views == ("other", "stats")
+    excused = plan.excused(lambda view: "rows lie there" if view == "other" else "")
+    assert excused.unfit_views == ("other",)
+    other, stats = excused.changes
+    assert other.faults[-1] == "rows lie there"
+    assert (stats.compatible, stats.details[-1]) == (True, "no row is stored that this does not fit")
+    with pytest.raises(HotrowError, match=r"rows lie there; leave .* `hotrow apply --replace other`"):
+        excused.require_compatible()
 
 
 def test_the_past_is_read_only_where_it_matters(make_snapshot, make_view):

@@ -31,6 +31,7 @@ from hotrow.registry.snapshot import (
     check_view_ids,
     in_namespace,
     snapshot_from_json,
+    with_generations,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -158,8 +159,26 @@ def test_view_id_follows_what_rows_depend_on(make_snapshot, make_view):
         view_id(key="rider_id"),
         view_id(type_=String),
         view_id(type_=Bytes),
+        view_id(generation=1),
+        view_id(generation=2),
     ]
-    assert len({base, *others}) == 7
+    assert len({base, *others}) == 9
+    assert view_id(generation=0) == base
+
+
+def test_generations(make_snapshot, make_view):
+    """They are in the stored form, with what refers to the view, and a first generation leaves no trace."""
+    view = make_view()
+    first = make_snapshot(view, PushSource("push", view=view), FeatureService("all", features=[view]))
+    assert b"generation" not in first.to_json()
+    assert with_generations(first, {"stats": 0}) is first
+    second = with_generations(first, {"stats": 2})
+    assert snapshot_from_json(second.to_json()) == second != first
+    assert second.push_sources["push"].view.generation == second.views["stats"].generation == 2
+    assert with_generations(second, {"stats": 0}) == first
+    for wrong in (-1, True, "1"):
+        with pytest.raises(HotrowError, match=r"generation is .*leave it out"):
+            make_view(generation=wrong)
 
 
 def test_collisions(make_snapshot, make_view):

@@ -110,6 +110,20 @@ def test_wait_served_returns_when_the_last_worker_serves_it(settings: Settings) 
     file.close()
 
 
+def test_wait_served_as_head_waits_for_what_was_served_before_to_be_the_head(settings: Settings) -> None:
+    """After a rollback every worker has the snapshot, and answers by another one for a while."""
+    file = StateFile(settings)
+    file.write(state_of(file, worker(0, NEW, OLD)))
+    assert wait_served(settings, OLD, 0).workers[0].serves == (NEW, OLD)
+    with pytest.raises(HotrowError, match="not served after"):
+        wait_served(settings, OLD, 0, as_head=True)
+    timer = threading.Timer(0.2, lambda: file.write(state_of(file, worker(0, OLD, NEW))))
+    timer.start()
+    assert wait_served(settings, OLD, 10, as_head=True).workers[0].serves == (OLD, NEW)
+    timer.join()
+    file.close()
+
+
 def test_wait_served_waits_for_a_worker_that_is_being_started_again(settings: Settings) -> None:
     file = StateFile(settings)
     file.write(state_of(file, worker(0, NEW), worker(1, status="waiting")))
