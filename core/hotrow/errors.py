@@ -53,6 +53,16 @@ def not_found(kind: str, name: str, known: Iterable[str], *, field: str = "") ->
     return HotrowError(Code.NOT_FOUND, f"unknown {kind} {name!r}{nearest(name, known)}", field=field)
 
 
+def other_project(asked: str, served: str) -> HotrowError:
+    """A request that names another project than the server's."""
+    return HotrowError(
+        Code.NOT_FOUND,
+        f"unknown project {asked!r}: this server serves project {served!r}; call the server of {asked!r}, or check the "
+        "addresses in hotrow.toml",
+        field="project",
+    )
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of an error message: up to three known names near to `name`, or all of them where they are few."""
     names = sorted(known)

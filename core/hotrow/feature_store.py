@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from hotrow.offline.materialize import Report
     from hotrow.registry.snapshot import Snapshot
-    from hotrow.repo.load import IntervalOf
+    from hotrow.repo.load import Load
     from hotrow.repo.online import Online
     from hotrow.repo.workspace import Workspace
     from hotrow.schema.definition import Definition
@@ -220,36 +220,36 @@ class FeatureStore:
         with serving(self._workspace, self.snapshot(), workers):
             yield self
 
-    def materialize(self, start: Time, end: Time, *, views: Sequence[str] = (), dry_run: bool = False) -> list[Report]:
+    def materialize(
+        self, start: Time, end: Time, *, views: Sequence[str] = (), dry_run: bool = False, remote: bool = False
+    ) -> list[Report]:
         """Load rows with start <= event time < end from the views' sources into the online store.
 
         Of `views`, or of all that have a source or logged rows. Of each key the latest row is written, where the store
         has no later one. Works with a running server and without one; progress goes to stderr. With `dry_run` rows are
-        compared and nothing is written. Raises HotrowError; what was written then stays, and the same call goes on from
+        compared and nothing is written. `remote` says that a worker on this machine that writes another store is meant,
+        which is an error otherwise. Raises HotrowError; what was written then stays, and the same call goes on from
         there.
         """
-        from hotrow.repo.load import between  # noqa: PLC0415
+        from hotrow.repo.load import Load, between  # noqa: PLC0415
 
-        return self._load(lambda: between(_time_us("start", start), _time_us("end", end)), views, dry_run=dry_run)
+        interval_of = between(_time_us("start", start), _time_us("end", end))
+        return self._load(Load(interval_of, _names(views), dry_run=dry_run, remote=remote))
 
     def materialize_incremental(
         self, end: Time = "now", *, views: Sequence[str] = (), dry_run: bool = False
     ) -> list[Report]:
         """As `materialize`, from where each view was loaded to before, else from the beginning."""
-        from hotrow.repo.load import until  # noqa: PLC0415
+        from hotrow.repo.load import Load, until  # noqa: PLC0415
 
-        return self._load(lambda: until(_time_us("end", end)), views, dry_run=dry_run, since_stored=True)
+        return self._load(Load(until(_time_us("end", end)), _names(views), since_stored=True, dry_run=dry_run))
 
-    def _load(
-        self, interval_of: Callable[[], IntervalOf], views: Sequence[str], *, dry_run: bool, since_stored: bool = False
-    ) -> list[Report]:
+    def _load(self, load: Load) -> list[Report]:
         from hotrow.log import configure_library_log  # noqa: PLC0415
         from hotrow.offline.progress import open_progress  # noqa: PLC0415
-        from hotrow.repo.load import Load, run_load  # noqa: PLC0415
+        from hotrow.repo.load import run_load  # noqa: PLC0415
 
         configure_library_log()
-        named = (views,) if isinstance(views, str) else tuple(views)
-        load = Load(interval_of(), named, since_stored=since_stored, dry_run=dry_run)
         return run_load(self._workspace, self.snapshot(), load, open_progress(), _warn)
 
     def _to_server(self) -> Online:
@@ -263,6 +263,10 @@ class FeatureStore:
 
 def _restored(repo: Path, ref: str) -> FeatureStore:
     return FeatureStore(repo, snapshot=ref)
+
+
+def _names(views: Sequence[str]) -> tuple[str, ...]:
+    return (views,) if isinstance(views, str) else tuple(views)
 
 
 def _warn(message: str) -> None:

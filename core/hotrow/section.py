@@ -61,6 +61,11 @@ class OnlineStoreSettings(Section, frozen=True):
         """Whether the store is in files of this machine, which one process writes; else it is a server's."""
         return self.type == "lmdb"
 
+    @property
+    def place(self) -> str:
+        """Where the store is, for a message."""
+        return str(self.path) if self.embedded else f"{self.url} with prefix {self.prefix!r}"
+
 
 class OfflineStoreSettings(Section, frozen=True):
     """Where the log of pushed rows is. Rows are in a file of it after `flush_interval_s`; until then, in the store."""

@@ -9,7 +9,7 @@ from hotrow.codec.logged import describe_view
 from hotrow.codec.pushed import NO_LIMIT, EncodedRows, RowPlan, Times, no_rows, plan_rows, rows_from_request
 from hotrow.codec.token import Token
 from hotrow.codec.wire import Scanned, Shape, bits, parse_message, scan_request
-from hotrow.errors import Code, HotrowError, invalid, not_found
+from hotrow.errors import Code, HotrowError, invalid, not_found, other_project
 from hotrow.registry.derived import LARGEST_KEY_BYTES, Derived
 from hotrow.registry.served import ServedSet
 from hotrow.registry.snapshot import Snapshot
@@ -221,7 +221,7 @@ class Pipeline:
         request = parse_message(shape.message, selection)
         assert isinstance(request, PushFeaturesRequest | MaterializeRowsRequest)  # noqa: S101 - the shapes above
         if request.project not in ("", self._project):
-            raise not_found("project", request.project, [self._project], field="project")
+            raise other_project(request.project, self._project)
         snapshot = self._served.get(request.snapshot)
         push = request if isinstance(request, PushFeaturesRequest) else PushFeaturesRequest()
         view, target = _view(snapshot, request)

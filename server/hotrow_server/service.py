@@ -12,7 +12,7 @@ from hotrow.codec.response_plan import ResponsePlan
 from hotrow.codec.row import FAULTS
 from hotrow.codec.token import decode_token
 from hotrow.codec.wire import Scanned, Shape, bits, parse_message, scan_request
-from hotrow.errors import Code, HotrowError, invalid, not_found
+from hotrow.errors import Code, HotrowError, invalid, other_project
 from hotrow.registry.derived import LARGEST_KEY_BYTES, Derived
 from hotrow.registry.served import ServedSet
 from hotrow.registry.signature import Signed
@@ -209,7 +209,7 @@ class ReadService:
     def _compile(self, selection: bytes) -> ReadPlan:
         request = parse_message(GetOnlineFeaturesRequest, selection)
         if request.project not in ("", self._about.project):
-            raise not_found("project", request.project, [self._about.project], field="project")
+            raise other_project(request.project, self._about.project)
         return plan_read(self._served.get(request.snapshot).snapshot, request, self._signed_features)
 
     def _signed_features(self, signature: str) -> Signed:

@@ -153,7 +153,7 @@ def test_online_and_offline_agree_on_every_tie(store):
 
 
 def rebuild(store):
-    command = [sys.executable, "-m", "hotrow.cli.main", "--repo", str(store.repo), "store", "rebuild"]
+    command = [sys.executable, "-m", "hotrow.cli.main", "--repo", str(store.repo), "store", "rebuild", "--yes"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False)
     assert done.returncode == 0, done.stderr
     return done.stderr

@@ -74,10 +74,10 @@ def test_the_store_commands_work_on_a_cluster(repository, run):
     assert sum("append-only file, fsync always" in text for text in info["details"].values()) == 3
     assert command(repository, "store", "verify")["sound"]
     assert command(repository, "store", "gc")["scanned"] == 50
-    refused = run("store", "rebuild")
+    refused = run("store", "rebuild", "--yes")
     assert refused.wait(60) != 0
     assert serve.stop() == 0
-    rebuilt = run("store", "rebuild")
+    rebuilt = run("store", "rebuild", "--yes")
     assert rebuilt.wait(100) == 0, rebuilt.log()
     again = command(repository, "store", "info")
     assert (again["id"], again["epoch"], again["rows"]) == (info["id"], info["epoch"] + 1, 0)

@@ -132,7 +132,8 @@ class _Stand:
         arguments, head = self.arguments, self.workspace.snapshot()
         target = find_target(arguments.push, head)
         branch = _branch(self.workspace, arguments.branch, head, target.view.name) if arguments.branch else None
-        request = PushFeaturesRequest(dry_run=arguments.dry_run, snapshot=branch.id if branch else head.id)
+        snapshot = branch.id if branch else head.id
+        request = PushFeaturesRequest(project=head.project, dry_run=arguments.dry_run, snapshot=snapshot)
         if target.push_source:
             request.push_source = target.push_source
         else:

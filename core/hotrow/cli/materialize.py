@@ -41,6 +41,10 @@ class MaterializeArguments:
     views: option.Views = None
     branch: option.Branch = ""
     dry_run: _DryRun = False
+    remote: Annotated[
+        bool,
+        typer.Option("--remote", help="Write into the store of the worker at ingest.address, whichever it is."),
+    ] = False
     json: option.Json = False
 
 
@@ -60,7 +64,7 @@ def materialize(arguments: MaterializeArguments) -> None:
     from hotrow.repo.load import Load, between  # noqa: PLC0415
 
     interval_of = between(time_us_option("START", arguments.start), time_us_option("END", arguments.end))
-    load = Load(interval_of, option.names(arguments.views), dry_run=arguments.dry_run)
+    load = Load(interval_of, option.names(arguments.views), dry_run=arguments.dry_run, remote=arguments.remote)
     _load(arguments.repo, arguments.branch, load, json=arguments.json)
 
 

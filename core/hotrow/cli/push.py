@@ -110,6 +110,7 @@ def _head(arguments: PushArguments, target: Target, snapshot: Snapshot) -> PushF
     from hotrow.v1.push_pb2 import DELETE, UPSERT, Destination, PushFeaturesRequest  # noqa: PLC0415
 
     request = PushFeaturesRequest(
+        project=snapshot.project,
         to=Destination.Value(arguments.to.upper()),
         op=DELETE if arguments.delete else UPSERT,
         atomic=arguments.atomic,

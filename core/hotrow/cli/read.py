@@ -93,11 +93,12 @@ def get(arguments: ReadArguments) -> None:
 class Asked:
     """A read as asked for.
 
-    `entities` has the values of each join key, and of each column in `sent`, which goes as request data; all are of one
-    length, and `types` has their types. `views` are those that are read. `ambiguous`: two features of different views
-    have one name, so that columns need full names.
+    `project` is the one that is asked. `entities` has the values of each join key, and of each column in `sent`, which
+    goes as request data; all are of one length, and `types` has their types. `views` are those that are read.
+    `ambiguous`: two features of different views have one name, so that columns need full names.
     """
 
+    project: str
     names: tuple[str, ...]
     service: str
     ambiguous: bool
@@ -147,7 +148,7 @@ def asked_features(selected: list[str], snapshot: Snapshot) -> Asked:
     types = {key.name: key.type for view in needed.of_views for key in snapshot.view(view).join_keys}
     sent = {field.name: field.type for _, field in needed.of_request}
     ambiguous = len({reference.feature for reference in references}) < len(references)
-    return Asked(names, service, ambiguous, {}, types | sent, frozenset(sent), tuple(needed.of_views))
+    return Asked(snapshot.project, names, service, ambiguous, {}, types | sent, frozenset(sent), tuple(needed.of_views))
 
 
 def _selection(selected: list[str], snapshot: Snapshot) -> tuple[tuple[str, ...], str]:
@@ -198,6 +199,7 @@ def encode_request(asked: Asked, snapshot: str, *, event_times: bool = False, fu
     }
     options = ReadOptions(event_timestamps=event_times, full_names=full_names or asked.ambiguous)
     request = GetOnlineFeaturesRequest(
+        project=asked.project,
         entities=[column for key, column in columns.items() if key not in asked.sent],
         request_data=[column for key, column in columns.items() if key in asked.sent],
         snapshot=snapshot,

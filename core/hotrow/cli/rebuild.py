@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hotrow.cli import option, render
+from hotrow.cli.confirm import confirm
 from hotrow.cli.workspace import open_workspace
 from hotrow.errors import Code, HotrowError
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from hotrow.stores.port import OnlineStore
 
 
-def rebuild(*, repo: option.Repo = None, json: option.Json = False) -> None:
+def rebuild(*, repo: option.Repo = None, yes: option.Yes = False, json: option.Json = False) -> None:
     """Put the store aside and make it anew: from the views' sources, up to where it had come, and from the log of
     pushed rows.
 
@@ -35,6 +36,10 @@ def rebuild(*, repo: option.Repo = None, json: option.Json = False) -> None:
     ends = {branch: _watermarks(workspace, snapshot) for branch, snapshot in snapshots.items()}
     for snapshot in snapshots.values():
         open_sources(workspace, snapshot)  # says what is wrong while the old store is still there
+    place = workspace.settings.online_store.place
+    confirm(
+        f"Rebuild the online store of project {workspace.project}, {place}? Rows pushed to ONLINE alone go.", yes=yes
+    )
     unlogged = _log_waiting(workspace)
     became = create_fresh(workspace.settings.online_store, project=workspace.project, wait_s=1.0)
     if unlogged:

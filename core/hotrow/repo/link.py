@@ -151,13 +151,40 @@ def worker_is_remote(settings: Settings) -> bool:
     return read_state(settings).ingest_socket() is None and listens(settings.ingest.address)
 
 
+def _worker_is_anothers(settings: Settings) -> bool:
+    """Whether that worker is on this machine: most often, that of another repository or checkout with the same
+    addresses. A worker on another machine is meant, as `hotrow.toml` names it.
+    """
+    from hotrow.rpc.address import parse_address  # noqa: PLC0415
+
+    local = settings.online_store.embedded and parse_address(settings.ingest.address).local
+    return local and worker_is_remote(settings)
+
+
+def check_own_worker(settings: Settings) -> None:
+    """Raises FAILED_PRECONDITION where a worker on this machine would take rows into a store other than this one."""
+    if not _worker_is_anothers(settings):
+        return
+    from hotrow.rpc.address import served_store  # noqa: PLC0415
+
+    address = settings.ingest.address
+    theirs = served_store(address) or "a store that is not known here"
+    raise HotrowError(
+        Code.FAILED_PRECONDITION,
+        f"the ingest worker at {address} writes {theirs}, and the store of this repository is "
+        f"{settings.online_store.path}; stop that worker, give this repository its own addresses in hotrow.toml, or, "
+        "where its store is meant, run `hotrow materialize --remote`",
+        field="ingest.address",
+    )
+
+
 @contextlib.contextmanager
 def ingest_link(settings: Settings, say: Callable[[str], None]) -> Iterator[Submit]:
     """Requests to the ingest worker: the one on this store, the one that listens at ingest.address, or one started
     for the time of the block, which may have to wait for another command's to end. Raises HotrowError where none can be
     reached or started.
     """
-    with _ingest_client(settings, say) as client:
+    with _ingest_client(settings, say, remote=True) as client:
 
         def submit(request: bytes) -> Waiting:
             return _sent(client, MATERIALIZE, request, _REQUEST_S)
@@ -174,8 +201,9 @@ def flush_log(settings: Settings, say: Callable[[str], None]) -> None:
     give_up_s = clock.monotonic_s() + _AWAY_S
     while True:
         try:
-            if _runs(settings) or _rows_wait(settings):
-                with _ingest_client(settings, say) as client:
+            own = not _worker_is_anothers(settings)
+            if (own and _runs(settings)) or _rows_wait(settings):
+                with _ingest_client(settings, say, remote=own) as client:
                     _sent(client, FLUSH_LOG, b"", _FLUSH_S).result()
         except HotrowError as error:
             away = error.code is Code.UNAVAILABLE and error.retry_after_s is not None  # and not the log's disk
@@ -211,8 +239,9 @@ def _rows_wait(settings: Settings) -> bool:
 
 
 @contextlib.contextmanager
-def _ingest_client(settings: Settings, say: Callable[[str], None]) -> Iterator[_Client]:
-    if worker_is_remote(settings):
+def _ingest_client(settings: Settings, say: Callable[[str], None], *, remote: bool) -> Iterator[_Client]:
+    """Of the worker on this store, or, if `remote`, that which listens at ingest.address; else of one started here."""
+    if remote and worker_is_remote(settings):
         from hotrow.rpc.remote import RemoteClient  # noqa: PLC0415
 
         with contextlib.closing(RemoteClient(settings.ingest.address, channel_tls(settings.ingest.caller_tls))) as far:

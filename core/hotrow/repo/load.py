@@ -38,6 +38,7 @@ class Load:
 
     `since_stored`: the interval depends on where loading stopped before, so that it is an error where that cannot be
     read. `dry_run`: compare with the store, and write nothing. `logged_only`: of all views, the log of pushed rows.
+    `remote`: a worker of another store, on this machine, is meant.
     """
 
     interval_of: IntervalOf
@@ -45,6 +46,7 @@ class Load:
     since_stored: bool = False
     dry_run: bool = False
     logged_only: bool = False
+    remote: bool = False
 
 
 def between(start_us: int, end_us: int) -> IntervalOf:
@@ -85,6 +87,8 @@ def run_load(
     """
     _check_served(workspace, snapshot)
     settings = link.quiet(workspace.settings)
+    if not load.remote:
+        link.check_own_worker(settings)
     # A store that is a server's can be read from here, wherever the worker is that writes it.
     remote = settings.online_store.embedded and link.worker_is_remote(settings)
     if remote:
@@ -104,7 +108,22 @@ def run_load(
             _say_gap(job, store, say)
             if job.checkpoint is not None and job.checkpoint.found:
                 say(f"{job.target.view}: goes on where an earlier run stopped")
-        return _run(jobs, submit, progress)
+        try:
+            return _run(jobs, submit, progress)
+        except HotrowError as error:
+            if remote and error.field == "snapshot":
+                raise _unserved_there(error, snapshot, settings) from None
+            raise
+
+
+def _unserved_there(error: HotrowError, snapshot: Snapshot, settings: Settings) -> HotrowError:
+    """A remote worker that reads another registry never sees the snapshot, and to pin it here would not help."""
+    return HotrowError(
+        error.code,
+        f"the ingest worker at {settings.ingest.address} does not serve snapshot {snapshot.id[:12]} of project "
+        f"{snapshot.project!r}: have it read the registry of this repository, {settings.registry}",
+        field="registry",
+    )
 
 
 def _check_served(workspace: Workspace, snapshot: Snapshot) -> None:

@@ -60,7 +60,7 @@ class RepositoryRows:
             if error.code is Code.NOT_FOUND and self._is_alone():
                 return ""
             raise
-        store = open_store(settings, writable=False)
+        store = open_store(settings, project=self.settings.project, writable=False)
         try:
             return look.into_store(store)
         finally:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from hotrow.errors import Code, HotrowError, invalid
 
+_NOTE_BYTES = 4096
 _WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - names them, binds nothing
 
 
@@ -23,6 +24,11 @@ class HostPort:
 
     host: str
     port: int
+
+    @property
+    def local(self) -> bool:
+        """Whether a listener there is on this machine for sure."""
+        return self.loopback or self.host in _WILDCARDS
 
     @property
     def loopback(self) -> bool:
@@ -57,11 +63,12 @@ class AddressLock:
             os.close(self._descriptors.pop())
 
 
-def lock_address(address: str, *, folder: Path | None = None) -> AddressLock:
+def lock_address(address: str, *, store: str = "", folder: Path | None = None) -> AddressLock:
     """Hold `address`; raises FAILED_PRECONDITION with the holder's process id when another process does.
 
     A wildcard host conflicts with every host of the same port. Port 0 is never taken. The files stay in `folder`
-    (default: one of this user's in the temp directory); a lock is on the open file, not its existence.
+    (default: one of this user's in the temp directory); a lock is on the open file, not its existence. `store` is what
+    the holder serves: see `served_store`.
     """
     target = parse_address(address)
     lock = AddressLock([])
@@ -69,27 +76,50 @@ def lock_address(address: str, *, folder: Path | None = None) -> AddressLock:
         return lock
     place = folder or _runtime_folder()
     wildcard = target.host in _WILDCARDS
+    note = f"{os.getpid()} {store}".encode()
     try:
-        _hold(lock, place / f"port-{target.port}", fcntl.LOCK_EX if wildcard else fcntl.LOCK_SH, address)
+        any_host = fcntl.LOCK_EX if wildcard else fcntl.LOCK_SH
+        _hold(lock, _lock_file(place, target.port), any_host, (address, note))
         for host in () if wildcard else _hosts(target.host):
-            _hold(lock, place / f"port-{target.port}-{quote(host, safe='')}", fcntl.LOCK_EX, address)
+            _hold(lock, _lock_file(place, target.port, host), fcntl.LOCK_EX, (address, note))
     except BaseException:
         lock.release()
         raise
     return lock
 
 
+def served_store(address: str, *, folder: Path | None = None) -> str:
+    """The store that this user's supervisor at an address of this machine serves; empty where that is not known."""
+    target = parse_address(address)
+    place = folder or _runtime_folder()
+    for host in ("", *_hosts(target.host)):
+        try:
+            with _lock_file(place, target.port, host).open("rb") as file:
+                _, _, store = file.read(_NOTE_BYTES).decode(errors="replace").partition(" ")
+        except OSError:
+            continue
+        if store:
+            return store
+    return ""
+
+
+def _lock_file(place: Path, port: int, host: str = "") -> Path:
+    return place / (f"port-{port}-{quote(host, safe='')}" if host else f"port-{port}")
+
+
 def _hosts(host: str) -> tuple[str, ...]:
     return ("127.0.0.1", "::1") if host == "localhost" else (host,)
 
 
-def _hold(lock: AddressLock, path: Path, mode: int, address: str) -> None:
+def _hold(lock: AddressLock, path: Path, mode: int, of: tuple[str, bytes]) -> None:
+    """Lock a file for an address, and write the note into it."""
+    address, note = of
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     lock._descriptors.append(descriptor)  # noqa: SLF001 - of one piece
     try:
         fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+        holder = os.pread(descriptor, 32, 0).decode(errors="replace").partition(" ")[0]
         who = f"process {holder}" if holder else "another process"
         raise HotrowError(
             Code.FAILED_PRECONDITION,
@@ -97,7 +127,7 @@ def _hold(lock: AddressLock, path: Path, mode: int, address: str) -> None:
             field="address",
         ) from error
     os.truncate(descriptor, 0)
-    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    os.pwrite(descriptor, note, 0)
 
 
 def _runtime_folder() -> Path:

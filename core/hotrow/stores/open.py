@@ -55,13 +55,12 @@ def open_store(
 def check_exists(settings: OnlineStoreSettings) -> None:
     """Raises NOT_FOUND, with the remedy, where there is no store yet; for a store that is a server's, its errors."""
     if settings.embedded:
-        found, place = settings.path.exists(), str(settings.path)
+        found = settings.path.exists()
     else:
         found = _redis(settings).store_exists(settings, _password(settings))
-        place = f"{settings.url} behind prefix {settings.prefix!r}"
     if not found:
         made_by = "`hotrow materialize` or `hotrow serve` makes it"
-        raise HotrowError(Code.NOT_FOUND, f"there is no store at {place} yet; {made_by}")
+        raise HotrowError(Code.NOT_FOUND, f"there is no store at {settings.place} yet; {made_by}")
 
 
 def create_fresh(settings: OnlineStoreSettings, *, project: str, wait_s: float) -> str:

@@ -75,7 +75,7 @@ class Supervisor:
             if self._fleet.ingest:
                 stack.callback(StoreLock(self._settings).release)
             for address in self._addresses():
-                stack.callback(lock_address(address).release)
+                stack.callback(lock_address(address, store=self._settings.online_store.place).release)
             self._refs = self._watch.initial()
             _log.info("starting workers; after an installation they compile their kernels first, for some seconds")
             stack.callback(self._end_children)

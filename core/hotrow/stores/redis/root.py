@@ -183,8 +183,7 @@ def find_store(
 
 def check_owner(settings: OnlineStoreSettings, owner: bytes | None, project: str) -> None:
     """Raises FAILED_PRECONDITION where the store behind the prefix belongs to another project."""
-    place = f"{settings.url} with prefix {settings.prefix!r}"
-    check_project(place, (owner or b"").decode(errors="replace"), project, field="online_store.prefix")
+    check_project(settings.place, (owner or b"").decode(errors="replace"), project, field="online_store.prefix")
 
 
 def _checked(settings: OnlineStoreSettings, form: bytes, identity: Identity) -> Identity:

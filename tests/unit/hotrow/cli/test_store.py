@@ -37,8 +37,8 @@ def test_verify_beside_a_running_server(hotrow, served):
 
 def test_what_writes_is_refused_beside_a_running_server(hotrow, served):
     """The worker is the only writer."""
-    for command in ("gc", "rebuild"):
-        outcome = hotrow("store", command, "-C", served.repo)
+    for command in (["gc"], ["rebuild", "--yes"]):
+        outcome = hotrow("store", *command, "-C", served.repo)
         assert outcome.code == 1
         assert "process" in outcome.err
         assert "stop" in outcome.err
@@ -57,7 +57,7 @@ def test_rebuild_of_a_damaged_store(hotrow, rides):
     data = rides / "data" / "online" / "data.mdb"
     data.write_bytes(b"\xff" * 8192)
     assert hotrow("store", "info", "-C", rides).code == 1
-    rebuilt = _run(rides, "store", "rebuild", "--json")
+    rebuilt = _run(rides, "store", "rebuild", "--yes", "--json")
     assert rebuilt.returncode == 0, rebuilt.stderr[-2000:]
     assert json.loads(rebuilt.stdout)[0]["written"] == 5
     assert "rows that were pushed to ONLINE alone are not rebuilt" in rebuilt.stderr
@@ -77,7 +77,7 @@ def test_a_rebuild_that_fails_keeps_the_old_store(hotrow, rides):
     LmdbStore(online, writable=True).close()
     settings = rides / "hotrow.toml"
     settings.write_text(settings.read_text().replace("[online_store]", "[online_store]\nsize_gib = 0.000001"))
-    failed = _run(rides, "store", "rebuild")
+    failed = _run(rides, "store", "rebuild", "--yes")
     assert failed.returncode == 1
     assert "the new store is not complete" in failed.stderr
     assert json.loads(hotrow("store", "gc", "--json", "-C", rides).out)["old_stores"] == 0
