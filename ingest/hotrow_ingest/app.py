@@ -19,6 +19,7 @@ from hotrow.stores.open import open_store
 from hotrow.stores.port import OnlineStore
 from hotrow.supervisor.control import Ready, Refs, Serving, Start
 from hotrow.supervisor.serving import serve_first, serve_next
+from hotrow.supervisor.store_watch import StoreWatch, note_store
 
 from hotrow_ingest.batcher import Batcher
 from hotrow_ingest.collect import Collector
@@ -47,6 +48,7 @@ class IngestWorker:
     log_drain: LogDrain
     frames: FrameServer
     listener: Listener | None
+    watch: StoreWatch
     message: Ready
 
     def ready(self) -> Ready:
@@ -72,6 +74,7 @@ class IngestWorker:
             _log.error("rows that wait are not committed, and their producers have no answer")
             alone = False
         alone &= self.log_drain.stop(max(_LOG_S, end_s - clock.monotonic_s()))
+        self.watch.stop()
         if alone:
             self.store.close()
 
@@ -88,6 +91,7 @@ def build_worker(start: Start) -> IngestWorker:
         wait_s=_STORE_WAIT_S,
         reached=reached,
     )
+    note_store(settings, store)
     served = ServedSet(lambda snapshot: _prepared(snapshot, store))
     registry = open_registry(settings.registry)
     serving = serve_first(served, start.refs, registry)
@@ -107,7 +111,8 @@ def build_worker(start: Start) -> IngestWorker:
         lane=listener.lane if listener else "",
     )
     collector = Collector(store, served, interval_s=settings.ingest.gc_interval_s)
-    return IngestWorker(store, served, registry, batcher, collector, log_drain, frames, listener, message)
+    watch = StoreWatch(store, lambda here: listener.set_serving(serving=here) if listener else None)
+    return IngestWorker(store, served, registry, batcher, collector, log_drain, frames, listener, watch, message)
 
 
 def _batcher(settings: Settings, store: OnlineStore, reached: Reached) -> Batcher:

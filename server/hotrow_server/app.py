@@ -23,6 +23,7 @@ from hotrow.stores.open import open_store
 from hotrow.stores.port import OnlineStore
 from hotrow.supervisor.control import Ready, Refs, Serving, Start
 from hotrow.supervisor.serving import serve_first, serve_next
+from hotrow.supervisor.store_watch import StoreWatch
 
 from hotrow_server.plan import CompiledSnapshot, compile_snapshot
 from hotrow_server.rehearsal import rehearse
@@ -53,6 +54,7 @@ class ServerWorker:
     registry: Registry
     ingest: IngestClient
     listener: Listener
+    watch: StoreWatch
     message: Ready
 
     def ready(self) -> Ready:
@@ -68,6 +70,7 @@ class ServerWorker:
         if not self.listener.stop(grace_s):
             _log.warning("calls did not end in time and were answered UNAVAILABLE", grace_s=grace_s)
         self.ingest.close()
+        self.watch.stop()
         self.store.close()
 
 
@@ -86,7 +89,8 @@ def build_worker(start: Start) -> ServerWorker:
     for compiled in served.compiled()[:1]:
         rehearse(service, compiled.snapshot.views.values())
     message = Ready(serving, address=settings.server.address, lane=listener.lane)
-    return ServerWorker(store, served, registry, ingest, listener, message)
+    watch = StoreWatch(store, lambda here: listener.set_serving(serving=here))
+    return ServerWorker(store, served, registry, ingest, listener, watch, message)
 
 
 def methods(service: ReadService, ingest: IngestClient) -> dict[str, Handler]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from hotrow.stores.cluster.store import ClusterStore
 from hotrow.stores.cluster.store import create_fresh as create_fresh_cluster
-from hotrow.stores.lmdb.store import LmdbStore, create_fresh
+from hotrow.stores.lmdb.old import create_fresh
+from hotrow.stores.lmdb.store import LmdbStore
 from hotrow.stores.port import ABSENT, SKIPPED_STALE, WRITTEN, Mark, StoredRow, Write, Written, read_rows
 from hotrow.stores.redis.store import RedisStore
 from hotrow.stores.redis.store import create_fresh as create_fresh_redis

@@ -30,6 +30,8 @@ class Pending(Protocol):
         """Stop waiting."""
 
 
+_UNSERVED = "the ingest worker does not serve this snapshot yet"
+
 Submit = Callable[[bytes], Pending]
 
 
@@ -97,7 +99,7 @@ class Delivery:
                 limit_s = give_up_s if _may_pass(error) else settled_s
                 if not (_may_pass(error) or self._may_settle(error)) or clock.monotonic_s() >= limit_s:
                     raise
-                self._on_wait(error)
+                self._on_wait(HotrowError(error.code, _UNSERVED) if error.field == "snapshot" else error)
                 clock.sleep_s(max(pause_s, min(error.retry_after_s or 0.0, _LONGEST_PAUSE_S)))
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
             pending = self._submit(request)

@@ -10,12 +10,14 @@ from hotrow.codec.lookup import Keys, Rows, Wanted, rows_from_list
 from hotrow.stores.check import check_writes
 from hotrow.stores.port import (
     ABSENT,
+    HERE,
     MARK_KEPT_US,
     MARKS_KEPT,
     SKIPPED_STALE,
     VERSION,
     WRITTEN,
     Mark,
+    Presence,
     StoredRow,
     StoreInfo,
     Waiting,
@@ -174,6 +176,9 @@ class MemoryStore:
 
     def verify(self) -> list[str]:
         return []
+
+    def presence(self) -> Presence:
+        return HERE
 
     def clear_stale_readers(self) -> int:
         return 0

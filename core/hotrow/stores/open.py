@@ -71,7 +71,7 @@ def create_fresh(settings: OnlineStoreSettings, *, project: str, wait_s: float) 
     if not settings.embedded:
         emptied = _redis(settings).create_fresh(settings, _password(settings), project=project)
         return "the old rows are removed" if emptied else "there was no store"
-    from hotrow.stores.lmdb.store import create_fresh  # noqa: PLC0415
+    from hotrow.stores.lmdb.old import create_fresh  # noqa: PLC0415
 
     aside = create_fresh(settings.path, project=project, wait_s=wait_s)
     if aside is None:

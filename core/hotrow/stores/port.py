@@ -8,7 +8,7 @@ event time, then created time, each big-endian with the sign bit flipped, so tha
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, runtime_checkable
 
 from hotrow.codec.lookup import Keys, Rows, Wanted, keys_from_lists, wanted_views
 from hotrow.errors import HotrowError
@@ -203,6 +203,13 @@ class SharedOutbox(Protocol):
         """Have entries go to that log, if there is none yet or `instead` of another; returns the id of the log."""
 
 
+Presence = Literal["here", "missing", "replaced"]
+HERE: Final = "here"
+MISSING: Final = "missing"
+REPLACED: Final = "replaced"
+"""What is at the place of a store that is open: that store, nothing, or another one."""
+
+
 class OnlineStore(Protocol):
     """One online store, opened in one process. Readers may be many processes; one process at a time writes.
 
@@ -273,6 +280,11 @@ class OnlineStore(Protocol):
 
     def verify(self) -> list[str]:
         """Check the store's own structure (not the rows' contents); returns what is wrong, empty when nothing is."""
+
+    def presence(self) -> Presence:
+        """Whether the store is still at its place; cheap, to be asked a few times a second. One that a server keeps
+        fails reads and writes itself once it is gone, and is here.
+        """
 
     def clear_stale_readers(self) -> int:
         """Free what reader processes that died still hold; cheap, for the writer to call now and then."""

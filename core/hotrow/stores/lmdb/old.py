@@ -8,6 +8,8 @@ began with outlives the next one.
 import shutil
 from pathlib import Path
 
+from hotrow import clock
+from hotrow.stores.lmdb.folder import put_aside
 from hotrow.stores.lmdb.identity import OLD
 from hotrow.stores.lmdb.lock import refused
 
@@ -39,3 +41,13 @@ def remove_replaced(path: Path) -> list[Path]:
 
 def _folders(path: Path) -> list[Path]:
     return sorted(old for old in path.glob(f"{OLD}*") if old.is_dir() and not old.is_symlink())
+
+
+def create_fresh(path: Path, *, project: str = "", wait_s: float = 1.0) -> Path | None:
+    """Put the store at `path` aside and make an empty one there, of the same id and the next epoch.
+
+    For a rebuild; works on a store that no longer opens. Returns the folder of the old data, which may be deleted,
+    None if there was none. Raises FAILED_PRECONDITION while any process has the store open, for a folder that is no
+    store, and for the store of another project.
+    """
+    return put_aside(path, project=project, deadline_s=clock.monotonic_s() + wait_s)

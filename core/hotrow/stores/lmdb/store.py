@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -25,11 +24,12 @@ from hotrow.stores.lmdb.file import DATA, structure_problems
 from hotrow.stores.lmdb.identity import damaged, write_identity
 from hotrow.stores.lmdb.info import describe, free_bytes, live_pages, waiting
 from hotrow.stores.lmdb.outbox import Outbox
+from hotrow.stores.lmdb.presence import DataFile
 from hotrow.stores.lmdb.read import RowReader
 from hotrow.stores.lmdb.scan import after, chunk
-from hotrow.stores.lmdb.verify import live_problems
+from hotrow.stores.lmdb.verify import reader_problems
 from hotrow.stores.lmdb.write import WATERMARK, Writing
-from hotrow.stores.port import VIEW_ID_BYTES, StoredRow, StoreInfo, Waiting, Write, Written
+from hotrow.stores.port import VIEW_ID_BYTES, Presence, StoredRow, StoreInfo, Waiting, Write, Written
 
 T = TypeVar("T")
 
@@ -99,6 +99,7 @@ class LmdbStore:
             env.close()
             raise damaged(self._path, f"{DATA} is of store {found}, the folder of {self.id}")
         self._env = env
+        self._file = DataFile(self._path)
         self._begin = env.begin
         self._rows = self._databases.rows
         self._reader = RowReader(env, self._databases)
@@ -147,6 +148,7 @@ class LmdbStore:
             if self._env.info()["last_pgno"] >= self._roomy_pages:
                 self._check_room(txn)
             self._reached("after_write")
+        self._file.require_linked()
         return written
 
     def _check_room(self, txn: Txn) -> None:
@@ -235,14 +237,10 @@ class LmdbStore:
         if self._writable:
             with self._write_lock:
                 return self._guarded(lambda: structure_problems(self._path))
-        try:
-            writer_fd = lmdb_lock.lock_writer(self._path, deadline_s=0)
-        except HotrowError:
-            return self._guarded(lambda: live_problems(self._env, self._databases))
-        try:
-            return structure_problems(self._path)
-        finally:
-            os.close(writer_fd)
+        return self._guarded(lambda: reader_problems(self._path, self._env, self._databases))
+
+    def presence(self) -> Presence:
+        return self._file.presence()
 
     def clear_stale_readers(self) -> int:
         return self._guarded(self._env.reader_check)
@@ -257,6 +255,7 @@ class LmdbStore:
                     self._note_synced()
             finally:
                 self._env.close()
+                self._file.close()
                 self._folder.release()
 
     def _note_synced(self) -> None:
@@ -295,15 +294,6 @@ class LmdbStore:
         told = failed(self._path, error)
         if isinstance(error, lmdb.PanicError):
             self._env.close()
+            self._file.close()
             self._open()
         return told
-
-
-def create_fresh(path: Path, *, project: str = "", wait_s: float = 1.0) -> Path | None:
-    """Put the store at `path` aside and make an empty one there, of the same id and the next epoch.
-
-    For a rebuild; works on a store that no longer opens. Returns the folder of the old data, which may be deleted,
-    None if there was none. Raises FAILED_PRECONDITION while any process has the store open, for a folder that is no
-    store, and for the store of another project.
-    """
-    return lmdb_folder.put_aside(path, project=project, deadline_s=clock.monotonic_s() + wait_s)

@@ -11,7 +11,7 @@ from hotrow.redis.client import Script
 from hotrow.section import OnlineStoreSettings
 from hotrow.settings import server_password
 from hotrow.stores.check import check_project
-from hotrow.stores.port import Done, PutOff, Waiting, at_once
+from hotrow.stores.port import HERE, Done, Presence, PutOff, Waiting, at_once
 from hotrow.stores.redis.outbox import BEGIN, CLAIM, HOLD, RELEASE, RESERVE, TRIM
 from hotrow.stores.redis.request import Answer
 from hotrow.stores.redis.script import FORMAT, Names
@@ -130,6 +130,9 @@ class RedisRoot:
     def claim_log(self, log_id: str, *, instead: bool) -> str:
         arguments = [*self._identity, log_id, "instead" if instead else ""]
         return bytes(self._client.run(CLAIM, [self._names.meta], arguments)).decode()
+
+    def presence(self) -> Presence:
+        return HERE
 
     def clear_stale_readers(self) -> int:
         """Nothing: a reader that is gone holds nothing."""

@@ -13,7 +13,8 @@ import pytest
 from hotrow.errors import Code, HotrowError
 from hotrow.stores.lmdb import folder as lmdb_folder
 from hotrow.stores.lmdb import identity as lmdb_identity
-from hotrow.stores.lmdb.store import LmdbStore, create_fresh
+from hotrow.stores.lmdb.old import create_fresh
+from hotrow.stores.lmdb.store import LmdbStore
 from hotrow.stores.port import ABSENT, Write
 
 VIEW = b"horses__"

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hotrow.stores.lmdb.old import note_replaced, remove_replaced
-from hotrow.stores.lmdb.store import create_fresh
+from hotrow.stores.lmdb.old import create_fresh, note_replaced, remove_replaced
 from hotrow.stores.port import Write, read_rows
 
 VIEW = b"horses__"
