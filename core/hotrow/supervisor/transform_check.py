@@ -38,7 +38,9 @@ class TransformCheck:
             return f"its transforms took longer than {_LONGEST_S:g} s to compile"
         said = self._pipe.read().strip()
         self._pipe.close()
-        return said if code else ""
+        if not code:
+            return ""
+        return said or f"the process that compiles its transforms ended with code {code}"
 
     def end(self) -> None:
         """End the process, if it still runs."""

@@ -8,18 +8,20 @@ transform: its name, then its certificate or what is wrong with it.
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import IO, Any
 
 from hotrow.errors import Code, HotrowError, invalid
 from hotrow.registry.snapshot import Snapshot, snapshot_from_json
 from hotrow.schema.canonical import Document, canonical_json
 from hotrow.schema.function_code import FunctionCode
+from hotrow.schema.transform import Transform
 
 LONGEST_S = 120.0
 """What a transform may take to be compiled and to run on some hundred rows; the largest encoders take ten seconds."""
@@ -38,11 +40,12 @@ def with_certificates(snapshot: Snapshot, *, longest_s: float = LONGEST_S) -> Sn
     document = json.loads(snapshot.to_json())
     places = {name: _places(one.code) for name, one in snapshot.transforms.items()}
     given = {"snapshot": snapshot.to_json().decode(), "places": places, "path": sys.path}
-    with _process(json.dumps(given)) as lines:
+    with _process(json.dumps(given)) as child:
         for transform in snapshot.transforms.values():
-            lines.get()  # its name: kernels may be compiled before, which takes what it takes
+            child.lines.get()  # its name: kernels may be compiled before, which takes what it takes
             try:
-                document["transforms"][transform.name]["certificate"] = _certificate(lines.get(timeout=longest_s))
+                line = child.lines.get(timeout=longest_s)
+                document["transforms"][transform.name]["certificate"] = _certificate(line, transform, child.process)
             except queue.Empty:
                 raise invalid(
                     f"{transform.place or transform.label}: {transform.name} takes longer than {longest_s:g} s to be "
@@ -51,18 +54,34 @@ def with_certificates(snapshot: Snapshot, *, longest_s: float = LONGEST_S) -> Sn
     return snapshot_from_json(canonical_json(document))
 
 
-def _certificate(line: str) -> Document:
+def _certificate(line: str, transform: Transform, process: subprocess.Popen[str]) -> Document:
     said: Document = json.loads(line or "{}")
     if "certificate" in said:
         certificate: Document = said["certificate"]
         return certificate
-    code = Code[said["code"]] if said else Code.INTERNAL
-    raise HotrowError(code, said.get("message", "the process that compiles transforms has ended; see above"))
+    if said:
+        raise HotrowError(Code[said["code"]], said["message"])
+    ended = process.wait()
+    if ended < 0:
+        raise invalid(
+            f"{transform.place or transform.label}: {transform.name} ends the process that runs it, by "
+            f"{signal.Signals(-ended).name}, on a row of the edges of its inputs; write it otherwise, or give it "
+            'mode="python"'
+        )
+    raise HotrowError(Code.INTERNAL, "the process that compiles transforms has ended; see above")
+
+
+@dataclass(frozen=True, slots=True)
+class _Child:
+    """The process, and the lines that it writes, empty ones when it has ended."""
+
+    process: subprocess.Popen[str]
+    lines: Lines
 
 
 @contextmanager
-def _process(given: str) -> Iterator[Lines]:
-    """The lines that the process writes, an empty one when it has ended."""
+def _process(given: str) -> Iterator[_Child]:
+    """The process, which has ended when this has."""
     process = subprocess.Popen(
         [sys.executable, "-m", "hotrow.transforms.apart"],
         stdin=subprocess.PIPE,
@@ -79,7 +98,7 @@ def _process(given: str) -> Iterator[Lines]:
         with suppress(BrokenPipeError):  # it has ended, and has said why
             process.stdin.write(given)
             process.stdin.close()
-        yield lines
+        yield _Child(process, lines)
     finally:
         process.kill()
         process.wait()

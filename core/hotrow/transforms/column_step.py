@@ -29,7 +29,7 @@ class ColumnStep:
         self._outputs = tuple(outputs)
 
     def run(self, block: Block, arena: Arena) -> None:
-        """Call the function with the rows that have what it needs; where it raises, with each of them alone."""
+        """Call the function with the rows that have what it needs; where it raises, with halves of them."""
         del arena
         cells = Cells(block, max((*self._inputs, *self._outputs)) + 1)
         status = self._statuses(cells)
@@ -37,10 +37,15 @@ class ColumnStep:
         for column in self._outputs:
             cells.words[column] = cells.lengths[column] = 0
             cells.statuses[column] = status
-        if len(rows) and not self._call(cells, rows):
-            for row in rows:
-                if len(rows) == 1 or not self._call(cells, np.array([row])):
-                    cells.statuses[list(self._outputs), row] = TRANSFORM_ERROR
+        waiting = [rows] if len(rows) else []
+        while waiting:  # rows that raise are found by halves, so that one of many costs little
+            rows = waiting.pop()
+            if self._call(cells, rows):
+                continue
+            if len(rows) == 1:
+                cells.statuses[list(self._outputs), rows[0]] = TRANSFORM_ERROR
+            else:
+                waiting += [rows[: len(rows) // 2], rows[len(rows) // 2 :]]
 
     def _statuses(self, cells: Cells) -> npt.NDArray[np.uint8]:
         needed = [

@@ -25,7 +25,7 @@ from hotrow.errors import invalid
 from hotrow.schema.canonical import canonical_json
 from hotrow.schema.function_code import FunctionCode
 from hotrow.schema.transform import Transform
-from hotrow.transforms import kernel_cells, kernel_compare, kernel_operators, kernel_pack, kernel_text
+from hotrow.transforms import kernel_cells, kernel_compare, kernel_numpy, kernel_operators, kernel_pack, kernel_text
 from hotrow.transforms.function import imported
 from hotrow.transforms.kernel_hash import hash64
 from hotrow.transforms.kernel_math import MATH, power, power_below, power_of
@@ -33,7 +33,8 @@ from hotrow.transforms.kernel_overload import is_float, shown
 from hotrow.transforms.kernel_term import FUNCTIONS as TERMS
 from hotrow.transforms.loop import PARAMETERS, rows_source
 from hotrow.transforms.refusal import refusal
-from hotrow.transforms.rewrite import PREFIX, rewritten
+from hotrow.transforms.numpy_name import PREFIX
+from hotrow.transforms.rewrite import rewritten
 from hotrow.types import BOOL, FLOAT32, FLOAT64, INT32, INT64, TIMESTAMP
 
 Loop = Callable[..., int]
@@ -44,7 +45,8 @@ _FILE = "<transform loop {}>"
 _SIGNATURE = numba.int64(*[numba.int64] * len(PARAMETERS.split(", ")))
 _OPERATORS = {
     kernel_operators: "add sub mul truediv floordiv mod lshift rshift neg invert int_ float_ abs_ round_ into",
-    kernel_compare: "lt le gt ge eq ne min_ max_",
+    kernel_compare: "lt le gt ge eq ne min_ max_ among",
+    kernel_numpy: "count stored steps",
 }
 
 
@@ -118,6 +120,8 @@ def built(code: FunctionCode, *, inside: bool = False) -> Any:
         "__name__": __name__,  # machine code that is loaded again looks for the module it was in
         **{PREFIX + name: getattr(kernels_, name) for kernels_, names in _OPERATORS.items() for name in names.split()},
         **{f"{PREFIX}math_{name}": function for name, function in MATH.items()},
+        **{f"{PREFIX}numpy_{name}": function for name, function in kernel_numpy.REPLACED.items()},
+        **{PREFIX + name: getattr(np, name) for name in ("int64", "float64", "bool_")},
         PREFIX + "power": power,
         PREFIX + "power_of": power_of,
         PREFIX + "power_below": power_below,

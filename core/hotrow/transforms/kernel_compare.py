@@ -3,11 +3,23 @@
 import math
 from typing import Any
 
+import numba
 import numpy as np
+from numba import types
 from numba.extending import overload, register_jitable
 
-from hotrow.transforms.kernel_operators import EXACT
-from hotrow.transforms.kernel_overload import Stub, is_float, is_optional, is_whole, overload_present, present, stub
+from hotrow.transforms.kernel_whole import EXACT
+from hotrow.transforms.kernel_overload import (
+    Stub,
+    held,
+    is_array,
+    is_float,
+    is_optional,
+    is_whole,
+    overload_present,
+    present,
+    stub,
+)
 
 lt, le, eq = stub("lt", "a", "b"), stub("le", "a", "b"), stub("eq", "a", "b")
 gt, ge, ne = stub("gt", "a", "b"), stub("ge", "a", "b"), stub("ne", "a", "b")
@@ -52,10 +64,14 @@ def _optional_comparison(comparison: Stub) -> Any:
 def _overload_comparison(comparison: Stub, plain: Stub, orders: tuple[int, ...]) -> None:
     """`orders` are the results of `_order` for which the comparison holds."""
     mirrored = tuple(-order if order < 2 else order for order in orders)
+    whole_first = numba.vectorize(lambda a, b: _order(np.int64(a), b) in orders)
+    float_first = numba.vectorize(lambda a, b: _order(np.int64(b), a) in mirrored)
 
     def compare(a, b):
         if is_optional(a, b):
             return _optional_comparison(comparison)
+        if is_array(a, b) and _mixed(held(a), held(b)):
+            return (lambda a, b: whole_first(a, b)) if is_whole(held(a)) else lambda a, b: float_first(a, b)
         if not _mixed(a, b):
             return plain
         if is_whole(a):
@@ -84,3 +100,24 @@ def _min(a, b):
 @overload_present(max_, operands=2)
 def _max(a, b):
     return lambda a, b: b if gt(b, a) else a
+
+
+among = stub("among", "a", "values")
+
+
+@overload(among)
+def _among(a, values):
+    """`a in (...)`: the tuple is there, and with it whatever making it raises, before the first comparison."""
+    if isinstance(values, types.UniTuple):
+
+        def found(a, values):
+            for value in values:  # noqa: SIM110 - compiled
+                if eq(a, value):
+                    return True
+            return False
+
+        return found
+    tests = " or ".join(f"eq(a, values[{place}])" for place in range(len(values)))
+    scope = {"eq": eq}
+    exec(f"def found(a, values):\n    return {tests or False}\n", scope)  # noqa: S102 - from here
+    return scope["found"]

@@ -11,8 +11,14 @@ import numpy as np
 from numba import njit
 from numba.extending import register_jitable
 
-from hotrow.transforms.kernel_operators import times, truediv, whole_of
-from hotrow.transforms.kernel_overload import is_array, is_float, is_whole, overload_present, refuse, shown, stub
+from hotrow.transforms import kernel_whole
+from hotrow.transforms.kernel_hypot import hypot
+from hotrow.transforms.kernel_operators import truediv, whole_of
+from hotrow.transforms.kernel_overload import is_array, is_float, is_whole, check_numbers, overload_present, refuse, stub
+from hotrow.transforms.kernel_whole import is_whole_array, overload_whole
+
+np_power = stub("np_power", "a", "b")
+overload_whole(np_power, kernel_whole.POWER, lambda a, b: np.power(a, b))
 
 power, power_of, power_below = stub("power", "a", "b"), stub("power_of", "a", "b"), stub("power_below", "a", "b")
 
@@ -31,17 +37,11 @@ def float_power(x, y):
     return result
 
 
-def _check_numbers(name: str, *operands: Any) -> None:
-    for operand in operands:
-        if not (is_whole(operand) or is_float(operand)):
-            raise refuse(f"{name} takes numbers, and this is {shown(operand)}")
-
-
 @overload_present(power, operands=2)
 def _power(a, b):
     if is_array(a, b):
-        return lambda a, b: a**b
-    _check_numbers("**", a, b)
+        return (lambda a, b: np_power(a, b)) if is_whole_array(a, b) else lambda a, b: a**b
+    check_numbers("**", a, b)
     if is_whole(a) and is_whole(b):
         raise refuse(
             "an integer to the power of a variable integer is an integer or a float, whichever the exponent gives; "
@@ -53,25 +53,12 @@ def _power(a, b):
 @overload_present(power_of, operands=2)
 def _power_of(a, b):
     """To the power of a constant integer that is not negative."""
+    if is_whole(a) or is_whole_array(a):
+        return lambda a, b: np_power(a, b)
     if is_array(a):
         return lambda a, b: a**b
-    _check_numbers("**", a)
-    if not is_whole(a):
-        return lambda a, b: float_power(np.float64(a), np.float64(b))
-
-    def whole(a, b):
-        result = np.int64(1)
-        base = np.int64(a)
-        left = np.int64(b)
-        while left > 0:
-            if left & 1:
-                result = times(result, base)
-            left >>= 1
-            if left > 0:
-                base = times(base, base)
-        return result
-
-    return whole
+    check_numbers("**", a)
+    return lambda a, b: float_power(np.float64(a), np.float64(b))
 
 
 @overload_present(power_below, operands=2)
@@ -79,7 +66,7 @@ def _power_below(a, b):
     """To the power of a negative constant integer: a float, to Python too."""
     if is_array(a):
         return (lambda a, b: a ** np.float64(b)) if is_float(a.dtype) else None
-    _check_numbers("**", a)
+    check_numbers("**", a)
     return lambda a, b: float_power(np.float64(a), np.float64(b))
 
 
@@ -89,14 +76,14 @@ def _number_function(name: str, function: Any, operands: int) -> Any:
     if operands == 1:
 
         def choose_one(a):
-            _check_numbers(f"math.{name}", a)
+            check_numbers(f"math.{name}", a)
             return lambda a: function(np.float64(a))
 
         overload_present(called, operands=1)(choose_one)
     else:
 
         def choose(a, b):
-            _check_numbers(f"math.{name}", a, b)
+            check_numbers(f"math.{name}", a, b)
             return lambda a, b: function(np.float64(a), np.float64(b))
 
         overload_present(called, operands=2)(choose)
@@ -165,7 +152,7 @@ _ONE = (
     "acos acosh asin asinh atan atanh cos cosh degrees erf erfc exp expm1 fabs gamma lgamma log10 log1p log2 radians "
     "sin sinh sqrt tan tanh"
 )
-_TWO = "atan2 copysign hypot"
+_TWO = "atan2 copysign"
 
 _log = _checked("log")
 
@@ -178,6 +165,7 @@ MATH: dict[str, Any] = {
     "log_to_base": njit(lambda a, b: truediv(_log(a), _log(b))),
     "fmod": _number_function("fmod", _remainder, 2),
     "pow": _number_function("pow", float_power, 2),
+    "hypot": hypot,
 }
 """What stands in the place of the functions of `math`, by name."""
 

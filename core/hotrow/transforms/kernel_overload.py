@@ -33,13 +33,18 @@ def is_array(*operands: Any) -> bool:
     return any(isinstance(operand, types.Array) for operand in operands)
 
 
+def held(type_: Any) -> Any:
+    """The Numba type of the elements of an array, or the type itself."""
+    return type_.dtype if is_array(type_) else type_
+
+
 def is_optional(*operands: Any) -> bool:
     """Whether one of some Numba types has None beside values."""
     return any(isinstance(operand, types.Optional) for operand in operands)
 
 
 def stub(name: str, *parameters: str) -> Stub:
-    """A function that exists only compiled, by an overload."""
+    """A function that exists only compiled, by an overload; a parameter may have a default, as in "axis=None"."""
     scope: dict[str, Any] = {}
     exec(f"def {name}({', '.join(parameters)}):\n    raise NotImplementedError", scope)  # noqa: S102 - names from here
     function: Stub = scope[name]
@@ -62,6 +67,13 @@ def shown(type_: Any) -> str:
         return "a list"
     named = "a float" if is_float(type_) else "an integer" if is_whole(type_) else ""
     return named or {"Text": "a string", "none": "None"}.get(type_.name, f"a {type_}")
+
+
+def check_numbers(name: str, *operands: Any) -> None:
+    """Refuse operands that are neither integers nor floats."""
+    for operand in operands:
+        if not (is_whole(operand) or is_float(operand)):
+            raise refuse(f"{name} takes numbers, and this is {shown(operand)}")
 
 
 @intrinsic

@@ -10,9 +10,7 @@ from typing import TypeGuard
 
 from hotrow.errors import HotrowError, invalid
 from hotrow.schema.function_code import FunctionCode, without_annotations
-
-PREFIX = "_hotrow_"
-"""Of the names that are put into the code: no field, and so no parameter, begins with an underscore."""
+from hotrow.transforms.numpy_name import KEPT, METHODS, PREFIX, REMEDIES, call_of, check_call
 
 _BINARY: dict[type[ast.operator], str] = {
     ast.Add: "add",
@@ -48,7 +46,6 @@ _STATEMENTS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, 
 _OTHERS = (ast.Global, ast.Nonlocal, ast.With, ast.Yield, ast.YieldFrom, ast.Await, ast.JoinedStr, ast.Dict, ast.Set)
 _REFUSED: tuple[type[ast.AST], ...] = (*_STATEMENTS, *_OTHERS, ast.Try, ast.DictComp, ast.SetComp, ast.GeneratorExp)
 _REFUSED += (ast.Match, ast.NamedExpr, ast.Delete, ast.Starred, ast.TryStar)
-_FEW = 16  # values of a tuple after `in` that become comparisons, one by one
 _INT64 = 1 << 63
 
 
@@ -61,11 +58,7 @@ def rewritten(code: FunctionCode) -> ast.Module:
 
 def literal_of(value: str) -> ast.expr:
     """A string in compiled code: a literal of a str with a character for each byte of its UTF-8."""
-    return _call("literal", ast.Constant(value.encode("utf-8").decode("latin-1")))
-
-
-def _call(name: str, *arguments: ast.expr) -> ast.Call:
-    return ast.Call(ast.Name(PREFIX + name, ast.Load()), list(arguments), [])
+    return call_of("literal", ast.Constant(value.encode("utf-8").decode("latin-1")))
 
 
 class _Rewriter(ast.NodeTransformer):
@@ -93,12 +86,24 @@ class _Rewriter(ast.NodeTransformer):
             return self._power(node)
         name = _BINARY.get(type(node.op))
         self.generic_visit(node)
-        return node if name is None else ast.copy_location(_call(name, node.left, node.right), node)
+        return node if name is None else ast.copy_location(call_of(name, node.left, node.right), node)
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST:
+        self.generic_visit(node)
+        for target in node.targets:
+            node.value = self._stored_in(target, node.value)
+        return node
+
+    def _stored_in(self, target: ast.expr, value: ast.expr) -> ast.expr:
+        """The value that elements of an array take."""
+        if not (isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name)):
+            return value
+        return call_of("stored", ast.Name(target.value.id, ast.Load()), value)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
         taken, made = (ast.parse(ast.unparse(node.target), mode="eval").body for _ in range(2))
         both = self.visit(ast.copy_location(ast.BinOp(taken, node.op, node.value), node))
-        value = _call("into", self.visit(made), both)
+        value = self._stored_in(node.target, call_of("into", self.visit(made), both))
         assigned = ast.Assign([self.visit(node.target)], value)
         return ast.fix_missing_locations(ast.copy_location(assigned, node))
 
@@ -108,7 +113,7 @@ class _Rewriter(ast.NodeTransformer):
             return node
         self.generic_visit(node)
         name = {ast.USub: "neg", ast.Invert: "invert"}.get(type(node.op))
-        return node if name is None else ast.copy_location(_call(name, node.operand), node)
+        return node if name is None else ast.copy_location(call_of(name, node.operand), node)
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         self.generic_visit(node)
@@ -122,14 +127,12 @@ class _Rewriter(ast.NodeTransformer):
         name = _COMPARED.get(type(op))
         if isinstance(op, ast.Is | ast.IsNot) and not (_is_singleton(left) or _is_singleton(right)):
             raise self.refusal(node, "`is` compares with None alone in compiled code; write ==")
-        if isinstance(op, ast.In | ast.NotIn) and isinstance(right, ast.Tuple) and len(right.elts) <= _FEW:
-            found: ast.expr = ast.Constant(False)
-            if right.elts:
-                found = ast.BoolOp(ast.Or(), [_call("eq", left, one) for one in (*right.elts, *right.elts[:1])])
+        if isinstance(op, ast.In | ast.NotIn) and isinstance(right, ast.Tuple | ast.List):
+            found = call_of("among", left, ast.Tuple(right.elts, ast.Load()))
             return found if isinstance(op, ast.In) else ast.UnaryOp(ast.Not(), found)
         if name is None or _is_none(left) or _is_none(right):
             return ast.Compare(left, [op], [right])
-        return _call(name, left, right)
+        return call_of(name, left, right)
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         return ast.copy_location(self._constant(node, node.value), node)
@@ -158,6 +161,8 @@ class _Rewriter(ast.NodeTransformer):
             return ast.copy_location(self._math(node, target.removeprefix("math.")), node)
         if target.startswith("hotrow."):
             return ast.copy_location(self._hotrow(node, target.removeprefix("hotrow.")), node)
+        if target.startswith("numpy."):
+            return ast.copy_location(self._numpy(node, target.removeprefix("numpy.")), node)
         if target or name in self._code.functions or name in _KEPT | _ERRORS:
             return node
         if name in _BUILTINS:
@@ -166,13 +171,14 @@ class _Rewriter(ast.NodeTransformer):
         raise self.refusal(node, f"{name}() cannot be compiled: {remedy}")
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        if isinstance(node.value, ast.Name) and self._modules.get(node.value.id) == "math":
-            return ast.copy_location(self._math(node, node.attr), node)
-        if isinstance(node.value, ast.Name) and self._modules.get(node.value.id) == "hotrow":
-            return ast.copy_location(self._hotrow(node, node.attr), node)
-        if self._code.imports.get(getattr(node.value, "id", "")) == "numpy" and node.attr == "random":
-            raise self.refusal(node, "a transform gives the same for the same row; numpy.random does not")
-        return self.generic_visit(node)
+        module = self._module_of(node)
+        made = {"math": self._math, "hotrow": self._hotrow, "numpy": self._numpy}.get(module)
+        return self.generic_visit(node) if made is None else ast.copy_location(made(node, node.attr), node)
+
+    def _module_of(self, node: ast.expr) -> str:
+        """The module that an attribute is of, or nothing."""
+        named = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id
+        return self._modules.get(named, "") if named and named not in self._stored else ""
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         called = node.func
@@ -181,11 +187,41 @@ class _Rewriter(ast.NodeTransformer):
                 raise self.refusal(node, "round() to digits differs in compiled code; write round(x * 100) / 100")
             if called.id in ("min", "max"):
                 return ast.copy_location(self._extreme(node, called.id), node)
+            if called.id == "range" and len(node.args) > 1:
+                taken = [*node.args, ast.Constant(1)][:3]
+                return ast.copy_location(call_of("steps", *map(self.visit, taken)), node)
+            if called.id == "enumerate" and len(node.args) + len(node.keywords) > 1:
+                raise self.refusal(node, "enumerate() from another number cannot be compiled; add it to the index")
+        numpy_name = self._numpy_name(called)
+        if isinstance(called, ast.Attribute) and not self._module_of(called) and called.attr in METHODS:
+            return ast.copy_location(self._method(node, called.attr), node)
         self.generic_visit(node)
+        if numpy_name:
+            check_call(node, numpy_name, self.refusal)
         made = node.func
         if isinstance(made, ast.Name) and made.id == f"{PREFIX}math_log" and len(node.args) == 2:
             made.id = f"{PREFIX}math_log_to_base"
+        if isinstance(made, ast.Name) and made.id == f"{PREFIX}math_hypot" and not node.keywords:
+            node.args = [ast.Tuple(node.args, ast.Load())]
         return node
+
+    def _numpy_name(self, called: ast.expr) -> str:
+        """The name in NumPy of what is called, or nothing."""
+        if isinstance(called, ast.Attribute):
+            return called.attr if self._module_of(called) == "numpy" else ""
+        target = self._modules.get(called.id, "") if isinstance(called, ast.Name) else ""
+        return target.removeprefix("numpy.") if target.startswith("numpy.") else ""
+
+    def _method(self, node: ast.Call, name: str) -> ast.expr:
+        """A method of an array whose integers Numba would let wrap, as a function."""
+        taken = [one.value if one.arg in ("axis", "dtype") else None for one in node.keywords]
+        arguments = [*node.args, *(one for one in taken if one)]
+        if None in taken or len(arguments) > 1:
+            raise self.refusal(node, f"{name}() of an array takes one argument in compiled code")
+        types = {"int": "int64", "float": "float64", "bool": "bool_"}
+        if name == "astype" and arguments and isinstance(arguments[0], ast.Name) and arguments[0].id in types:
+            arguments = [ast.Name(PREFIX + types[arguments[0].id], ast.Load())]
+        return call_of(f"numpy_{name}", *map(self.visit, (node.func.value, *arguments)))  # type: ignore[attr-defined]
 
     def _is_builtin(self, name: str) -> bool:
         return name not in {*self._stored, *self._code.functions, *self._code.constants, *self._code.imports}
@@ -198,6 +234,16 @@ class _Rewriter(ast.NodeTransformer):
             raise self.refusal(node, f"hotrow.{name} is nothing that a transform can use; hotrow.hash64 is")
         return ast.Name(PREFIX + known, ast.Load())
 
+    def _numpy(self, node: ast.expr, name: str) -> ast.expr:
+        from hotrow.transforms.kernel_numpy import REPLACED  # noqa: PLC0415 - loads Numba, which compiling needs
+
+        if name in KEPT:
+            return node
+        if name not in REPLACED:
+            remedy = REMEDIES.get(name, 'give the transform mode="python"')
+            raise self.refusal(node, f"numpy.{name} cannot be compiled: {remedy}")
+        return ast.Name(f"{PREFIX}numpy_{name}", ast.Load())
+
     def _extreme(self, node: ast.Call, name: str) -> ast.expr:
         if node.keywords or len(node.args) < 2:
             raise self.refusal(
@@ -205,7 +251,7 @@ class _Rewriter(ast.NodeTransformer):
             )
         first, *others = [self.visit(argument) for argument in node.args]
         for other in others:
-            first = _call(f"{name}_", first, other)
+            first = call_of(f"{name}_", first, other)
         return first  # type: ignore[no-any-return]
 
     def _power(self, node: ast.BinOp) -> ast.AST:
@@ -215,8 +261,8 @@ class _Rewriter(ast.NodeTransformer):
         held = exponent.operand if isinstance(exponent, ast.UnaryOp) and negative else exponent
         if _is_integer(held):
             negative ^= held.value < 0
-            return ast.copy_location(_call("power_below" if negative else "power_of", node.left, exponent), node)
-        return ast.copy_location(_call("power", node.left, exponent), node)
+            return ast.copy_location(call_of("power_below" if negative else "power_of", node.left, exponent), node)
+        return ast.copy_location(call_of("power", node.left, exponent), node)
 
     def _math(self, node: ast.AST, name: str) -> ast.expr:
         from hotrow.transforms.kernel_math import CONSTANTS, MATH  # noqa: PLC0415 - loads Numba, which compiling needs

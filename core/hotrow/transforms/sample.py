@@ -13,24 +13,24 @@ from hotrow.schema.function_code import FunctionCode
 from hotrow.schema.transform import Transform
 from hotrow.types import BOOL, BYTES, FLOAT32, FLOAT64, INT32, STRING, TIMESTAMP, ValueType
 
-_FLOATS = (0.0, 1.0, -1.0, 0.5, -2.5, 100.0, 1e-3, -0.0, 1e6, math.nan, math.inf, -math.inf, 1e300, -1e300, 5e-324)
-_WHOLE = (0, 1, -1, 2, 3, 7, 10, 60, 100, 1000, -17)
+FLOATS = (0.0, 1.0, -1.0, 0.5, -2.5, 100.0, 1e-3, -0.0, 1e6, math.nan, math.inf, -math.inf, 1e300, -1e300, 5e-324)
+WHOLE = (0, 1, -1, 2, 3, 7, 10, 60, 100, 1000, -17)
 _LARGE = ((1 << 62) + 1, -(1 << 63), (1 << 63) - 1, (1 << 53) + 1, 1 << 31)
-_TEXTS = ("", "a", "abc", "Göteborg", "å", "日本", "x😀y", "two words", "A,B", "0", " ")
-_TIMES = (0, 1, -1, 1_700_000_000_000_000, 951_782_400_000_000, -86_400_000_000)
+TEXTS = ("", "a", "abc", "Göteborg", "å", "日本", "x😀y", "two words", "A,B", "0", " ")
+TIMES = (0, 1, -1, 1_700_000_000_000_000, 951_782_400_000_000, -86_400_000_000)
 _LOOPS = (ast.For, ast.While, ast.ListComp, ast.Call, ast.Pow, ast.LShift)
 
 
 def sample_rows(transform: Transform, n: int, *, salt: str = "") -> list[list[Any]]:
     """`n` rows with a value for each input, masks left out; None is null."""
     dice = random.Random(f"{transform.name} {transform.code.source} {salt}")
-    constants = list(_constants(transform.code))
+    constants = list(constants_of(transform.code))
     loops = any(isinstance(node, _LOOPS) for node in ast.walk(transform.code.tree()))  # which could take for ever
     makers = [_maker(one.field.type, dice, constants, large=not loops) for one in transform.inputs if not one.is_mask]
     return [[None if dice.random() < 0.07 else make(row) for make in makers] for row in range(n)]
 
 
-def _constants(code: FunctionCode) -> Iterator[Any]:
+def constants_of(code: FunctionCode) -> Iterator[Any]:
     """Numbers and strings that the code compares its inputs with, perhaps."""
     for node in ast.walk(code.tree()):
         if isinstance(node, ast.Constant) and not isinstance(node.value, bool) and _fits(node.value):
@@ -38,7 +38,7 @@ def _constants(code: FunctionCode) -> Iterator[Any]:
     for value in code.constants.values():
         yield from value if isinstance(value, tuple) else (value,)
     for called in code.functions.values():
-        yield from _constants(called)
+        yield from constants_of(called)
 
 
 def _fits(value: Any) -> bool:
@@ -65,11 +65,11 @@ def _scalar(
         return _texts(kind, dice, [value for value in constants if isinstance(value, str)])
     numbers = [value for value in constants if isinstance(value, int | float)]
     if kind in (FLOAT64, FLOAT32):
-        floats = [value for value in _FLOATS if not (tame and 1e6 < abs(value) < math.inf)]
+        floats = [value for value in FLOATS if not (tame and 1e6 < abs(value) < math.inf)]
         edges = [*floats, *map(float, numbers)]
         return lambda row: edges[row // 2 % len(edges)] if row % 2 else _float(kind, dice)
     whole = [value + by for value in numbers if isinstance(value, int) for by in (-1, 0, 1)]
-    edges_of_whole = [*_WHOLE, *whole, *(_TIMES if kind == TIMESTAMP else ()), *(_LARGE if large else ())]
+    edges_of_whole = [*WHOLE, *whole, *(TIMES if kind == TIMESTAMP else ()), *(_LARGE if large else ())]
     fitting = [value for value in edges_of_whole if kind != INT32 or abs(value) < 1 << 31]
     return lambda row: fitting[row // 2 % len(fitting)] if row % 2 else _whole(kind, dice)
 
@@ -86,7 +86,7 @@ def _whole(kind: int, dice: random.Random) -> int:
 
 
 def _texts(kind: int, dice: random.Random, constants: list[str]) -> Callable[[int], Any]:
-    edges = [*_TEXTS, *constants, *(text[:-1] for text in constants if text), *(text + "x" for text in constants)]
+    edges = [*TEXTS, *constants, *(text[:-1] for text in constants if text), *(text + "x" for text in constants)]
 
     def make(row: int) -> Any:
         text = (

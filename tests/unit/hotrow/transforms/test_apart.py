@@ -1,6 +1,8 @@
 """Certificates from a process of its own: as they are here, with the places of functions, and never for ever."""
 
 import json
+import os
+import signal
 import time
 
 import numpy as np
@@ -36,6 +38,13 @@ def endless_python(fare):
     return fare
 
 
+@transform(sources=[VIEW], outputs=[Field("killed", Float64)], mode="python")
+def killed(fare):
+    if fare == -1.0:
+        os.kill(os.getpid(), signal.SIGFPE)
+    return fare
+
+
 def rounded(fare):
     return round(fare, 2)
 
@@ -67,6 +76,13 @@ def test_a_loop_without_an_end_is_told_by_name(function):
         with_certificates(_snapshot(function), longest_s=3)
     assert caught.value.code is Code.INVALID
     assert time.monotonic() - begun_s < 100
+
+
+def test_a_row_that_ends_the_process_is_an_error_of_the_transform():
+    """By name and signal: a worker would end as that process did."""
+    with pytest.raises(HotrowError, match=r"test_apart.py:\d+: killed ends the process.*SIGFPE.*mode=") as caught:
+        with_certificates(_snapshot(killed))
+    assert caught.value.code is Code.INVALID
 
 
 def test_what_is_wrong_is_told_with_the_line_of_the_helper():

@@ -5,7 +5,8 @@ import ast
 import pytest
 from hotrow.errors import HotrowError
 from hotrow.schema.function_code import FunctionCode
-from hotrow.transforms.rewrite import PREFIX, rewritten
+from hotrow.transforms.numpy_name import PREFIX
+from hotrow.transforms.rewrite import rewritten
 
 MATH = {"math": "math", "sqrt": "math.sqrt", "np": "numpy", "hash64": "hotrow.hash64"}
 
@@ -32,15 +33,23 @@ def _text(body, **options):
         ("return a == b", "return $eq(a, b)"),
         ("return a is None", "return a is None"),
         ("return a == None", "return a == None"),
-        ("return a in (1, 2)", "return $eq(a, 1) or $eq(a, 2) or $eq(a, 1)"),
-        ("return a not in ()", "return not False"),
+        ("return a in (1, 2)", "return $among(a, (1, 2))"),
+        ("return a not in ()", "return not $among(a, ())"),
         ("return int(a) + round(b)", "return $add($int_(a), $round_(b))"),
         ("return min(a, b, 1)", "return $min_($min_(a, b), 1)"),
         ("return math.log(a) + sqrt(b)", "return $add($math_log(a), $math_sqrt(b))"),
         ("return math.log(a, 2)", "return $math_log_to_base(a, 2)"),
         ("return math.pi", "return 3.141592653589793"),
         ("return hash64(a)", "return $hash64(a)"),
-        ("return np.sum(a)", "return np.sum(a)"),
+        ("return np.sqrt(a)", "return np.sqrt(a)"),
+        ("return np.sum(a) + a.sum()", "return $add($numpy_sum(a), $numpy_sum(a))"),
+        ("return np.mod(a, b)", "return $numpy_mod(a, b)"),
+        ("return np.zeros(a)[0] + np.zeros(3)[0]", "return $add(np.zeros($count(a))[0], np.zeros(3)[0])"),
+        ("return a.astype(int)", "return $numpy_astype(a, $int64)"),
+        ("a[0] = b; return a", "a[0] = $stored(a, b)\nreturn a"),
+        ("return range(a, b)", "return $steps(a, b, 1)"),
+        ("return a in (1, b)", "return $among(a, (1, b))"),
+        ("return math.hypot(a, b, 1)", "return $math_hypot((a, b, 1))"),
         ("return len(a)", "return len(a)"),
         ("return a == 'å'", "return $eq(a, $literal('Ã¥'))"),
         ("raise ValueError(f'{1}' if 0 else 'x')", None),
@@ -67,7 +76,7 @@ def test_constants_stand_in_the_code():
     helper = FunctionCode("helper", "def helper(x):\n    return x\n")
     text = _text("return helper(a) * RATE if b in NAMES else TABLE", constants=constants, functions={"helper": helper})
     assert (
-        text == "return $mul(helper(a), 1.5) if $eq(b, $literal('a')) or $eq(b, 2) or $eq(b, $literal('a')) else TABLE"
+        text == "return $mul(helper(a), 1.5) if $among(b, ($literal('a'), 2)) else TABLE"
     )
 
 
@@ -91,6 +100,12 @@ def test_lines_stay_where_they_are():
         ("return [x for x in {1: 2}]", 11, "a dict cannot be compiled"),
         ("return math.erfinv(a)", 11, "math.erfinv cannot be compiled"),
         ("return np.random.random()", 11, "numpy.random does not"),
+        ("return np.gcd(a, b)", 11, "numpy.gcd cannot be compiled: write it as a loop"),
+        ("return np.tile(a, b)", 11, 'numpy.tile cannot be compiled: give the transform mode="python"'),
+        ("return np.zeros(3, np.int32)", 11, "use numpy.int64"),
+        ("return np.array(a, dtype=np.int64)", 11, "takes no dtype"),
+        ("return np.linspace(a, b, num=b)", 11, "by its place"),
+        ("return list(enumerate(a, b))", 11, "enumerate() from another number"),
         ("return 9223372036854775808", 11, "64 bits do not hold"),
         ("return b'x'", 11, "compiled code has no bytes"),
         ("return max(a)", 11, "max() takes two or more values"),
