@@ -346,10 +346,10 @@ def test_values_of_other_types_are_refused_for_their_rows(tmp_path):
     wanted = SourceColumns("stats", (Column("id", Int64, key=True), *columns), "at")
     fits = {"id": 1, "n": 1, "f": 1.5, "s": "å", "b": b"\xff", "at": 0}
     broken = "CAST(X'FF41' AS TEXT)"
-    misfits = {"id": "2", "n": 1 << 40, "f": 1e300, "s": b"no text", "b": "no blob", "at": None}
+    misfits = {"id": "two", "n": 1 << 40, "f": 1e300, "s": b"no text", "b": "no blob", "at": None}
     values = [fits, fits | {"id": 5, "f": 5}]
     values += [fits | {"id": 10 + i, name: value} for i, (name, value) in enumerate(misfits.items()) if name != "id"]
-    values += [fits | {"id": "2"}, fits | {"at": "soon"}, fits | {"at": 1704067200000}]
+    values += [fits | {"id": "two"}, fits | {"at": "soon"}, fits | {"at": 1704067200000}]
     with sqlite3.connect(tmp_path / "x.db") as connection:
         connection.execute("CREATE TABLE x (id, n, f, s, b, at)")
         connection.executemany("INSERT INTO x VALUES (:id, :n, :f, :s, :b, :at)", values)
@@ -376,7 +376,7 @@ def test_values_of_other_types_are_refused_for_their_rows(tmp_path):
         ("at", "has no event time"): 1,
     }
     assert _refused_of(reader.parts[0], reader.parts[0].deciding) == refusals.counts  # a training set reads these alone
-    assert refusals.examples["id", "is no Int64"] == "'2'"
+    assert refusals.examples["id", "is no Int64"] == "'two'"
     assert refusals.examples["at", "is no UnixTimestamp"] == "'soon'"
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pv
 import pyarrow.parquet as pq
@@ -16,6 +17,7 @@ from hotrow.errors import Code, HotrowError, invalid
 from hotrow.offline.arrow_column import arrow_type
 from hotrow.offline.entity_rows import EntityColumns, joined_type
 from hotrow.offline.frame import open_frame
+from hotrow.offline.parquet_file import OUT_OF_RANGE, open_file, rows_out_of_range
 from hotrow.offline.progress import Progress
 from hotrow.offline.training import TrainingPlan, ViewReport, join_table
 from hotrow.types import TIMESTAMP
@@ -60,7 +62,7 @@ class EntityFile:
             if self.path.suffix == _CSV:
                 yield from _open_csv(self.path, self.columns, names)
                 return
-            with pq.ParquetFile(self.path, pre_buffer=False) as file:
+            with open_file(self.path) as file:
                 yield from file.iter_batches(_BATCH_ROWS, columns=names)
         except (pa.ArrowException, OSError) as error:
             raise _unreadable(self.path, error) from error
@@ -78,12 +80,23 @@ def open_entity_file(path: Path, columns: EntityColumns, feature_columns: Sequen
             with _open_csv(path, columns) as reader:
                 schema = reader.schema
         else:
-            schema = pq.read_schema(path)
+            with open_file(path) as file:
+                schema = file.schema_arrow
+                _check_int96(path, file.metadata, schema.names)
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(path, error) from error
     columns.check_names(schema.names, feature_columns)
     columns.check_types(schema)
     return EntityFile(path, columns, schema)
+
+
+def _check_int96(path: Path, metadata: pq.FileMetaData, names: Sequence[str]) -> None:
+    first = 0
+    for group in range(metadata.num_row_groups):
+        for name, rows in rows_out_of_range(path, metadata, [group], names).items():
+            row = first + int(np.flatnonzero(rows)[0])
+            raise invalid(f"{path}: column {name!r} in row {row} has a time that {OUT_OF_RANGE}; correct it")
+        first += metadata.row_group(group).num_rows
 
 
 def _open_csv(path: Path, columns: EntityColumns, names: Sequence[str] | None = None) -> pv.CSVStreamingReader:

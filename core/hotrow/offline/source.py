@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from hotrow.offline.conversion import Mask, computed_type, convert
+from hotrow.offline.arrow_form import computed, computed_type
+from hotrow.offline.conversion import Converted, Mask, convert
 from hotrow.types import UnixTimestamp, ValueType
 
 MAX_ROWS = 20_000
@@ -182,18 +183,27 @@ def batch_in(
 ) -> SourceBatch:
     """The rows of a batch that lie in the interval; `rows` also has the columns of the times."""
     scanned = rows.num_rows
-    types = [computed_type(held) for held in rows.schema.types]
-    if types != rows.schema.types:
-        rows = rows.cast(pa.schema(list(zip(rows.schema.names, types, strict=True))))
-    times = convert(rows.column(wanted.event_time), UnixTimestamp)
-    timeless = times.nulls if times.refused is None else times.nulls | times.refused
-    event_time_us = times.values.to_numpy()
+    if any(computed_type(held) != held for held in rows.schema.types):
+        rows = pa.RecordBatch.from_arrays([computed(column) for column in rows.columns], names=rows.schema.names)
+    times = [convert(rows.column(name), UnixTimestamp) for name in wanted.times]
+    refused = [*refused, *_refused_times(wanted.times, times)]
+    event, *created = times
+    timeless = event.nulls.copy()
+    for one in refused:
+        if one.column == wanted.event_time:
+            timeless |= one.rows
+    event_time_us = event.values.to_numpy()
+    created_time_us = created[0].values.to_numpy() if created else None
     kept = interval.mask(event_time_us) | timeless
     if not kept.all():
         rows = rows.filter(pa.array(kept))
         event_time_us, timeless = event_time_us[kept], timeless[kept]
+        created_time_us = None if created_time_us is None else created_time_us[kept]
         refused = [replace(one, rows=one.rows[kept]) for one in refused]
-    created_time_us = None
-    if wanted.created_time:
-        created_time_us = convert(rows.column(wanted.created_time), UnixTimestamp).values.to_numpy()
     return SourceBatch(rows, tuple(columns), event_time_us, created_time_us, timeless, scanned, tuple(refused))
+
+
+def _refused_times(names: Sequence[str], times: Sequence[Converted]) -> Iterator[Refused]:
+    for name, one in zip(names, times, strict=True):
+        if one.refused is not None:
+            yield Refused(name, one.reason, one.refused, one.example)

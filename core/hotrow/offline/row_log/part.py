@@ -109,4 +109,4 @@ def _part(inner: SourcePart, wanted: SourceColumns, pruned: Sequence[Pruned]) ->
 
 def _fits(held: pa.DataType, column: Column) -> bool:
     """Join keys of one encoding are those of one view; a field is another one when its type is."""
-    return not mismatch(held, column.type) if column.key else held == arrow_type(column.type)
+    return not mismatch(held, column.type, key=True) if column.key else held == arrow_type(column.type)
