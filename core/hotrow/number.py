@@ -8,6 +8,7 @@ do it for whole columns.
 
 import math
 import struct
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 
 _MOST_DIGITS = 400  # before the point; no float and no integer field has more
@@ -36,6 +37,18 @@ def nearest_float32(value: float | Decimal) -> float:
     except OverflowError:
         raise OverflowError("a number beyond the range of a float of 32 bits") from None
     return rounded
+
+
+def float_as_given(value: float | Decimal, nearest: Callable[[float | Decimal], float]) -> float:
+    """The float of 64 bits, where `nearest` makes the same of it as of the value itself, else that.
+
+    So 0.1 for a Float32 is shown, and kept, as 0.1. Raises what `nearest` raises.
+    """
+    wide, kept = nearest_float64(value), nearest(value)
+    try:
+        return wide if nearest(wide) == kept else kept
+    except OverflowError:
+        return kept
 
 
 def whole_number(value: float | Decimal, bits: int) -> int:
@@ -76,4 +89,7 @@ def _is_finite(value: float | Decimal) -> bool:
 def _checked_float(value: float | Decimal) -> float:
     if isinstance(value, Decimal) and value.is_finite() and value and value.adjusted() < _LEAST_EXPONENT:
         return math.copysign(0.0, value)
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:  # of an integer
+        raise OverflowError("a number beyond the range of a float of 64 bits") from None

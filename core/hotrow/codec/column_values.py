@@ -52,8 +52,8 @@ _ACCEPTED_DTYPES: Final = {
     FLOAT64: "fiu", FLOAT32: "fiu", INT64: "iuf", INT32: "iuf", BOOL: "b", STRING: "UT", BYTES: "S", TIMESTAMP: "Miu",
 }  # fmt: skip
 _TAKES: Final = {
-    FLOAT64: "numbers", FLOAT32: "numbers", INT64: "whole numbers", INT32: "whole numbers", BOOL: "bools", STRING: "strings",
-    BYTES: "bytes", TIMESTAMP: "datetimes or microseconds",
+    FLOAT64: "numbers", FLOAT32: "numbers", INT64: "whole numbers", INT32: "whole numbers", BOOL: "bools",
+    STRING: "strings", BYTES: "bytes", TIMESTAMP: "datetimes or microseconds",
 }  # fmt: skip
 _INFERRED: Final[tuple[tuple[tuple[type, ...], int], ...]] = (
     (_BOOLS, BOOL), ((np.int8, np.int16, np.int32), INT32), (_INTS, INT64), ((np.float16, np.float32), FLOAT32),

@@ -1,12 +1,12 @@
 """Numbers and times that a Python program has, as arrays of a column's type.
 
-Numbers follow the rule of `hotrow.number`, each rounded once, if at all. A time is a datetime or a date (without a zone:
-UTC), a datetime64 of any unit, or an integer of microseconds; one that 64 bits of microseconds cannot hold is refused,
+Numbers follow the rule of `hotrow.number`, each rounded once, if at all. A time is a datetime or a date (no zone: UTC),
+a datetime64 of any unit, or an integer of microseconds; one that 64 bits of microseconds cannot hold is refused,
 and so is an integer that seems to be of another unit. Times finer than a microsecond are truncated toward minus
 infinity.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -17,10 +17,11 @@ import numpy.typing as npt
 from hotrow.clock import OTHER_UNITS, checked_us, us_from_datetime
 from hotrow.errors import Code, HotrowError, invalid
 from hotrow.number import nearest_float32, nearest_float64, whole_number
-from hotrow.types import FLOAT32, NUMPY_NAMES, TIMESTAMP
+from hotrow.types import FLOAT32, FLOAT64, NUMPY_NAMES, TIMESTAMP
 
 AnyArray = npt.NDArray[Any]
 
+_MAX_SHOWN: Final = 60
 _FINER: Final = {"ns": 1_000, "ps": 1_000_000, "fs": 1_000_000_000, "as": 1_000_000_000_000}
 
 
@@ -47,31 +48,45 @@ def number_array(name: str, values: AnyArray, kind: int) -> AnyArray:
 
 def number_list(name: str, values: Sequence[Any], kind: int) -> AnyArray:
     """The same of a list; raises INVALID, naming the column and the value."""
+    alike = _alike(values, set(map(type, values)), kind)
+    return _one_by_one(name, values, kind) if alike is None else number_array(name, alike, kind)
+
+
+def _alike(values: Sequence[Any], types: set[type], kind: int) -> AnyArray | None:
+    """Values that all become an array at once, exactly; None where each has to be looked at."""
+
+    def of(*wanted: type) -> bool:
+        return all(issubclass(one, wanted) for one in types)
+
+    try:
+        if of(int, np.integer):
+            return np.fromiter(map(int, values), "<i8", len(values))
+        if of(float, np.floating) or (kind == FLOAT64 and of(float, np.floating, int, np.integer)):
+            return np.fromiter(map(float, values), "<f8", len(values))
+    except OverflowError:  # an integer of more than 64 bits
+        return None
+    if kind == TIMESTAMP and of(datetime):
+        return np.fromiter(map(us_from_datetime, values), "<i8", len(values)).view("<M8[us]")
+    return None
+
+
+def _one_by_one(name: str, values: Sequence[Any], kind: int) -> AnyArray:
     dtype = np.dtype(NUMPY_NAMES[kind])
-    types = set(map(type, values))
-    if kind == TIMESTAMP:
-        convert: Callable[[Any], float] = lambda value: _us(name, value)  # noqa: E731
-    elif dtype.kind == "f":
-        if all(issubclass(one, (float, np.floating)) for one in types):
-            return number_array(name, np.array(values, "<f8"), kind)
-        convert = nearest_float32 if kind == FLOAT32 else nearest_float64
-    else:
-        bits = 8 * dtype.itemsize
-        convert = lambda value: whole_number(value, bits)  # noqa: E731
+    bits = 8 * dtype.itemsize
+    nearest = nearest_float32 if kind == FLOAT32 else nearest_float64
     out = np.empty(len(values), dtype)
-    for place, value in enumerate(values):
+    for place, given in enumerate(values):
+        value: Any = given.item() if isinstance(given, (np.integer, np.floating)) else given
         try:
-            out[place] = convert(value.item() if isinstance(value, (np.integer, np.floating)) else value)
-        except OverflowError as error:
-            what = str(error) if kind != TIMESTAMP else "a time that does not fit in 64 bits of microseconds"
-            raise invalid(f"column {name!r}: {_shown(value)} is {what.removeprefix('Python ')}", field=name) from None
-        except ValueError as error:
-            raise invalid(f"column {name!r}: {_shown(value)} is {error}", field=name) from None
+            if kind == TIMESTAMP:
+                out[place] = _us(name, value)
+            else:
+                out[place] = nearest(value) if dtype.kind == "f" else whole_number(value, bits)
+        except HotrowError:
+            raise
+        except (ValueError, OverflowError) as error:
+            raise invalid(f"column {name!r}: {str(value)[:_MAX_SHOWN]} is {error}", field=name) from None
     return out
-
-
-def _shown(value: object) -> str:
-    return str(value)[:60]
 
 
 def _float_array(name: str, values: AnyArray, dtype: np.dtype[Any]) -> AnyArray:
@@ -97,7 +112,7 @@ def _int_array(name: str, values: AnyArray, dtype: np.dtype[Any]) -> AnyArray:
     return values.astype(dtype, copy=False)
 
 
-def _us(name: str, value: datetime | date | np.datetime64 | int) -> int:
+def _us(name: str, value: date | np.datetime64 | int) -> int:
     if isinstance(value, datetime):
         return us_from_datetime(value)
     if isinstance(value, date):

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hotrow.offline.arrow_form import combined
-from hotrow.offline.conversion import Mask, convert
+from hotrow.offline.conversion import convert
+from hotrow.offline.number_column import Mask
 from hotrow.types import Array, UnixTimestamp
 
 OUT_OF_RANGE = "is out of range"

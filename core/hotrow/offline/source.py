@@ -16,7 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from hotrow.offline.arrow_form import computed, computed_type
-from hotrow.offline.conversion import Converted, Mask, convert
+from hotrow.offline.conversion import Converted, convert
+from hotrow.offline.number_column import Mask
 from hotrow.types import UnixTimestamp, ValueType
 
 MAX_ROWS = 20_000

@@ -217,7 +217,7 @@ def test_server_info(client):
         (lambda c: c.push("p", [{"id": 1}, {"id": 2, "x": 1}]), "row 1 and row 0 differ in 'x'"),
         (lambda c: c.push("p", {"id": [1]}, event_time=[None]), "event_time has a null"),
         (lambda c: c.push("p", {"id": [1]}, event_time=["noon"]), "'event_time' is UnixTimestamp"),
-        (lambda c: c.push("p", {"fare": [1.5]}, types={"fare": Int64}), "'fare' is Int64 and takes integers"),
+        (lambda c: c.push("p", {"fare": [True]}, types={"fare": Int64}), "'fare' is Int64 and takes whole numbers"),
         (lambda c: c.push("p", {"fare": ["x"]}, types={"fare": Float64}), "'fare' is Float64 and takes numbers"),
     ],
 )
