@@ -36,6 +36,7 @@ from hotrow.offline.source import (
     SourceColumns,
     SourceReader,
     batch_in,
+    counted_before,
     file_version,
 )
 from hotrow.offline.source_check import checked_columns
@@ -92,6 +93,22 @@ class ParquetPart:
             raise invalid(
                 f"view {self.wanted.view}: {self.path} cannot be read to its end ({_brief(error)}); write it again"
             ) from error
+
+    @property
+    def holder(self) -> str:
+        return str(self.path)
+
+    def rows_before(self, time_us: int) -> int:
+        """Row groups whose statistics tell are not read."""
+        rows = 0
+        for group in self.groups:
+            column = event_column(self.metadata, group, self.wanted.event_time)
+            bounds = bounds_us(self.metadata, column) if column is not None else None
+            if column is None or bounds is None or bounds[0] < time_us <= bounds[1]:
+                rows += counted_before(replace(self, groups=range(group, group + 1)), time_us)
+            elif bounds[1] < time_us:
+                rows += self.metadata.row_group(group).num_rows - column.statistics.null_count
+        return rows
 
     def version(self) -> str:
         return f"{self.checked} {self.groups}"

@@ -137,6 +137,13 @@ class SourcePart(Protocol):
         Raises HotrowError INVALID when what is read turns out to be damaged.
         """
 
+    @property
+    def holder(self) -> str:
+        """What holds its rows, as a user knows it: a file, a query. Several parts may have one."""
+
+    def rows_before(self, time_us: int) -> int:
+        """How many rows have an event time before that."""
+
     def version(self) -> str:
         """Names what it reads, as it was when it was checked: the same for a part that is opened later if that is
         unchanged. So rows that come while it is read make another version. Empty: it cannot tell.
@@ -164,6 +171,12 @@ class SourceReader:
         """Rows of the interval with all columns, part by part."""
         for part in self.parts:
             yield from part.batches(interval, part.columns, size)
+
+
+def counted_before(part: SourcePart, time_us: int) -> int:
+    """`SourcePart.rows_before` by reading the times."""
+    batches = part.batches(Interval(None, time_us), ())
+    return sum(int(np.count_nonzero(~batch.timeless)) for batch in batches)
 
 
 def file_version(path: Path) -> str:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from hotrow.clock import text_from_us
 from hotrow.errors import Code, HotrowError, invalid
 from hotrow.offline.checkpoint import Checkpoint
-from hotrow.offline.materialize import Job, Report, run_job, watermark_after
+from hotrow.offline.late import LateRows
+from hotrow.offline.materialize import Job, Report, run_job
 from hotrow.offline.progress import Progress, SharedProgress
 from hotrow.offline.row_log.part import has_log
 from hotrow.offline.source import Interval
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
     from hotrow.settings import Settings
 
 _SERVED_S = 15.0
+_FIRST_US = -(1 << 63)
 
 IntervalOf = Callable[[str, int | None], Interval]
-"""Given a view's name and its stored watermark (None: there is none), which event times are loaded."""
+"""Given a view's name and where an incremental run starts (None: at the beginning), which event times are loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,8 @@ def between(start_us: int, end_us: int) -> IntervalOf:
 
 
 def until(end_us: int) -> IntervalOf:
-    """From where loading stopped before, else the beginning, to END."""
-    return lambda _view, stored_us: Interval(stored_us, end_us)
+    """From the newest row that was loaded before, else the beginning, to END: rows of one time may come one by one."""
+    return lambda _view, start_us: Interval(start_us, end_us)
 
 
 def open_sources(workspace: Workspace, snapshot: Snapshot, names: Sequence[str] = ()) -> list[Source]:
@@ -104,7 +106,41 @@ def run_load(
             _say_gap(job, store, say)
             if job.checkpoint is not None and job.checkpoint.found:
                 say(f"{job.target.view}: goes on where an earlier run stopped")
-        return _run(jobs, submit, progress)
+        late = [_late_rows(job, snapshot, settings, store) for job in jobs] if store and not load.dry_run else []
+        for job, rows in zip(jobs, late, strict=False):
+            if (
+                load.since_stored
+                and job.interval.start_us is not None
+                and (warning := rows.look(job.interval.start_us))
+            ):
+                say(warning)
+        reports = _run(jobs, submit, progress)
+        for job, rows, report in zip(jobs, late, reports, strict=False):
+            _note_late(job, rows, report, by_name=not load.since_stored)
+        return reports
+
+
+def _late_rows(job: Job, snapshot: Snapshot, settings: Settings, store: _Store) -> LateRows:
+    view_id = snapshot.view_id(job.target.view).hex()
+    return LateRows(
+        settings.run_path / f"{job.target.view}-{view_id}.late", f"{view_id} {store.id} {store.epoch}", job.source
+    )
+
+
+def _note_late(job: Job, late: LateRows, report: Report, *, by_name: bool) -> None:
+    start_us = _start_us(job.source, job.stored_us if report.watermark_us is None else report.watermark_us)
+    if job.source.view.source is None or start_us is None:
+        return
+    reached_back = job.interval.start_us is None or job.interval.start_us < start_us
+    late.note(start_us, all_read=by_name and reached_back)
+
+
+def _start_us(source: Source, watermark_us: int | None) -> int | None:
+    """Where an incremental run starts: at the newest row that was loaded, or as much before it as rows may be late."""
+    own = source.view.source
+    if watermark_us is None or own is None:
+        return watermark_us
+    return max(_FIRST_US, watermark_us - own.lateness_us)
 
 
 def _check_served(workspace: Workspace, snapshot: Snapshot) -> None:
@@ -153,7 +189,7 @@ class _Store:
 def _job(source: Source, snapshot: Snapshot, settings: Settings, load: Load, store: _Store | None) -> Job:
     view = source.view.name
     stored = None if store is None else store.watermarks[view]
-    interval = load.interval_of(view, stored)
+    interval = load.interval_of(view, _start_us(source, stored))
     checkpoint = None
     if store is not None and not load.dry_run:
         view_id = snapshot.view_id(view).hex()
@@ -163,7 +199,8 @@ def _job(source: Source, snapshot: Snapshot, settings: Settings, load: Load, sto
         source,
         Target(snapshot.project, view, snapshot.id),
         interval,
-        None if store is None or load.dry_run else watermark_after(interval, stored),
+        stored,
+        moves=store is not None and not load.dry_run,
         dry_run=load.dry_run,
         checkpoint=checkpoint,
     )
@@ -172,7 +209,7 @@ def _job(source: Source, snapshot: Snapshot, settings: Settings, load: Load, sto
 def _say_gap(job: Job, store: _Store | None, say: Callable[[str], None]) -> None:
     stored = None if store is None else store.watermarks[job.target.view]
     start, end = job.interval.start_us, job.interval.end_us
-    if stored is not None and start == stored and end is not None and end <= stored:
+    if stored is not None and start is not None and end is not None and end <= start:
         say(f"{job.target.view}: nothing is loaded: it was loaded up to {text_from_us(stored)} before")
     if stored is not None and start is not None and start > stored and not job.dry_run:
         say(

@@ -49,7 +49,7 @@ def test_without_a_server_a_worker_is_started_for_the_run(hotrow, rides):
     (report,) = json.loads(first.stdout)
     assert (report["view"], report["read"], report["written"], report["rejected"]) == ("driver_hourly_stats", 240, 5, 0)
     again = json.loads(_run(rides, "materialize-incremental", "now", "--json").stdout)[0]
-    assert (again["read"], again["start"]) == (0, report["watermark"])
+    assert (again["read"], again["stale"], again["start"]) == (5, 5, report["watermark"])
     assert hotrow("store", "gc", "-C", rides).code == 0
     assert hotrow("store", "verify", "-C", rides).out == "sound: 5 rows\n"
 
