@@ -6,7 +6,7 @@ counts again: what is more has come since, with event times that it passes by.
 
 import contextlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -34,20 +34,22 @@ class LateRows:
         self._path = path
         self._work = work
         self._source = source
-        self._parts = source.own_parts
+        self._parts = () if source.view.source is None else source.own_parts  # what is pushed is written when it comes
         self._known = self._read()
         self.unread = 0 if self._known is None else self._known.unread
 
-    def look(self, start_us: int) -> str:
-        """What to say before a run from `start_us` on, empty for nothing; raises HotrowError for a damaged source."""
+    def look(self, start_us: int | None, say: Callable[[str], None]) -> None:
+        """Say before a run from `start_us` on what it passes by; raises HotrowError for a damaged source."""
         known = self._known
+        if start_us is None:
+            return
         if known is not None and known.start_us == start_us and known.versions != _versions(self._parts):
             now = _rows_before(self._parts, start_us)
             self.unread += sum(max(0, rows - known.rows.get(holder, 0)) for holder, rows in now.items())
         if not self.unread:
-            return ""
+            return
         view, until = self._source.view.name, text_from_us(start_us)
-        return (
+        say(
             f"{view}: {self.unread} rows that came to the source since have event times before {until}, where this run "
             f"starts, and are not loaded; `hotrow materialize START {until} --views {view}` loads them, and where rows "
             "come late as a rule, `lateness=` of the source has each run start so much earlier"

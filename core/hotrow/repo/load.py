@@ -106,14 +106,10 @@ def run_load(
             _say_gap(job, store, say)
             if job.checkpoint is not None and job.checkpoint.found:
                 say(f"{job.target.view}: goes on where an earlier run stopped")
-        late = [_late_rows(job, snapshot, settings, store) for job in jobs] if store and not load.dry_run else []
+        late = [] if store is None or load.dry_run else [_late_rows(job, snapshot, settings, store) for job in jobs]
         for job, rows in zip(jobs, late, strict=False):
-            if (
-                load.since_stored
-                and job.interval.start_us is not None
-                and (warning := rows.look(job.interval.start_us))
-            ):
-                say(warning)
+            if load.since_stored:
+                rows.look(job.interval.start_us, say)
         reports = _run(jobs, submit, progress)
         for job, rows, report in zip(jobs, late, reports, strict=False):
             _note_late(job, rows, report, by_name=not load.since_stored)
@@ -122,17 +118,15 @@ def run_load(
 
 def _late_rows(job: Job, snapshot: Snapshot, settings: Settings, store: _Store) -> LateRows:
     view_id = snapshot.view_id(job.target.view).hex()
-    return LateRows(
-        settings.run_path / f"{job.target.view}-{view_id}.late", f"{view_id} {store.id} {store.epoch}", job.source
-    )
+    path = settings.run_path / f"{job.target.view}-{view_id}.late"
+    return LateRows(path, f"{view_id} {store.id} {store.epoch}", job.source)
 
 
 def _note_late(job: Job, late: LateRows, report: Report, *, by_name: bool) -> None:
     start_us = _start_us(job.source, job.stored_us if report.watermark_us is None else report.watermark_us)
-    if job.source.view.source is None or start_us is None:
-        return
-    reached_back = job.interval.start_us is None or job.interval.start_us < start_us
-    late.note(start_us, all_read=by_name and reached_back)
+    if start_us is not None:
+        reached_back = job.interval.start_us is None or job.interval.start_us < start_us
+        late.note(start_us, all_read=by_name and reached_back)
 
 
 def _start_us(source: Source, watermark_us: int | None) -> int | None:
