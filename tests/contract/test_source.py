@@ -169,6 +169,16 @@ def test_intervals_are_half_open_and_partition_the_rows(hold):
         assert _in_any_order(_read(reader, interval)[0]) == _in_any_order(wanted)
 
 
+def test_rows_before_a_time_are_counted(hold):
+    """So that those that come later are noticed; rows without a time are before none."""
+    rows = _rows(60)
+    parts = _open(hold(rows)).parts
+    times = sorted(row["at"] for row in _expected(rows) if row["at"] is not None)
+    for cut_us in (times[0], times[0] + 1, times[30], times[-1], times[-1] + 1):
+        assert sum(part.rows_before(cut_us) for part in parts) == sum(at < cut_us for at in times)
+    assert all(part.holder for part in parts)
+
+
 def test_reading_again_gives_the_same_order_in_batches_that_are_bounded(hold):
     """The order decides between rows that are equal in both times."""
     reader = _open(hold(_rows(90)))
