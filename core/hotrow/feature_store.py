@@ -281,18 +281,21 @@ def _warn(message: str) -> None:
 def _time_us(name: str, time: Time) -> int:
     import numpy as np  # noqa: PLC0415
 
-    from hotrow.clock import us_from_datetime, us_from_text  # noqa: PLC0415
+    from hotrow.clock import UnitError, checked_us, us_from_datetime, us_from_text  # noqa: PLC0415
+    from hotrow.codec.number_values import us_from_datetime64  # noqa: PLC0415
     from hotrow.errors import invalid  # noqa: PLC0415
 
     missing = time != time  # noqa: PLR0124 - NaT, pandas' and NumPy's, alone is no equal of its own
-    if isinstance(time, datetime) and not missing:
-        return us_from_datetime(time)
-    if isinstance(time, np.datetime64) and not missing:
-        return int(time.astype("datetime64[us]").astype(np.int64))
-    if isinstance(time, int | np.integer) and not isinstance(time, bool):
-        return int(time)
     try:
+        if isinstance(time, datetime) and not missing:
+            return us_from_datetime(time)
+        if isinstance(time, np.datetime64) and not missing:
+            return int(us_from_datetime64(name, np.asarray(time)))
+        if isinstance(time, int | np.integer) and not isinstance(time, bool):
+            return checked_us(int(time))
         return us_from_text(str(time))
+    except (UnitError, OverflowError) as error:
+        raise invalid(f"{name}: {time} is {error}") from None
     except ValueError:
         raise invalid(
             f'{name} is {time!r}; give a datetime, an ISO 8601 text such as "2024-05-01", "now", or microseconds'

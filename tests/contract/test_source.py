@@ -169,6 +169,16 @@ def test_intervals_are_half_open_and_partition_the_rows(hold):
         assert _in_any_order(_read(reader, interval)[0]) == _in_any_order(wanted)
 
 
+def test_rows_before_a_time_are_counted(hold):
+    """So that those that come later are noticed; rows without a time are before none."""
+    rows = _rows(60)
+    parts = _open(hold(rows)).parts
+    times = sorted(row["at"] for row in _expected(rows) if row["at"] is not None)
+    for cut_us in (times[0], times[0] + 1, times[30], times[-1], times[-1] + 1):
+        assert sum(part.rows_before(cut_us) for part in parts) == sum(at < cut_us for at in times)
+    assert all(part.holder for part in parts)
+
+
 def test_reading_again_gives_the_same_order_in_batches_that_are_bounded(hold):
     """The order decides between rows that are equal in both times."""
     reader = _open(hold(_rows(90)))
@@ -346,10 +356,10 @@ def test_values_of_other_types_are_refused_for_their_rows(tmp_path):
     wanted = SourceColumns("stats", (Column("id", Int64, key=True), *columns), "at")
     fits = {"id": 1, "n": 1, "f": 1.5, "s": "å", "b": b"\xff", "at": 0}
     broken = "CAST(X'FF41' AS TEXT)"
-    misfits = {"id": "2", "n": 1 << 40, "f": 1e300, "s": b"no text", "b": "no blob", "at": None}
+    misfits = {"id": "two", "n": 1 << 40, "f": 1e300, "s": b"no text", "b": "no blob", "at": None}
     values = [fits, fits | {"id": 5, "f": 5}]
     values += [fits | {"id": 10 + i, name: value} for i, (name, value) in enumerate(misfits.items()) if name != "id"]
-    values += [fits | {"id": "2"}, fits | {"at": "soon"}, fits | {"at": 1704067200000}]
+    values += [fits | {"id": "two"}, fits | {"at": "soon"}, fits | {"at": 1704067200000}]
     with sqlite3.connect(tmp_path / "x.db") as connection:
         connection.execute("CREATE TABLE x (id, n, f, s, b, at)")
         connection.executemany("INSERT INTO x VALUES (:id, :n, :f, :s, :b, :at)", values)
@@ -376,7 +386,7 @@ def test_values_of_other_types_are_refused_for_their_rows(tmp_path):
         ("at", "has no event time"): 1,
     }
     assert _refused_of(reader.parts[0], reader.parts[0].deciding) == refusals.counts  # a training set reads these alone
-    assert refusals.examples["id", "is no Int64"] == "'2'"
+    assert refusals.examples["id", "is no Int64"] == "'two'"
     assert refusals.examples["at", "is no UnixTimestamp"] == "'soon'"
 
 

@@ -1,8 +1,10 @@
 """What a push means, read through protobuf objects: the whole refused, or a key and values or a fault for each row."""
 
+import math
 import struct
 from dataclasses import dataclass, field
 
+import numpy as np
 from hotrow.v1.column_pb2 import Column
 from hotrow.v1.push_pb2 import PushFeaturesRequest
 
@@ -77,15 +79,15 @@ def _columns(request: PushFeaturesRequest, view: PushedView) -> dict[str, Column
 
 
 def fits(source: str, wanted: str, *, is_key: bool) -> bool:
-    """Whether a column of one type may be given for another: any number for a float, an integer for an integer."""
+    """Whether a column of one type may be given for another: any number for a field, an integer for a join key."""
     if source == wanted:
         return True
     if source.endswith("_list") != wanted.endswith("_list"):
         return False
     source, wanted = source.removesuffix("_list"), wanted.removesuffix("_list")
-    if wanted in INTEGERS:
-        return source in INTEGERS
-    return wanted in FLOATS and not is_key and source in INTEGERS + FLOATS
+    if is_key:
+        return wanted in INTEGERS and source in INTEGERS
+    return wanted in FLOATS + INTEGERS and source in INTEGERS + FLOATS
 
 
 def convert(value, source: str, wanted: str):
@@ -94,12 +96,13 @@ def convert(value, source: str, wanted: str):
         return value
     if wanted.endswith("_list"):
         return [convert(one, source.removesuffix("_list"), wanted.removesuffix("_list")) for one in value]
-    if wanted == "int32" and not -(2**31) <= value < 2**31:
-        raise UnfitError
-    if wanted in FLOATS and source in INTEGERS:
-        if abs(value) > (2**53 if wanted == "float64" else 2**24):
+    if wanted in INTEGERS:
+        bound = 2**31 if wanted == "int32" else 2**63
+        if not math.isfinite(value) or value != math.floor(value) or not -bound <= value < bound:
             raise UnfitError
-        return float(value)
+        return int(value)
+    if source in INTEGERS:
+        return float(np.int64(value).astype(np.float32 if wanted == "float32" else np.float64))
     if wanted == "float32":
         try:
             return struct.unpack("<f", struct.pack("<f", value))[0]

@@ -52,24 +52,32 @@ def _scalars(pa: Any, kind: int, values: Any, mask: Any) -> Any:
 
 
 def plain_values(column: Any) -> Any:
-    """An Arrow array, chunked or not, as an array, a masked array, or a list with None for a null."""
+    """An Arrow array, chunked or not, as an array, a masked array, or a list with None for a null.
+
+    Dictionaries, views, and lists of any form are what they hold.
+    """
     pa = load("pyarrow", "a column of Arrow")
     if isinstance(column, pa.ChunkedArray):
         combined = column.combine_chunks()
         column = combined if isinstance(combined, pa.Array) else pa.concat_arrays(combined.chunks)
-    if pa.types.is_dictionary(column.type):
+    while pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
+    if _is_list(pa, column.type):
+        return _lists(column)
+    flat = _flat(pa, column)
+    return column.to_pylist() if flat is None else flat
+
+
+def _flat(pa: Any, column: Any) -> Any:
+    """Numbers, bools and times as an array that says its type; None for others."""
     if pa.types.is_date(column.type):
         column = column.cast(pa.timestamp("ms"))
     kind = column.type
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-        return _lists(pa, column)
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
-        if not pa.types.is_timestamp(kind):
-            return column.to_pylist()
-        times = _numbers(pa, column.cast(pa.int64()))
-        return times.view(f"datetime64[{kind.unit}]")
-    return _numbers(pa, column)
+    if pa.types.is_timestamp(kind):
+        return _numbers(pa, column.cast(pa.int64())).view(f"datetime64[{kind.unit}]")
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
+        return _numbers(pa, column)
+    return None
 
 
 def _numbers(pa: Any, array: Any) -> Any:
@@ -79,17 +87,20 @@ def _numbers(pa: Any, array: Any) -> Any:
     return np.ma.MaskedArray(filled, array.is_null().to_numpy(zero_copy_only=False))
 
 
-def _lists(pa: Any, array: Any) -> list[Any]:
-    """A row's elements as an array, where they are numbers without nulls."""
-    element = array.type.value_type
-    if not (pa.types.is_integer(element) or pa.types.is_floating(element) or pa.types.is_boolean(element)):
+def _is_list(pa: Any, kind: Any) -> bool:
+    forms = ("list", "large_list", "fixed_size_list", "list_view", "large_list_view")
+    return any(getattr(pa.types, f"is_{form}")(kind) for form in forms)
+
+
+def _lists(array: Any) -> list[Any]:
+    """A row's elements as an array, where they have one without nulls."""
+    flat = plain_values(array.flatten())  # without those of rows that are null
+    if not isinstance(flat, np.ndarray) or isinstance(flat, np.ma.MaskedArray):
         return list(array.to_pylist())
-    if array.flatten().null_count:
-        return list(array.to_pylist())
-    flat = array.flatten().to_numpy(zero_copy_only=False)
-    sizes = array.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+    here = array.is_valid().to_numpy(zero_copy_only=False)
+    counts = load("pyarrow.compute", "a column of Arrow").list_value_length(array)  # of a fixed size nulls have it too
+    sizes = np.where(here, counts.fill_null(0).to_numpy(zero_copy_only=False), 0)
     ends = np.cumsum(sizes, dtype=np.int64).tolist()
-    here = array.is_valid().to_pylist()
     return [
         flat[end - size : end] if valid else None for end, size, valid in zip(ends, sizes.tolist(), here, strict=True)
     ]

@@ -43,17 +43,24 @@ def plain_values(series: Any) -> Any:
     kind = series.dtype
     if kind in (pl.Categorical, pl.Enum):
         series = series.cast(pl.String)
-    elif kind == pl.Date:
-        series = series.cast(pl.Datetime("us"))
+    flat = _flat(pl, series)
+    if flat is not None:
+        return flat
+    if series.dtype in (pl.List, pl.Array):
+        # Arrays have a type, which a row without elements would not show.
+        rows = [None if row is None else plain_values(row) for row in series]
+        return [row.tolist() if isinstance(row, np.ma.MaskedArray) else row for row in rows]
+    return series.to_list()
+
+
+def _flat(pl: Any, series: Any) -> Any:
+    """Numbers, bools and times as an array that says its type; None for others."""
+    if series.dtype == pl.Date:
+        series = series.cast(pl.Datetime("ms"))  # which has room for every day
     kind = series.dtype
     if kind == pl.Datetime:
         return _numbers(series.to_physical()).view(f"datetime64[{kind.time_unit}]")
-    if kind.is_integer() or kind.is_float() or kind == pl.Boolean:
-        return _numbers(series)
-    if kind in (pl.List, pl.Array) and (kind.inner.is_numeric() or kind.inner == pl.Boolean):
-        # Arrays have a type, which a row without elements would not show.
-        return [row if row is None else row.to_list() if row.null_count() else row.to_numpy() for row in series]
-    return series.to_list()
+    return _numbers(series) if kind.is_integer() or kind.is_float() or kind == pl.Boolean else None
 
 
 def _numbers(series: Any) -> Any:

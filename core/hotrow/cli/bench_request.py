@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hotrow.cli.bench_keys import SEED, Entities
 from hotrow.cli.read import Asked, asked_features, encode_request, read_reply
+from hotrow.cli.value import typed_values
 from hotrow.codec.column import encode_column
 from hotrow.errors import Code, HotrowError, invalid
 from hotrow.offline.wire import encode_rows
@@ -89,7 +90,12 @@ def push_requests(head: PushFeaturesRequest, target: Target, rows: PushRows, per
     requests = []
     for pick in _picks(rows.count, per_request, len(types)):
         columns = [
-            encode_column(name, [values[row] for row in pick], type=types[name], unit=units.get(name, ""))
+            encode_column(
+                name,
+                typed_values([values[row] for row in pick], types[name]),
+                type=types[name],
+                unit=units.get(name, ""),
+            )
             for name, values in rows.columns.items()
         ]
         requests.append(prefix + encode_rows(columns))

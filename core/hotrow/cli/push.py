@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 import secrets
 import sys
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from hotrow.cli import render
 from hotrow.cli.arguments import takes
 from hotrow.cli.push_arguments import PushArguments
 from hotrow.cli.push_total import Total, print_total
-from hotrow.cli.value import time_us_option, value_from_json, value_from_text
+from hotrow.cli.value import loaded_json, time_us_option, typed_values, value_from_json, value_from_text
 from hotrow.cli.workspace import open_workspace
 from hotrow.errors import Code, HotrowError, invalid, not_found
 from hotrow.repo import link
@@ -147,7 +146,7 @@ def read_rows(arguments: PushArguments, target: Target) -> list[Row]:
 
 def _json(text: str, where: str) -> Any:
     try:
-        return json_module.loads(text)
+        return loaded_json(text)
     except ValueError as error:
         raise invalid(f"{where}: no valid JSON: {error}") from None
 
@@ -213,7 +212,9 @@ def _encoded(head: PushFeaturesRequest, target: Target, columns: tuple[str, ...]
     types = target.types()
     units = {field.name: field.unit for field in target.view.fields}
     encoded = [
-        encode_column(name, [row[name] for row in rows], type=types[name], unit=units.get(name, ""))
+        encode_column(
+            name, typed_values([row[name] for row in rows], types[name]), type=types[name], unit=units.get(name, "")
+        )
         for name in columns
         if name != _EVENT_TIME
     ]

@@ -9,7 +9,7 @@ import typer
 
 from hotrow.cli import option, render
 from hotrow.cli.arguments import takes
-from hotrow.cli.value import value_from_text
+from hotrow.cli.value import typed_values, value_from_text
 from hotrow.cli.workspace import open_workspace
 from hotrow.clock import text_from_us
 from hotrow.errors import Code, HotrowError, invalid, not_found
@@ -194,7 +194,7 @@ def encode_request(asked: Asked, snapshot: str, *, event_times: bool = False, fu
     from hotrow.v1.feature_server_pb2 import FeatureNames, GetOnlineFeaturesRequest, ReadOptions  # noqa: PLC0415
 
     columns = {
-        key: Column.FromString(encode_column(key, values, type=asked.types[key]))
+        key: Column.FromString(encode_column(key, typed_values(values, asked.types[key]), type=asked.types[key]))
         for key, values in asked.entities.items()
     }
     options = ReadOptions(event_timestamps=event_times, full_names=full_names or asked.ambiguous)

@@ -126,11 +126,16 @@ def _watermarks(workspace: Workspace, snapshot: Snapshot) -> dict[str, int]:
     except HotrowError:
         return dict.fromkeys(snapshot.views, now_us)
     try:
-        return {name: store.watermark_us(snapshot.view_id(name)) or now_us for name in snapshot.views}
+        return {name: _after(store.watermark_us(snapshot.view_id(name)), now_us) for name in snapshot.views}
     except HotrowError:
         return dict.fromkeys(snapshot.views, now_us)
     finally:
         store.close()
+
+
+def _after(watermark_us: int | None, now_us: int) -> int:
+    """The end of an interval that has the rows of the watermark itself, too."""
+    return now_us if watermark_us is None else watermark_us + 1
 
 
 def open_existing(workspace: Workspace, *, writable: bool) -> OnlineStore:

@@ -1,22 +1,23 @@
 """From the values a Python program has to those of a column: one type, dense, little-endian, nulls apart.
 
 Takes lists (None is a null), NumPy arrays of one dimension (masked arrays and NaT give nulls, NaN is a value) and, for
-lists, sequences of sequences or an array of two dimensions. Nothing is rounded, cut or guessed on the way but for two
-things: a Float32 column takes the nearest float32, and a time finer than a microsecond is truncated toward minus
-infinity.
+lists, sequences of sequences or an array of two dimensions. `hotrow.codec.number_values` has the rules for numbers and
+times.
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date
+from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from hotrow.clock import us_from_datetime
-from hotrow.errors import Code, HotrowError, invalid
+from hotrow.codec.number_values import AnyArray, ColumnTypeError, number_array, number_list, unfit_hint
+from hotrow.errors import invalid
+from hotrow.number import plain_text
 from hotrow.types import (
     BOOL,
     BYTES,
@@ -24,7 +25,6 @@ from hotrow.types import (
     FLOAT64,
     INT32,
     INT64,
-    NUMPY_NAMES,
     SCALARS,
     STRING,
     TIMESTAMP,
@@ -33,39 +33,34 @@ from hotrow.types import (
     type_from_kind,
 )
 
-AnyArray = npt.NDArray[Any]
+__all__ = ["AnyArray", "BoolArray", "ColumnTypeError", "Dense", "dense_values"]
+
 BoolArray = npt.NDArray[np.bool_]
 
 _INTS: Final = (int, np.integer)
 _FLOATS: Final = (float, int, np.floating, np.integer)
-_TIMES: Final = (datetime, np.datetime64, int, np.integer)
+_NUMBERS: Final = (*_FLOATS, Decimal)
+_TIMES: Final = (date, np.datetime64, int, np.integer)  # a datetime is a date
 _BOOLS: Final = (bool, np.bool_)
 _BINARY: Final = (bytes, bytearray, memoryview)
 
 _ACCEPTED: Final[dict[int, tuple[type, ...]]] = {
-    FLOAT64: _FLOATS, FLOAT32: _FLOATS, INT64: _INTS, INT32: _INTS,
-    BOOL: _BOOLS, STRING: (str,), BYTES: _BINARY, TIMESTAMP: _TIMES,
+    FLOAT64: _NUMBERS, FLOAT32: _NUMBERS, INT64: _NUMBERS, INT32: _NUMBERS,
+    BOOL: _BOOLS, STRING: (str, Decimal), BYTES: _BINARY, TIMESTAMP: _TIMES,
 }  # fmt: skip
 _ACCEPTED_DTYPES: Final = {
-    FLOAT64: "fiu", FLOAT32: "fiu", INT64: "iu", INT32: "iu", BOOL: "b", STRING: "UT", BYTES: "S", TIMESTAMP: "Miu",
+    FLOAT64: "fiu", FLOAT32: "fiu", INT64: "iuf", INT32: "iuf", BOOL: "b", STRING: "UT", BYTES: "S", TIMESTAMP: "Miu",
 }  # fmt: skip
 _TAKES: Final = {
-    FLOAT64: "numbers", FLOAT32: "numbers", INT64: "integers", INT32: "integers", BOOL: "bools", STRING: "strings",
-    BYTES: "bytes", TIMESTAMP: "datetimes or microseconds",
+    FLOAT64: "numbers", FLOAT32: "numbers", INT64: "whole numbers", INT32: "whole numbers", BOOL: "bools",
+    STRING: "strings", BYTES: "bytes", TIMESTAMP: "datetimes or microseconds",
 }  # fmt: skip
 _INFERRED: Final[tuple[tuple[tuple[type, ...], int], ...]] = (
     (_BOOLS, BOOL), ((np.int8, np.int16, np.int32), INT32), (_INTS, INT64), ((np.float16, np.float32), FLOAT32),
-    (_FLOATS, FLOAT64), ((str,), STRING), (_BINARY, BYTES), ((datetime, np.datetime64), TIMESTAMP),
+    (_FLOATS, FLOAT64), ((str,), STRING), (_BINARY, BYTES), ((date, np.datetime64), TIMESTAMP),
 )  # fmt: skip
 _INFERRED_DTYPES: Final = {"f": FLOAT64, "i": INT64, "u": INT64, "b": BOOL, "U": STRING, "T": STRING, "S": BYTES,
                            "M": TIMESTAMP}  # fmt: skip
-
-
-class ColumnTypeError(HotrowError, TypeError):
-    """Values that are not of the column's type; the message names the column."""
-
-    def __init__(self, name: str, what: str) -> None:
-        super().__init__(Code.INVALID, f"column {name!r} {what}", field=name)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,7 +152,7 @@ def _inferred(name: str, present: AnyArray | list[Any]) -> ValueType:
         if kind in (FLOAT64, INT64) and present.dtype.itemsize <= 4 and present.dtype != np.uint32:
             kind += 1  # the type of half the width follows
         if not kind:
-            raise ColumnTypeError(name, f"cannot hold {present.dtype} values")
+            raise ColumnTypeError(name, f"cannot hold {present.dtype} values{unfit_hint({present.dtype.type})}")
         return type_from_kind(kind) if present.ndim == 1 else Array(type_from_kind(kind))
     if not present:
         raise ColumnTypeError(name, "has no value to take its type from; say the type")
@@ -167,7 +162,8 @@ def _inferred(name: str, present: AnyArray | list[Any]) -> ValueType:
     for accepted, kind in _INFERRED:
         if all(issubclass(t, accepted) and (kind == BOOL or not issubclass(t, _BOOLS)) for t in types):
             return type_from_kind(kind)
-    raise ColumnTypeError(name, f"cannot hold values of {_names(types)}; say the type")
+    hint = unfit_hint(types) or "; say the type"
+    raise ColumnTypeError(name, f"cannot hold values of {_names(types)}{hint}")
 
 
 def _flatten(name: str, rows: AnyArray | list[Any]) -> tuple[AnyArray | list[Any], npt.NDArray[np.uint32]]:
@@ -194,101 +190,36 @@ def _scalars(name: str, values: AnyArray | list[Any], kind: int) -> AnyArray | l
         return _from_list(name, values, kind)
     if values.dtype.kind not in _ACCEPTED_DTYPES[kind] and values.size:
         raise ColumnTypeError(name, f"is {type_from_kind(kind)} and takes {_TAKES[kind]}, not {values.dtype}")
-    return _encoded(name, values.tolist()) if kind in (STRING, BYTES) else _from_array(name, values, kind)
+    if kind in (STRING, BYTES):
+        return _encoded(name, values.tolist())
+    return np.ascontiguousarray(values) if kind == BOOL else number_array(name, values, kind)
 
 
 def _from_list(name: str, values: list[Any], kind: int) -> AnyArray | list[bytes]:
     types = set(map(type, values))
     wrong = {t for t in types if not issubclass(t, _ACCEPTED[kind]) or (kind != BOOL and issubclass(t, _BOOLS))}
     if wrong:
-        raise ColumnTypeError(name, f"is {type_from_kind(kind)} and takes {_TAKES[kind]}, not {_names(wrong)}")
+        raise ColumnTypeError(
+            name, f"is {type_from_kind(kind)} and takes {_TAKES[kind]}, not {_names(wrong)}{unfit_hint(wrong)}"
+        )
     if kind in (STRING, BYTES):
         return _encoded(name, values)
     if kind == BOOL:
         return np.array(values, dtype=np.bool_)
-    if kind in (FLOAT64, FLOAT32):
-        return _from_array(name, _floats(name, values, types), kind)
-    integers = (_us(name, value) for value in values) if kind == TIMESTAMP else map(int, values)
-    return _from_array(name, _integers(name, integers, len(values)), kind)
+    return number_list(name, values, kind)
 
 
 def _encoded(name: str, values: Sequence[Any]) -> list[bytes]:
     try:
-        return [v.encode() if isinstance(v, str) else bytes(v) for v in values]
+        return [bytes(v) if isinstance(v, _BINARY) else _string(v).encode() for v in values]
     except UnicodeEncodeError as error:
         raise invalid(f"column {name!r} has a string that is not Unicode: {error}", field=name) from error
+    except ValueError as error:
+        raise invalid(f"column {name!r} has {error}", field=name) from None
 
 
-def _us(name: str, value: datetime | np.datetime64 | int) -> int:
-    if isinstance(value, datetime):
-        return us_from_datetime(value)
-    return int(_us_from_datetime64(name, np.asarray(value))) if isinstance(value, np.datetime64) else int(value)
-
-
-def _integers(name: str, values: Iterable[int], count: int) -> AnyArray:
-    try:
-        return np.fromiter(values, dtype="<i8", count=count)
-    except OverflowError as error:
-        raise invalid(f"column {name!r} has an integer that does not fit in 64 bits", field=name) from error
-
-
-def _floats(name: str, values: list[Any], types: set[type]) -> AnyArray:
-    try:
-        floats = np.fromiter(map(float, values), dtype="<f8", count=len(values))
-    except OverflowError as error:
-        raise invalid(f"column {name!r} has an integer too large for a float", field=name) from error
-    if any(issubclass(t, _INTS) for t in types):
-        for value, converted in zip(values, floats.tolist(), strict=True):
-            if isinstance(value, _INTS) and int(converted) != int(value):
-                raise invalid(f"column {name!r}: {value} is not exact as a float", field=name)
-    return floats
-
-
-def _from_array(name: str, values: AnyArray, kind: int) -> AnyArray:
-    convert: Callable[[str, AnyArray, str], AnyArray] = _float_array if kind in (FLOAT64, FLOAT32) else _int_array
-    if kind == BOOL:
-        return np.ascontiguousarray(values)
-    if values.dtype.kind == "M":
-        values = _us_from_datetime64(name, values)
-    return np.ascontiguousarray(convert(name, values, NUMPY_NAMES[kind]))
-
-
-def _float_array(name: str, values: AnyArray, dtype: str) -> AnyArray:
-    with np.errstate(over="ignore", invalid="ignore"):
-        out = values.astype(dtype, copy=False)
-        if values.dtype.kind != "f":
-            # Beyond 2**63 the way back is not defined, and no 64-bit integer there is exact but for powers of two.
-            if not (np.abs(out) < 2.0**63).all() or (out.astype(values.dtype) != values).any():
-                raise invalid(f"column {name!r} has an integer that is not exact as a float", field=name)
-        elif values.dtype.itemsize > out.dtype.itemsize and (np.isinf(out) & np.isfinite(values)).any():
-            bits = 8 * out.dtype.itemsize
-            raise invalid(f"column {name!r} has a number too large for a float of {bits} bits", field=name)
-    return out
-
-
-def _int_array(name: str, values: AnyArray, dtype: str) -> AnyArray:
-    bounds = np.iinfo(dtype)
-    if values.size and (int(values.min()) < bounds.min or int(values.max()) > bounds.max):
-        raise invalid(f"column {name!r} has an integer that does not fit in {bounds.bits} bits", field=name)
-    return values.astype(dtype, copy=False)
-
-
-def _us_from_datetime64(name: str, values: AnyArray) -> AnyArray:
-    """Microseconds of a datetime64 array of any resolution."""
-    if np.isnat(values).any():
-        raise ColumnTypeError(name, "has a null within a list; a row's list may be null, its elements may not")
-    unit, count = np.datetime_data(values.dtype)
-    finer = {"ns": 1_000, "ps": 1_000_000, "fs": 1_000_000_000, "as": 1_000_000_000_000}.get(unit)
-    if finer is not None:  # NumPy's own way down is not relied on for times before 1970
-        ticks = values.astype(f"datetime64[{count}{unit}]").astype("<i8")
-        return np.asarray(ticks // finer if count == 1 else (ticks.astype(object) * count // finer).astype("<i8"))
-    try:
-        out = values.astype("datetime64[us]")
-    except OverflowError:
-        out = np.zeros_like(values, dtype="datetime64[us]")
-    if (out.astype(values.dtype) != values).any():
-        raise invalid(f"column {name!r} has a time that does not fit in 64 bits of microseconds", field=name)
-    return out.astype("<i8")
+def _string(value: str | Decimal) -> str:
+    return value if isinstance(value, str) else plain_text(value)
 
 
 def _names(types: Iterable[type]) -> str:

@@ -72,17 +72,16 @@ def _same_bytes(data, at, consts, where, length):
 
 @part
 def fits(source, wanted, is_key):
-    """Whether a column of kind `source` may be given for `wanted`: integers for integers, numbers for floats."""
+    """Whether a column of kind `source` may be given for `wanted`: numbers for numbers, integers for a join key."""
     if source == wanted:
         return True
     if source > 8 and wanted > 8 and not is_key:
         source, wanted = source - 8, wanted - 8
         if source > 8 or wanted > 8:
             return False
-    integer = source == 3 or source == 4
-    if wanted == 3 or wanted == 4:
-        return integer
-    return (not is_key) and (wanted == 1 or wanted == 2) and (integer or source == 1 or source == 2)
+    if is_key:
+        return (wanted == 3 or wanted == 4) and (source == 3 or source == 4)
+    return wanted >= 1 and wanted <= 4 and source >= 1 and source <= 4
 
 
 @part

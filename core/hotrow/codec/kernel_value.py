@@ -21,8 +21,6 @@ from hotrow.codec.kernel_memory import (
 )
 from hotrow.codec.kernel_scan import BLOCK, BLOCK_LENGTH, KIND
 
-EXACT_F64, EXACT_F32 = 2**53, 2**24
-
 
 @part
 def scalar_width(kind):
@@ -32,8 +30,25 @@ def scalar_width(kind):
 
 
 @part
+def _put_whole(value, out, to, wanted):
+    """Store a float as an integer; False where it is not whole, or beyond the range."""
+    limit = np.float64(2.0**63) if wanted == 3 else np.float64(2.0**31)
+    if not (value >= -limit and value < limit):
+        return False
+    whole = np.int64(value)
+    if wanted == 3:
+        store_i64(out, to, whole)
+    else:
+        store_u32(out, to, whole)
+    return np.float64(whole) == value
+
+
+@part
 def put_number(data, at, source, out, to, wanted):
-    """Copy or convert one fixed-width value; False where it does not fit the wanted type without a loss of range."""
+    """Copy or convert one fixed-width value; False where it does not fit the wanted type.
+
+    A float takes the nearest value, rounded once; an integer takes what is whole. It is the rule of `hotrow.number`.
+    """
     if source == wanted:
         if scalar_width(wanted) == 8:
             store_i64(out, to, load_i64(data, at))
@@ -52,13 +67,15 @@ def put_number(data, at, source, out, to, wanted):
             return value >= -(2**31) and value < 2**31
         if wanted == 1:
             store_i64(out, to, i64_of_f64(np.float64(value)))
-            return value >= -EXACT_F64 and value <= EXACT_F64
-        store_u32(out, to, np.int64(i32_of_f32(np.float32(value))))
-        return value >= -EXACT_F32 and value <= EXACT_F32
-    if source == 2:
-        store_i64(out, to, i64_of_f64(np.float64(f32_of_i32(load_i32(data, at)))))
+        else:
+            store_u32(out, to, np.int64(i32_of_f32(np.float32(value))))
         return True
-    wide = f64_of_i64(load_i64(data, at))
+    wide = f64_of_i64(load_i64(data, at)) if source == 1 else np.float64(f32_of_i32(load_i32(data, at)))
+    if wanted == 3 or wanted == 4:
+        return _put_whole(wide, out, to, wanted)
+    if wanted == 1:
+        store_i64(out, to, i64_of_f64(wide))
+        return True
     narrow = np.float32(wide)
     store_u32(out, to, np.int64(i32_of_f32(narrow)))
     return not (np.isinf(narrow) and not np.isinf(wide))

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hotrow import types
-from hotrow.offline.conversion import TARGETS, convert, held_type
+from hotrow.offline.arrow_form import held_type
+from hotrow.offline.conversion import TARGETS, convert
 from hotrow.schema.default import checked_default
 from hotrow.schema.field import Field
 from hotrow.types import ValueType
@@ -32,8 +33,8 @@ def may_refuse(held: pa.DataType, declared: ValueType) -> bool:
         return False
     if kind == types.TIMESTAMP:
         return pa.types.is_date(held) or held.unit in ("s", "ms")
-    if kind == types.FLOAT64:
-        return not pa.types.is_floating(held)
+    if kind == types.FLOAT64 or (kind == types.FLOAT32 and pa.types.is_integer(held)):
+        return False
     return declared.is_list or kind == types.STRING or held != _TYPES[kind]
 
 

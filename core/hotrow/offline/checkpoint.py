@@ -14,11 +14,14 @@ from hotrow.offline.source import Interval, SourcePart
 
 
 class _Stopped(msgspec.Struct, frozen=True):
-    """`work` names what was done, `end_us` is the end of its interval, `done` has the versions of parts."""
+    """`work` names what was done, `end_us` is the end of its interval, `done` has the versions of parts; `newest_us` is
+    the newest event time in them.
+    """
 
     work: str
     end_us: int
     done: tuple[str, ...]
+    newest_us: int | None = None
 
 
 class Checkpoint:
@@ -35,6 +38,11 @@ class Checkpoint:
         """How many parts an earlier run of the same work has done."""
         return 0 if self._earlier is None else len(self._earlier.done)
 
+    @property
+    def newest_us(self) -> int | None:
+        """The newest event time that an earlier run of the same work has read."""
+        return None if self._earlier is None else self._earlier.newest_us
+
     def left(self, parts: Iterable[SourcePart]) -> list[tuple[SourcePart, Interval]]:
         """The parts that are still to be read, and from when to when.
 
@@ -49,12 +57,15 @@ class Checkpoint:
         left = [(part, since if part.version() in known else self._interval) for part in parts]
         return [(part, interval) for part, interval in left if interval is not since or more]
 
-    def save(self, done: Iterable[SourcePart]) -> None:
-        """Note that all rows of these parts are written; where it cannot be noted, the next run does more."""
+    def save(self, done: Iterable[SourcePart], newest_us: int | None = None) -> None:
+        """Note that all rows of these parts are written, the newest of that time.
+
+        Where it cannot be noted, the next run does more.
+        """
         versions = [version for part in done if (version := part.version())]
         if self._interval.end_us is None or not versions:
             return
-        state = _Stopped(self._work, self._interval.end_us, tuple(versions))
+        state = _Stopped(self._work, self._interval.end_us, tuple(versions), newest_us)
         fresh = self._path.with_suffix(".new")
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,23 +2,24 @@
 
 | declared        | accepted in a file                                                                               |
 |-----------------|--------------------------------------------------------------------------------------------------|
-| Int64, Int32    | integers of any width; a value that does not fit is refused for its row                          |
-| Float64         | floating point of any width; integers; an integer beyond 2**53 that would change is refused      |
-| Float32         | the same. Declaring Float32 asks for the narrowing: values are rounded to the nearest float32;   |
-|                 | a finite value that would become infinite is refused for its row                                 |
+| Int64, Int32    | integers and decimals of any width, and of fields (not of join keys) floating point; a value     |
+|                 | that is not whole, or does not fit, is refused for its row                                       |
+| Float64,        | floating point, integers and decimals of any width, rounded once to the nearest float; a finite  |
+| Float32         | value that would become infinite is refused for its row                                          |
 | Bool            | bool                                                                                             |
-| String          | strings; bytes that are no UTF-8 are refused for their row                                       |
+| String          | strings; bytes that are no UTF-8 are refused for their row. Decimals: their digits, with all     |
+|                 | places of the column's scale                                                                     |
 | Bytes           | binary of variable or fixed size                                                                 |
 | UnixTimestamp   | timestamps of any unit and zone (without a zone: UTC), truncated to microseconds toward minus    |
-|                 | infinity; dates, which are their midnight in UTC                                                 |
+|                 | infinity; dates, which are their midnight in UTC; a time that microseconds in 64 bits cannot     |
+|                 | hold is refused for its row                                                                      |
 | Array(T)        | lists of what T accepts; a null inside a list is refused for its row                             |
 
-Dictionary-encoded columns are accepted as what they hold, and a column of Arrow's null type as all nulls.
-A NaN is a value and stays one.
+Dictionary-encoded columns, views, and lists of a fixed size are accepted as what they hold, and a column of Arrow's
+null type as all nulls. A NaN is a value and stays one.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,9 +27,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hotrow import types
+from hotrow.offline.arrow_form import computed, decoded, flattening, held_type, is_list
+from hotrow.offline.number_column import Mask, converted_numbers, decimal_texts, plain_numbers
 from hotrow.types import BY_KIND, ValueType
-
-Mask = npt.NDArray[np.bool_]
 
 TARGETS = {
     types.FLOAT64: pa.float64(),
@@ -63,51 +64,31 @@ class Converted:
     example: str = ""
 
 
-def mismatch(arrow_type: pa.DataType, declared: ValueType) -> str:
-    """Why a column of `arrow_type` cannot hold `declared`; empty when it can."""
+def mismatch(arrow_type: pa.DataType, declared: ValueType, *, key: bool = False) -> str:
+    """Why a column of `arrow_type` cannot hold `declared`, a join key with `key`; empty when it can."""
     held = held_type(arrow_type)
     if pa.types.is_null(held):
         return ""
+    if flattened := flattening(held):
+        return f"it holds {held}; {flattened}"
     if declared.is_list:
-        if not _is_list(held):
+        if not is_list(held):
             return f"it holds {held}, no lists"
         return mismatch(held.value_type, BY_KIND[declared.element_kind])
-    if _accepts(held, declared.kind):
+    if _accepts(held, declared.kind) and not (key and pa.types.is_floating(held)):
         return ""
     return f"it holds {held}"
 
 
-def held_type(arrow_type: pa.DataType) -> pa.DataType:
-    """The type of a column's values, dictionary-encoded or not."""
-    return arrow_type.value_type if pa.types.is_dictionary(arrow_type) else arrow_type
-
-
-def computed_type(arrow_type: pa.DataType) -> pa.DataType:
-    """The type in which Arrow's functions take a column: they neither filter nor take views of strings and bytes."""
-    if pa.types.is_string_view(arrow_type):
-        return pa.large_string()
-    if pa.types.is_binary_view(arrow_type):
-        return pa.large_binary()
-    if _is_list(arrow_type) and (element := computed_type(arrow_type.value_type)) != arrow_type.value_type:
-        return pa.large_list(element)
-    return arrow_type
-
-
-def _is_list(arrow_type: pa.DataType) -> bool:
-    checks = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
-    return any(check(arrow_type) for check in checks)
-
-
 def _accepts(held: pa.DataType, kind: int) -> bool:
     """Whether a scalar of Arrow type `held` can become one of `kind`."""
-    if kind in (types.INT64, types.INT32):
-        return bool(pa.types.is_integer(held))
-    if kind in (types.FLOAT64, types.FLOAT32):
-        return bool(pa.types.is_floating(held) or pa.types.is_integer(held))
+    if kind in (types.INT64, types.INT32, types.FLOAT64, types.FLOAT32):
+        return bool(pa.types.is_integer(held) or pa.types.is_floating(held) or pa.types.is_decimal(held))
     if kind == types.BOOL:
         return bool(pa.types.is_boolean(held))
     if kind == types.STRING:
-        return bool(pa.types.is_string(held) or pa.types.is_large_string(held) or pa.types.is_string_view(held))
+        checks = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_decimal)
+        return any(check(held) for check in checks)
     if kind == types.BYTES:
         checks = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary)
         return any(check(held) for check in checks)
@@ -116,8 +97,7 @@ def _accepts(held: pa.DataType, kind: int) -> bool:
 
 def convert(array: pa.Array, declared: ValueType) -> Converted:
     """Convert a column whose type `mismatch` has no objection to."""
-    if pa.types.is_dictionary(array.type):
-        array = array.dictionary_decode()
+    array = computed(decoded(array))
     if declared.is_list:
         return _convert_lists(array, declared)
     nulls = array.is_null().to_numpy(zero_copy_only=False)
@@ -146,38 +126,13 @@ def _filled(array: pa.Array, empty: object, nulls: Mask) -> pa.Array:
 
 
 def _convert_numbers(array: pa.Array, declared: ValueType, nulls: Mask) -> Converted:
-    """Numbers of another width or kind than declared, each checked to be the same number afterwards."""
-    target = TARGETS[declared.kind]
-    before = _numbers(array, nulls)
-    with np.errstate(over="ignore"):
-        after = before.astype(target.to_pandas_dtype())
-    if before.dtype.kind == "f":
-        changed = np.isinf(after) & np.isfinite(before)
-    elif after.dtype.kind == "f":
-        changed = _rounded(before, after)
-    else:
-        bounds = np.iinfo(after.dtype)
-        changed = (before > bounds.max) if before.dtype.kind == "u" else (before < bounds.min) | (before > bounds.max)
-    return _with_refused(pa.array(after), nulls, changed, array, f"does not fit {declared.name}")
-
-
-def _numbers(array: pa.Array, nulls: Mask) -> npt.NDArray[Any]:
-    numbers: npt.NDArray[Any] = _filled(array, pa.scalar(0).cast(array.type), nulls).to_numpy(zero_copy_only=False)
-    return numbers
-
-
-def _rounded(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> Mask:
-    """Which integers are another number as a float (one that rounds up to 2**63 or 2**64 cannot be cast back)."""
-    limit = 2.0 ** (8 * before.dtype.itemsize - (before.dtype.kind == "i"))
-    wide = after.astype(np.float64)
-    beyond = wide >= limit
-    back = np.where(beyond, 0, wide).astype(before.dtype)
-    return np.asarray(beyond | (back != before), dtype=np.bool_)
+    values, refused = converted_numbers(array, TARGETS[declared.kind], nulls)
+    return _with_refused(values, nulls, refused, array, f"does not fit {declared.name}")
 
 
 def _convert_times(array: pa.Array, nulls: Mask) -> Converted:
     per_s = _UNITS_PER_S[array.type.unit]
-    raw = _numbers(array.cast(pa.int64()), nulls)
+    raw = plain_numbers(array.cast(pa.int64()), nulls)
     if per_s >= 1_000_000:
         return Converted(pa.array(raw // (per_s // 1_000_000)), nulls)
     factor = 1_000_000 // per_s
@@ -189,7 +144,7 @@ def _convert_times(array: pa.Array, nulls: Mask) -> Converted:
 
 def _convert_strings(array: pa.Array, nulls: Mask) -> Converted:
     """Strings; Parquet's readers do not check that they are UTF-8, and the wire must hold nothing else."""
-    array = array.cast(pa.large_string())
+    array = decimal_texts(array) if pa.types.is_decimal(array.type) else array.cast(pa.large_string())
     try:
         array.validate(full=True)
     except pa.ArrowInvalid:

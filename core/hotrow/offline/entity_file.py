@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pv
 import pyarrow.parquet as pq
 
@@ -16,9 +18,11 @@ from hotrow.errors import Code, HotrowError, invalid
 from hotrow.offline.arrow_column import arrow_type
 from hotrow.offline.entity_rows import EntityColumns, joined_type
 from hotrow.offline.frame import open_frame
+from hotrow.offline.number_column import Mask
+from hotrow.offline.parquet_file import OUT_OF_RANGE, open_file, rows_out_of_range
 from hotrow.offline.progress import Progress
 from hotrow.offline.training import TrainingPlan, ViewReport, join_table
-from hotrow.types import TIMESTAMP
+from hotrow.types import FLOAT32, FLOAT64, TIMESTAMP
 
 _BATCH_ROWS = 1 << 16
 _CSV = ".csv"
@@ -36,9 +40,14 @@ class EntityFile:
     def check_rows(self) -> int:
         """How many rows there are; raises INVALID, naming column and row, where a key or an event time is none."""
         rows = 0
+        floats = [sent.name for sent in self.columns.request if sent.type.kind in (FLOAT64, FLOAT32)]
+        infinite = False
         for batch in self.batches(self.columns.names):
             self.columns.read(pa.Table.from_batches([batch]), rows)
             rows += batch.num_rows
+            infinite = infinite or any(_infinite(batch, name).any() for name in floats)
+        if infinite and self.path.suffix == _CSV:
+            _check_range(self.path, self.columns, floats)
         return rows
 
     def tables(self, rows: int) -> Iterator[pa.Table]:
@@ -60,7 +69,7 @@ class EntityFile:
             if self.path.suffix == _CSV:
                 yield from _open_csv(self.path, self.columns, names)
                 return
-            with pq.ParquetFile(self.path, pre_buffer=False) as file:
+            with open_file(self.path) as file:
                 yield from file.iter_batches(_BATCH_ROWS, columns=names)
         except (pa.ArrowException, OSError) as error:
             raise _unreadable(self.path, error) from error
@@ -78,7 +87,9 @@ def open_entity_file(path: Path, columns: EntityColumns, feature_columns: Sequen
             with _open_csv(path, columns) as reader:
                 schema = reader.schema
         else:
-            schema = pq.read_schema(path)
+            with open_file(path) as file:
+                schema = file.schema_arrow
+                _check_int96(path, file.metadata, schema.names)
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(path, error) from error
     columns.check_names(schema.names, feature_columns)
@@ -86,12 +97,53 @@ def open_entity_file(path: Path, columns: EntityColumns, feature_columns: Sequen
     return EntityFile(path, columns, schema)
 
 
-def _open_csv(path: Path, columns: EntityColumns, names: Sequence[str] | None = None) -> pv.CSVStreamingReader:
-    """Join keys are read as what they are: the text "007" is no number. What else there is, Arrow infers."""
-    keys = {key.name: arrow_type(joined_type(key.type)) for key in columns.keys if key.type.kind != TIMESTAMP}
-    keys |= {sent.name: arrow_type(sent.type) for sent in columns.request if sent.type.kind != TIMESTAMP}
-    options = pv.ConvertOptions(column_types=keys, include_columns=list(names or ()))
+def _check_int96(path: Path, metadata: pq.FileMetaData, names: Sequence[str]) -> None:
+    first = 0
+    for group in range(metadata.num_row_groups):
+        for name, rows in rows_out_of_range(path, metadata, [group], names).items():
+            row = first + int(np.flatnonzero(rows)[0])
+            raise invalid(f"{path}: column {name!r} in row {row} has a time that {OUT_OF_RANGE}; correct it")
+        first += metadata.row_group(group).num_rows
+
+
+def _open_csv(
+    path: Path, columns: EntityColumns, names: Sequence[str] | None = None, *, as_text: Sequence[str] = ()
+) -> pv.CSVStreamingReader:
+    """What is text stays text, unless a join key or request data are of another type: "00501" is no number, and "NA" no
+    null. Times alone are inferred, for of them there are many forms.
+    """
+    wanted = {key.name: joined_type(key.type) for key in columns.keys} | {
+        sent.name: sent.type for sent in columns.request
+    }
+    times = {columns.event_time, *(name for name, one in wanted.items() if one.kind == TIMESTAMP)}
+    held = dict.fromkeys(_csv_names(path), pa.string()) | {name: arrow_type(one) for name, one in wanted.items()}
+    held = {name: one for name, one in held.items() if name not in times and name not in as_text}
+    held |= dict.fromkeys(as_text, pa.string())
+    options = pv.ConvertOptions(column_types=held, include_columns=list(names or ()))
     return pv.open_csv(path, convert_options=options)
+
+
+def _csv_names(path: Path) -> list[str]:
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+        return next(csv.reader(file), [])
+
+
+def _infinite(batch: pa.RecordBatch, name: str) -> Mask:
+    return np.asarray(np.isinf(pc.fill_null(batch.column(name), 0).to_numpy(zero_copy_only=False)), np.bool_)
+
+
+def _check_range(path: Path, columns: EntityColumns, names: Sequence[str]) -> None:
+    """Refuse digits that Arrow has read as infinity: a number beyond the range of its column."""
+    row = 0
+    with _open_csv(path, columns, names) as numbers, _open_csv(path, columns, names, as_text=names) as texts:
+        for batch, text in zip(numbers, texts, strict=True):
+            for name in names:
+                digits = pc.match_substring_regex(text.column(name), "[0-9]").to_numpy(zero_copy_only=False)
+                wrong = np.flatnonzero(digits & _infinite(batch, name))
+                if len(wrong):
+                    told = f"column {name!r} in row {row + wrong[0]}: {text.column(name)[int(wrong[0])]}"
+                    raise invalid(f"{path}: {told} is beyond the range of the request data; correct it")
+            row += batch.num_rows
 
 
 def _unreadable(path: Path, error: Exception) -> HotrowError:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from hotrow import types
 from hotrow.errors import invalid, nearest
 from hotrow.offline.arrow_column import column_from_source
+from hotrow.offline.arrow_form import combined
 from hotrow.offline.asof import Integers
 from hotrow.offline.conversion import convert, mismatch
 from hotrow.offline.stated_unit import check_stated_unit
@@ -85,7 +86,7 @@ class EntityColumns:
         """Raise INVALID for a column whose type or stated unit is not that of the schema, or no time."""
         for key in self.keys:
             held = schema.field(key.name).type
-            objection = mismatch(held, joined_type(key.type))
+            objection = mismatch(held, joined_type(key.type), key=True)
             if objection:
                 raise invalid(
                     f"{self.where}: column {key.name!r} does not fit the join key, which is {key.type.name}: "
@@ -112,7 +113,7 @@ class EntityColumns:
 
         `first_row` is the number of the table's first row, for messages.
         """
-        times = convert(_column(table, self.event_time), UnixTimestamp)
+        times = convert(combined(table.column(self.event_time)), UnixTimestamp)
         wrong = times.nulls if times.refused is None else times.nulls | times.refused
         if wrong.any():
             row = first_row + int(np.flatnonzero(wrong)[0])
@@ -126,10 +127,12 @@ class EntityColumns:
         return EntityRows(keys, times.values.to_numpy(), request)
 
     def _key(self, table: pa.Table, key: JoinKey, first_row: int) -> pa.Array:
-        return self._converted(_column(table, key.name), joined_type(key.type), f"join key {key.name!r}", first_row)
+        return self._converted(
+            combined(table.column(key.name)), joined_type(key.type), f"join key {key.name!r}", first_row
+        )
 
     def _request(self, table: pa.Table, sent: Field, first_row: int) -> pa.Array:
-        return self._converted(_column(table, sent.name), sent.type, f"column {sent.name!r}", first_row)
+        return self._converted(combined(table.column(sent.name)), sent.type, f"column {sent.name!r}", first_row)
 
     def _converted(self, array: pa.Array, declared: ValueType, what: str, first_row: int) -> pa.Array:
         converted = convert(array, declared)
@@ -137,14 +140,6 @@ class EntityColumns:
             row = first_row + int(np.flatnonzero(converted.refused)[0])
             raise invalid(f"{self.where}: {what} in row {row}: {converted.example} {converted.reason}; correct it")
         return column_from_source(array, declared)
-
-
-def _column(table: pa.Table, name: str) -> pa.Array:
-    chunks: pa.ChunkedArray = table.column(name)
-    if pa.types.is_dictionary(chunks.type):
-        chunks = chunks.cast(chunks.type.value_type)
-    combined = chunks.combine_chunks()
-    return combined if isinstance(combined, pa.Array) else pa.concat_arrays(combined.chunks)
 
 
 def _key_remedy(held: pa.DataType) -> str:

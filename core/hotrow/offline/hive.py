@@ -9,10 +9,12 @@ import pyarrow as pa
 
 from hotrow import types
 from hotrow.errors import invalid
+from hotrow.number import decimal_from_text, nearest_float32, nearest_float64
 from hotrow.offline.conversion import TARGETS
 from hotrow.offline.source import SourceColumns
 from hotrow.types import UnixTimestamp, ValueType
 
+_FLOATS = {types.FLOAT64: nearest_float64, types.FLOAT32: nearest_float32}
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 _ZONE = re.compile(r":\d\d.*(Z|[+-]\d\d(:?\d\d)?)$")  # behind a time of day: a date ends with digits, too
 
@@ -40,10 +42,12 @@ def _value(where: str, text: str, declared: ValueType) -> pa.Scalar:
     if text == _NULL:
         return pa.scalar(None, held)
     try:
+        if declared.kind in _FLOATS:
+            return pa.scalar(_FLOATS[declared.kind](decimal_from_text(text)), held)
         if declared.kind == types.TIMESTAMP and _ZONE.search(text):
             held = pa.timestamp("us", tz="UTC")
         return pa.scalar(text).cast(held)
-    except pa.ArrowInvalid:
+    except (pa.ArrowInvalid, ValueError, OverflowError):
         raise invalid(
             f"{where}: {text!r} is no {declared.name}; rename the folder, or put the column into the file"
         ) from None

@@ -31,14 +31,16 @@ does not fit is sent in several passes over the keys, each of which writes pages
 class Job:
     """One view to materialize.
 
-    `watermark_us` is to be stored at its end, None leaves the stored one. `dry_run`: the worker compares, and nothing
-    is written. `checkpoint` is where it notes how far it has come. It holds about `memory` bytes of rows.
+    At its end the newest event time that was read is stored as the view's watermark, where it `moves` that and it is
+    newer than `stored_us` (None: none is stored). `dry_run`: the worker compares, and nothing is written. `checkpoint`
+    is where it notes how far it has come. It holds about `memory` bytes of rows.
     """
 
     source: Source
     target: Target
     interval: Interval
-    watermark_us: int | None
+    stored_us: int | None = None
+    moves: bool = False
     dry_run: bool = False
     checkpoint: Checkpoint | None = None
     memory: int = MEMORY
@@ -76,14 +78,14 @@ class RejectedRows:
     example: str = ""
 
 
-def watermark_after(interval: Interval, stored_us: int | None) -> int | None:
-    """The watermark to store after `interval`, or None where the stored one is as far or further.
+def watermark_after(newest_us: int | None, stored_us: int | None) -> int | None:
+    """The watermark to store after rows up to `newest_us` (None: no row) were read, or None to leave the stored one.
 
-    Never in the future: rows that are still to come lie before an END there.
+    Never in the future: a row that says so would have all others passed by.
     """
-    if interval.end_us is None:
+    if newest_us is None:
         return None
-    reached_us = min(interval.end_us, clock.now_us())
+    reached_us = min(newest_us, clock.now_us())
     return reached_us if stored_us is None or reached_us > stored_us else None
 
 
@@ -119,6 +121,9 @@ class _Run:
         self._refusals, self._unsendable = Refusals(), Refusals()  # of this thread, and of the sender's
         self._latest = LatestRows(job.source.view, job.memory // 2)
         self._read = self._held = self._superseded = 0
+        self._own = {id(part) for part in job.source.own_parts}
+        self._newest_us = job.checkpoint.newest_us if job.checkpoint else None
+        self.watermark_us: int | None = None
 
     def load(self, left: Sequence[tuple[SourcePart, Interval]]) -> None:
         """Send what is left to read, and then the watermark."""
@@ -128,17 +133,27 @@ class _Run:
         for part, interval in left:
             for batch in part.batches(interval, part.columns, BLOCK):
                 self._take(batch)
+                if id(part) in self._own:
+                    self._see(batch)
                 if self._latest.full:
                     self._send(tuple(done))
             done.append(part)
         self._send(())
         self._settle()
-        if job.watermark_us is not None:
+        watermark_us = watermark_after(self._newest_us, job.stored_us) if job.moves else None
+        if watermark_us is not None:
             no_rows = encode_no_rows(job.source.columns.columns)
-            self.delivery.send(encode_request(job.target, no_rows, watermark_us=job.watermark_us))
+            self.delivery.send(encode_request(job.target, no_rows, watermark_us=watermark_us))
             self.delivery.drain()
+        self.watermark_us = watermark_us
         if job.checkpoint:
             job.checkpoint.remove()
+
+    def _see(self, batch: SourceBatch) -> None:
+        times_us = batch.event_time_us[~batch.timeless]
+        if len(times_us):
+            newest_us = int(times_us.max())
+            self._newest_us = newest_us if self._newest_us is None else max(newest_us, self._newest_us)
 
     def _take(self, batch: SourceBatch) -> None:
         self._read += batch.rows.num_rows
@@ -157,7 +172,7 @@ class _Run:
         """Have what is held sent, after what is being sent; with it all rows of the parts `done` are."""
         batches = self._latest.take()
         self._settle()
-        self._sending = self._sender.submit(self._send_all, batches, self._held, done)
+        self._sending = self._sender.submit(self._send_all, batches, self._held, (done, self._newest_us))
         self._held = 0
 
     def stop(self) -> None:
@@ -171,9 +186,11 @@ class _Run:
         if self._sending is not None:
             self._sending.result()
 
-    def _send_all(self, batches: Iterator[SourceBatch], held: int, done: tuple[SourcePart, ...]) -> None:
-        """Send batches that have the latest of the rows that were held."""
-        job = self._job
+    def _send_all(
+        self, batches: Iterator[SourceBatch], held: int, upto: tuple[tuple[SourcePart, ...], int | None]
+    ) -> None:
+        """Send batches that have the latest of the rows that were held; then the parts of `upto` are done."""
+        job, (done, newest_us) = self._job, upto
         for batch in batches:
             held -= batch.rows.num_rows
             for encoded in encode_batch(batch, job.source.columns.event_time, self._unsendable):
@@ -186,7 +203,7 @@ class _Run:
         self._progress.advance(held)
         self.delivery.drain()
         if job.checkpoint and done:
-            job.checkpoint.save(done)
+            job.checkpoint.save(done, newest_us)
 
     def report(self, seconds: float) -> Report:
         """What became of the rows."""
@@ -207,7 +224,7 @@ class _Run:
             superseded=self._superseded + tally.duplicates,
             rejected=tally.rejected + sum(refusals.rows for refusals in refused),
             rejections=tuple(left_out),
-            watermark_us=job.watermark_us,
+            watermark_us=self.watermark_us,
             seconds=seconds,
             dry_run=job.dry_run,
         )

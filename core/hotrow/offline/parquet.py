@@ -8,7 +8,6 @@ are skipped. In a folder, `name=value` in the names of folders are columns of th
 """
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,16 +17,26 @@ import pyarrow.parquet as pq
 
 from hotrow.errors import Code, HotrowError, invalid
 from hotrow.offline.hive import partitions_of
+from hotrow.offline.parquet_file import (
+    OUT_OF_RANGE,
+    bounds_us,
+    event_column,
+    int96_columns,
+    open_file,
+    rows_out_of_range,
+)
 from hotrow.offline.rows import deciding_columns
 from hotrow.offline.source import (
     DEFAULT_SIZE,
     BatchSize,
     Column,
     Interval,
+    Refused,
     SourceBatch,
     SourceColumns,
     SourceReader,
     batch_in,
+    counted_before,
     file_version,
 )
 from hotrow.offline.source_check import checked_columns
@@ -35,7 +44,6 @@ from hotrow.offline.source_check import checked_columns
 _BUFFER_BYTES = 1 << 20
 _PART_ROWS = 1 << 20
 _FIRST_ROWS = 1024
-_UNITS = {"milliseconds": 1_000, "microseconds": 1_000_000, "nanoseconds": 1_000_000_000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +63,9 @@ class ParquetPart:
 
     @property
     def deciding(self) -> tuple[Column, ...]:
-        return deciding_columns(self.schema, self.columns)
+        deciding = deciding_columns(self.schema, self.columns)
+        beyond = int96_columns(self.metadata, [column.name for column in self.columns])
+        return tuple(column for column in self.columns if column in deciding or column.name in beyond)
 
     def rows(self, interval: Interval) -> int:
         return sum(self.metadata.row_group(group).num_rows for group in self._groups(interval))
@@ -71,14 +81,34 @@ class ParquetPart:
         if self.changed():  # other row groups, and perhaps other columns, than are known
             raise invalid(f"view {self.wanted.view}: {self.path} has changed since the work began; run it again")
         try:
-            with pq.ParquetFile(self.path, metadata=self.metadata, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
+            beyond = rows_out_of_range(self.path, self.metadata, groups, names)
+            at = 0
+            with open_file(self.path, self.metadata, buffer_bytes=_BUFFER_BYTES) as file:
                 rows_at_once = self._rows_at_once(file, groups, names, size)
                 for rows in file.iter_batches(rows_at_once, row_groups=groups, columns=names):
-                    yield batch_in(self._with_constants(rows), self.wanted, columns, interval)
+                    refused = [Refused(n, OUT_OF_RANGE, m[at : at + rows.num_rows]) for n, m in beyond.items()]
+                    at += rows.num_rows
+                    yield batch_in(self._with_constants(rows), self.wanted, columns, interval, refused)
         except (pa.ArrowException, OSError) as error:
             raise invalid(
                 f"view {self.wanted.view}: {self.path} cannot be read to its end ({_brief(error)}); write it again"
             ) from error
+
+    @property
+    def holder(self) -> str:
+        return str(self.path)
+
+    def rows_before(self, time_us: int) -> int:
+        """Row groups whose statistics tell are not read."""
+        rows = 0
+        for group in self.groups:
+            column = event_column(self.metadata, group, self.wanted.event_time)
+            bounds = bounds_us(self.metadata, column) if column is not None else None
+            if column is None or bounds is None or bounds[0] < time_us <= bounds[1]:
+                rows += counted_before(replace(self, groups=range(group, group + 1)), time_us)
+            elif bounds[1] < time_us:
+                rows += self.metadata.row_group(group).num_rows - column.statistics.null_count
+        return rows
 
     def version(self) -> str:
         return f"{self.checked} {self.groups}"
@@ -91,8 +121,8 @@ class ParquetPart:
         return [i for i in self.groups if self._may_hold(i, interval)]
 
     def _may_hold(self, group: int, interval: Interval) -> bool:
-        column = _event_column(self.metadata, group, self.wanted.event_time)
-        bounds = _bounds_us(self.metadata, column) if column is not None else None
+        column = event_column(self.metadata, group, self.wanted.event_time)
+        bounds = bounds_us(self.metadata, column) if column is not None else None
         if column is None or bounds is None or column.statistics.null_count:
             return True
         return interval.overlaps(*bounds)
@@ -186,7 +216,7 @@ def _check_name(path: Path, view: str) -> None:
 def _open_file(path: Path, folder: Path, wanted: SourceColumns) -> ParquetPart:
     checked = file_version(path)  # before it is read: what changes from now on is another version
     try:
-        with pq.ParquetFile(path) as file:
+        with open_file(path) as file:
             metadata, schema = file.metadata, file.schema_arrow
     except (pa.ArrowException, OSError) as error:
         raise invalid(
@@ -206,7 +236,7 @@ def _check_has_times(files: Sequence[ParquetPart], path: Path, wanted: SourceCol
     for file in files:
         for group in range(file.metadata.num_row_groups):
             in_group = file.metadata.row_group(group).num_rows
-            column = _event_column(file.metadata, group, wanted.event_time)
+            column = event_column(file.metadata, group, wanted.event_time)
             if column is None or not _all_null(column, in_group, file.schema.field(wanted.event_time).type):
                 return
             rows += in_group
@@ -223,41 +253,6 @@ def _all_null(column: pq.ColumnChunkMetaData, rows: int, held: pa.DataType) -> b
     if statistics is None or not statistics.has_null_count:
         return bool(pa.types.is_null(held))
     return bool(statistics.null_count >= rows)
-
-
-def time_bounds_us(metadata: pq.FileMetaData, name: str) -> tuple[int, int] | None:
-    """The least and the greatest time of a column in a file, in microseconds; None where its statistics do not tell."""
-    bounds = []
-    for group in range(metadata.num_row_groups):
-        column = _event_column(metadata, group, name)
-        bounds.append(_bounds_us(metadata, column) if column is not None else None)
-    known = [one for one in bounds if one is not None]
-    if not known or len(known) < len(bounds):
-        return None
-    return min(first for first, _ in known), max(last for _, last in known)
-
-
-def _event_column(metadata: pq.FileMetaData, group: int, name: str) -> pq.ColumnChunkMetaData | None:
-    row_group = metadata.row_group(group)
-    for i in range(row_group.num_columns):
-        if row_group.column(i).path_in_schema == name:
-            return row_group.column(i)
-    return None
-
-
-def _bounds_us(metadata: pq.FileMetaData, column: pq.ColumnChunkMetaData) -> tuple[int, int] | None:
-    """The least and greatest event time of a row group in microseconds, where its statistics tell."""
-    statistics = column.statistics
-    if statistics is None or not statistics.has_min_max or not statistics.has_null_count:
-        return None
-    if column.physical_type != "INT64":
-        return None
-    names = [metadata.schema.column(i).path for i in range(len(metadata.schema.names))]
-    logical = json.loads(metadata.schema.column(names.index(column.path_in_schema)).logical_type.to_json())
-    per_s = _UNITS.get(logical.get("timeUnit", ""))
-    if per_s is None:
-        return None
-    return statistics.min_raw * 1_000_000 // per_s, statistics.max_raw * 1_000_000 // per_s
 
 
 def _brief(error: Exception) -> str:

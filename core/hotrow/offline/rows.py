@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from hotrow.offline.arrow_column import may_refuse
-from hotrow.offline.conversion import Converted, Mask, convert
+from hotrow.offline.conversion import Converted, convert
+from hotrow.offline.number_column import Mask
 from hotrow.offline.source import MAX_BYTES, MAX_ROW_BYTES, Column, SourceBatch
 from hotrow.offline.wire import column_parts, row_parts, time_parts
 

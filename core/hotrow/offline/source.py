@@ -15,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from hotrow.offline.conversion import Mask, computed_type, convert
+from hotrow.offline.arrow_form import computed, computed_type
+from hotrow.offline.conversion import Converted, convert
+from hotrow.offline.number_column import Mask
 from hotrow.types import UnixTimestamp, ValueType
 
 MAX_ROWS = 20_000
@@ -135,6 +137,13 @@ class SourcePart(Protocol):
         Raises HotrowError INVALID when what is read turns out to be damaged.
         """
 
+    @property
+    def holder(self) -> str:
+        """What holds its rows, as a user knows it: a file, a query. Several parts may have one."""
+
+    def rows_before(self, time_us: int) -> int:
+        """How many rows have an event time before that."""
+
     def version(self) -> str:
         """Names what it reads, as it was when it was checked: the same for a part that is opened later if that is
         unchanged. So rows that come while it is read make another version. Empty: it cannot tell.
@@ -164,6 +173,12 @@ class SourceReader:
             yield from part.batches(interval, part.columns, size)
 
 
+def counted_before(part: SourcePart, time_us: int) -> int:
+    """`SourcePart.rows_before` by reading the times."""
+    batches = part.batches(Interval(None, time_us), ())
+    return sum(int(np.count_nonzero(~batch.timeless)) for batch in batches)
+
+
 def file_version(path: Path) -> str:
     """A file as it is now; empty where there is none."""
     try:
@@ -182,18 +197,27 @@ def batch_in(
 ) -> SourceBatch:
     """The rows of a batch that lie in the interval; `rows` also has the columns of the times."""
     scanned = rows.num_rows
-    types = [computed_type(held) for held in rows.schema.types]
-    if types != rows.schema.types:
-        rows = rows.cast(pa.schema(list(zip(rows.schema.names, types, strict=True))))
-    times = convert(rows.column(wanted.event_time), UnixTimestamp)
-    timeless = times.nulls if times.refused is None else times.nulls | times.refused
-    event_time_us = times.values.to_numpy()
+    if any(computed_type(held) != held for held in rows.schema.types):
+        rows = pa.RecordBatch.from_arrays([computed(column) for column in rows.columns], names=rows.schema.names)
+    times = [convert(rows.column(name), UnixTimestamp) for name in wanted.times]
+    refused = [*refused, *_refused_times(wanted.times, times)]
+    event, *created = times
+    timeless = event.nulls.copy()
+    for one in refused:
+        if one.column == wanted.event_time:
+            timeless |= one.rows
+    event_time_us = event.values.to_numpy()
+    created_time_us = created[0].values.to_numpy() if created else None
     kept = interval.mask(event_time_us) | timeless
     if not kept.all():
         rows = rows.filter(pa.array(kept))
         event_time_us, timeless = event_time_us[kept], timeless[kept]
+        created_time_us = None if created_time_us is None else created_time_us[kept]
         refused = [replace(one, rows=one.rows[kept]) for one in refused]
-    created_time_us = None
-    if wanted.created_time:
-        created_time_us = convert(rows.column(wanted.created_time), UnixTimestamp).values.to_numpy()
     return SourceBatch(rows, tuple(columns), event_time_us, created_time_us, timeless, scanned, tuple(refused))
+
+
+def _refused_times(names: Sequence[str], times: Sequence[Converted]) -> Iterator[Refused]:
+    for name, one in zip(names, times, strict=True):
+        if one.refused is not None:
+            yield Refused(name, one.reason, one.refused, one.example)

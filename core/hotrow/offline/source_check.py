@@ -20,7 +20,8 @@ def checked_columns(where: str, schema: pa.Schema, wanted: SourceColumns, *, hol
             continue
         role = "join key" if column.key else "field"
         held = _type_of(schema, column.name, f"{where}, {role}", holder)
-        _refuse(f"{where}: column {column.name!r}", mismatch(held, column.type), f"{column.type.name} of the {role}")
+        objection = mismatch(held, column.type, key=column.key)
+        _refuse(f"{where}: column {column.name!r}", objection, f"{column.type.name} of the {role}")
         check_stated_unit(where, schema.field(column.name), column.unit)
         columns.append(column)
     for role, name in (("event time", wanted.event_time), ("created time", wanted.created_time)):
@@ -42,4 +43,5 @@ def _type_of(schema: pa.Schema, name: str, where: str, holder: str) -> pa.DataTy
 
 def _refuse(where: str, objection: str, wanted: str) -> None:
     if objection:
-        raise invalid(f"{where} does not fit {wanted}: {objection}; cast it where it is written, or correct the schema")
+        remedy = "" if ";" in objection else "; cast it where it is written, or correct the schema"
+        raise invalid(f"{where} does not fit {wanted}: {objection}{remedy}")

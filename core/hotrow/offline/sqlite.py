@@ -29,6 +29,7 @@ from hotrow.offline.source import (
     SourceColumns,
     SourceReader,
     batch_in,
+    counted_before,
     file_version,
 )
 from hotrow.offline.source_check import checked_columns
@@ -79,6 +80,13 @@ class SqliteQuery:
     ) -> Iterator[SourceBatch]:
         for cells, count in self.read(columns, min(size.rows, MAX_ROWS), size.data):
             yield self._batch(cells, count, columns, interval)
+
+    @property
+    def holder(self) -> str:
+        return self.query
+
+    def rows_before(self, time_us: int) -> int:
+        return counted_before(self, time_us)
 
     def version(self) -> str:
         return f"{self.query}\n{self.checked}"

@@ -2,26 +2,29 @@
 
 | declared       | accepted                                                                     |
 |----------------|------------------------------------------------------------------------------|
-| Int64, Int32   | integers that fit                                                            |
-| Float64        | reals, and integers that are the same number as a float                      |
-| Float32        | the same, rounded to the nearest float32; one that would become infinite not |
+| Int64, Int32   | numbers that are whole and fit                                               |
+| Float64,       | numbers, rounded once to the nearest float; one that would become infinite   |
+| Float32        | not                                                                          |
 | Bool           | 0 and 1                                                                      |
 | String         | texts                                                                        |
 | Bytes          | blobs                                                                        |
 | UnixTimestamp  | ISO 8601 texts (without a zone: UTC), and integers: seconds since 1970, of   |
 |                | the years 1 to 9999, so that milliseconds are not taken for seconds          |
+
+A number is an integer, a real, or a text of decimal digits, as NUMERIC values are kept that no real holds.
 """
 
-import math
-import struct
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 
 from hotrow import types
+from hotrow.number import nearest_float32, nearest_float64, whole_number
 from hotrow.offline.conversion import TARGETS
 from hotrow.types import ValueType
 
@@ -29,6 +32,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _FIRST_S, _END_S = -62_135_596_800, 253_402_300_800
 """The years 1 to 9999, which are those that a text can say."""
+_DECIMAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)", re.ASCII)
 _MAX_SHOWN = 60
 
 
@@ -78,27 +82,24 @@ def column_of(values: Sequence[Any], declared: ValueType) -> Cells:
 
 
 def _integer(bits: int) -> Callable[[Any], int]:
-    def accept(value: Any) -> int:
-        if type(value) is not int or not -(1 << bits) <= value < 1 << bits:
-            raise ValueError
-        return value
-
-    return accept
+    return lambda value: whole_number(_number(value), bits)
 
 
 def _float64(value: Any) -> float:
-    if type(value) is float:
-        return value
-    if type(value) is not int or int(float(value)) != value:
-        raise ValueError
-    return float(value)
+    return nearest_float64(_number(value))
 
 
 def _float32(value: Any) -> float:
-    number = _float64(value)
-    if math.isfinite(number):
-        struct.pack("<f", number)  # OverflowError for one that would become infinite
-    return number
+    return nearest_float32(_number(value))
+
+
+def _number(value: Any) -> float | Decimal:
+    """An integer, a real, or a decimal that is kept as a text: SQLite has no other place for all of its digits."""
+    if type(value) is str and _DECIMAL.fullmatch(value):
+        return Decimal(value)
+    if type(value) is not int and type(value) is not float:
+        raise ValueError
+    return value
 
 
 def _bool(value: Any) -> bool:
@@ -129,8 +130,8 @@ def _time_us(value: Any) -> int:
 
 
 _ACCEPT: dict[int, Callable[[Any], Any]] = {
-    types.INT64: _integer(63),
-    types.INT32: _integer(31),
+    types.INT64: _integer(64),
+    types.INT32: _integer(32),
     types.FLOAT64: _float64,
     types.FLOAT32: _float32,
     types.BOOL: _bool,

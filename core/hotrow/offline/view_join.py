@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 from hotrow.errors import invalid
 from hotrow.offline.arrow_column import arrow_type, column_from_source, column_of_default
 from hotrow.offline.asof import AsOfJoin, EntityIndex, Integers
-from hotrow.offline.conversion import Converted, Mask, convert
+from hotrow.offline.conversion import Converted, convert
 from hotrow.offline.entity_rows import joined_type
+from hotrow.offline.number_column import Mask
 from hotrow.offline.progress import Piece
 from hotrow.offline.row_log.folder import DELETED
 from hotrow.offline.rows import Refusals, kept_rows

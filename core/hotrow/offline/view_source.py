@@ -7,8 +7,8 @@ from pathlib import Path
 from hotrow.errors import Code, HotrowError, not_found
 from hotrow.offline.open import open_source
 from hotrow.offline.row_log.folder import CREATED_TIME, EVENT_TIME, view_folder
-from hotrow.offline.row_log.part import has_log, open_log
-from hotrow.offline.source import Column, SourceColumns, SourceReader
+from hotrow.offline.row_log.part import LogPart, has_log, open_log
+from hotrow.offline.source import Column, SourceColumns, SourcePart, SourceReader
 from hotrow.registry.snapshot import Snapshot
 from hotrow.schema.source import KINDS
 from hotrow.schema.view import FeatureView
@@ -33,6 +33,16 @@ class Source:
     view: FeatureView
     columns: SourceColumns
     reader: SourceReader
+
+    @property
+    def own_parts(self) -> tuple[SourcePart, ...]:
+        """The parts whose newest row says how far the view was loaded: those of its source, and not of the log.
+
+        Pushed rows are newer than those that a source gets some time later. A view without a source has the log alone.
+        """
+        if self.view.source is None:
+            return self.reader.parts
+        return tuple(part for part in self.reader.parts if not isinstance(part, LogPart))
 
 
 def views_with_rows(snapshot: Snapshot, names: Sequence[str], folders: Folders) -> list[FeatureView]:

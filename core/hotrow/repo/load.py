@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING
 from hotrow.clock import text_from_us
 from hotrow.errors import Code, HotrowError, invalid
 from hotrow.offline.checkpoint import Checkpoint
-from hotrow.offline.materialize import Job, Report, run_job, watermark_after
+from hotrow.offline.late import LateRows
+from hotrow.offline.materialize import Job, Report, run_job
 from hotrow.offline.progress import Progress, SharedProgress
 from hotrow.offline.row_log.part import has_log
 from hotrow.offline.source import Interval
@@ -27,9 +29,10 @@ if TYPE_CHECKING:
     from hotrow.settings import Settings
 
 _SERVED_S = 15.0
+_FIRST_US = -(1 << 63)
 
 IntervalOf = Callable[[str, int | None], Interval]
-"""Given a view's name and its stored watermark (None: there is none), which event times are loaded."""
+"""Given a view's name and where an incremental run starts (None: at the beginning), which event times are loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,8 @@ def between(start_us: int, end_us: int) -> IntervalOf:
 
 
 def until(end_us: int) -> IntervalOf:
-    """From where loading stopped before, else the beginning, to END."""
-    return lambda _view, stored_us: Interval(stored_us, end_us)
+    """From the newest row that was loaded before, else the beginning, to END: rows of one time may come one by one."""
+    return lambda _view, start_us: Interval(start_us, end_us)
 
 
 def open_sources(workspace: Workspace, snapshot: Snapshot, names: Sequence[str] = ()) -> list[Source]:
@@ -95,9 +98,9 @@ def run_load(
         _without_watermarks(settings, say, needed=load.since_stored)
     link.flush_log(settings, say)
     sources = open_logs(workspace, snapshot) if load.logged_only else open_sources(workspace, snapshot, load.views)
-    if not sources and not load.logged_only:
-        say("no feature view has a source or logged rows: there is nothing to materialize")
     if not sources:
+        if not load.logged_only:
+            say("no feature view has a source or logged rows: there is nothing to materialize")
         return []
     if not remote:
         _wait_until_served(settings, snapshot)
@@ -105,25 +108,53 @@ def run_load(
         store = None if remote else _stored(settings, snapshot, sources, None if load.since_stored else say)
         jobs = [_job(source, snapshot, settings, load, store) for source in sources]
         for job in jobs:
-            _say_gap(job, store, say)
-            if job.checkpoint is not None and job.checkpoint.found:
-                say(f"{job.target.view}: goes on where an earlier run stopped")
-        try:
-            return _run(jobs, submit, progress)
-        except HotrowError as error:
-            if remote and error.field == "snapshot":
-                raise _unserved_there(error, snapshot, settings) from None
-            raise
+            _say_begin(job, store, say)
+        late = [] if store is None or load.dry_run else [_late_rows(job, snapshot, settings, store) for job in jobs]
+        for job, rows in zip(jobs, late, strict=False):
+            if load.since_stored:
+                rows.look(job.interval.start_us, say)
+        with _explained(snapshot, settings, remote=remote):
+            reports = _run(jobs, submit, progress)
+        for job, rows, report in zip(jobs, late, reports, strict=False):
+            _note_late(job, rows, report, by_name=not load.since_stored)
+        return reports
 
 
-def _unserved_there(error: HotrowError, snapshot: Snapshot, settings: Settings) -> HotrowError:
+def _late_rows(job: Job, snapshot: Snapshot, settings: Settings, store: _Store) -> LateRows:
+    view_id = snapshot.view_id(job.target.view).hex()
+    path = settings.run_path / f"{job.target.view}-{view_id}.late"
+    return LateRows(path, f"{view_id} {store.id} {store.epoch}", job.source)
+
+
+def _note_late(job: Job, late: LateRows, report: Report, *, by_name: bool) -> None:
+    start_us = _start_us(job.source, job.stored_us if report.watermark_us is None else report.watermark_us)
+    if start_us is not None:
+        reached_back = job.interval.start_us is None or job.interval.start_us < start_us
+        late.note(start_us, all_read=by_name and reached_back)
+
+
+def _start_us(source: Source, watermark_us: int | None) -> int | None:
+    """Where an incremental run starts: at the newest row that was loaded, or as much before it as rows may be late."""
+    own = source.view.source
+    if watermark_us is None or own is None:
+        return watermark_us
+    return max(_FIRST_US, watermark_us - own.lateness_us)
+
+
+@contextlib.contextmanager
+def _explained(snapshot: Snapshot, settings: Settings, *, remote: bool) -> Iterator[None]:
     """A remote worker that reads another registry never sees the snapshot, and to pin it here would not help."""
-    return HotrowError(
-        error.code,
-        f"the ingest worker at {settings.ingest.address} does not serve snapshot {snapshot.id[:12]} of project "
-        f"{snapshot.project!r}: have it read the registry of this repository, {settings.registry}",
-        field="registry",
-    )
+    try:
+        yield
+    except HotrowError as error:
+        if not remote or error.field != "snapshot":
+            raise
+        raise HotrowError(
+            error.code,
+            f"the ingest worker at {settings.ingest.address} does not serve snapshot {snapshot.id[:12]} of project "
+            f"{snapshot.project!r}: have it read the registry of this repository, {settings.registry}",
+            field="registry",
+        ) from None
 
 
 def _check_served(workspace: Workspace, snapshot: Snapshot) -> None:
@@ -172,7 +203,7 @@ class _Store:
 def _job(source: Source, snapshot: Snapshot, settings: Settings, load: Load, store: _Store | None) -> Job:
     view = source.view.name
     stored = None if store is None else store.watermarks[view]
-    interval = load.interval_of(view, stored)
+    interval = load.interval_of(view, _start_us(source, stored))
     checkpoint = None
     if store is not None and not load.dry_run:
         view_id = snapshot.view_id(view).hex()
@@ -182,16 +213,20 @@ def _job(source: Source, snapshot: Snapshot, settings: Settings, load: Load, sto
         source,
         Target(snapshot.project, view, snapshot.id),
         interval,
-        None if store is None or load.dry_run else watermark_after(interval, stored),
+        stored,
+        moves=store is not None and not load.dry_run,
         dry_run=load.dry_run,
         checkpoint=checkpoint,
     )
 
 
-def _say_gap(job: Job, store: _Store | None, say: Callable[[str], None]) -> None:
+def _say_begin(job: Job, store: _Store | None, say: Callable[[str], None]) -> None:
+    """What is left out, and where an earlier run is gone on with."""
+    if job.checkpoint is not None and job.checkpoint.found:
+        say(f"{job.target.view}: goes on where an earlier run stopped")
     stored = None if store is None else store.watermarks[job.target.view]
     start, end = job.interval.start_us, job.interval.end_us
-    if stored is not None and start == stored and end is not None and end <= stored:
+    if stored is not None and start is not None and end is not None and end <= start:
         say(f"{job.target.view}: nothing is loaded: it was loaded up to {text_from_us(stored)} before")
     if stored is not None and start is not None and start > stored and not job.dry_run:
         say(

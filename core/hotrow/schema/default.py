@@ -7,12 +7,13 @@ numbers or "NaN", "Infinity", "-Infinity", lists as lists of these, null as null
 import base64
 import math
 import numbers
-import struct
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from hotrow.clock import us_from_datetime
+from hotrow.number import float_as_given, nearest_float32, nearest_float64, whole_number
 from hotrow.types import BOOL, BYTES, FLOAT32, FLOAT64, INT32, INT64, STRING, TIMESTAMP, ValueType
 
 
@@ -73,23 +74,30 @@ def _scalar_from_json(value: Any, kind: int) -> Any:
 
 
 def _integer(value: object, bits: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise UnfitDefaultError("a whole number")
-    number = int(value)
-    if not -(1 << bits - 1) <= number < 1 << bits - 1:
-        raise UnfitDefaultError(f"a whole number of {bits} bits")
-    return number
-
-
-def _float(value: object, form: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise UnfitDefaultError("a number")
+    number = _number(value, "a whole number")
     try:
-        number = float(value)
-        struct.pack(form, number)
+        return whole_number(number, bits)
+    except OverflowError:
+        raise UnfitDefaultError(f"a whole number of {bits} bits") from None
+    except ValueError:
+        raise UnfitDefaultError("a whole number") from None
+
+
+def _float(value: object, nearest: Callable[[float | Decimal], float]) -> float:
+    try:
+        return float_as_given(_number(value, "a number"), nearest)
     except OverflowError:
         raise UnfitDefaultError("a number in the range of the type") from None
-    return number
+    except ValueError:
+        raise UnfitDefaultError("a number") from None
+
+
+def _number(value: object, expected: str) -> float | Decimal:
+    if isinstance(value, Decimal):
+        return value
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise UnfitDefaultError(expected)
+    return int(value) if isinstance(value, numbers.Integral) else float(value)
 
 
 def _bool(value: object) -> bool:
@@ -118,14 +126,16 @@ def _timestamp_us(value: object) -> int:
     if isinstance(value, datetime):
         return us_from_datetime(value)
     try:
-        return _integer(value, 64)
+        if not isinstance(value, float | Decimal):
+            return _integer(value, 64)
     except UnfitDefaultError:
-        raise UnfitDefaultError("a datetime, or microseconds since 1970 in UTC") from None
+        pass
+    raise UnfitDefaultError("a datetime, or microseconds since 1970 in UTC")
 
 
 _CHECKS: dict[int, Callable[[object], int | float | bool | str | bytes]] = {
-    FLOAT64: lambda value: _float(value, "<d"),
-    FLOAT32: lambda value: _float(value, "<f"),
+    FLOAT64: lambda value: _float(value, nearest_float64),
+    FLOAT32: lambda value: _float(value, nearest_float32),
     INT64: lambda value: _integer(value, 64),
     INT32: lambda value: _integer(value, 32),
     BOOL: _bool,

@@ -1,11 +1,14 @@
 """Where the rows of a view come from, for materialization and training sets."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import PurePath
 
 from hotrow.errors import invalid
 from hotrow.schema.canonical import Document, without_empty
 from hotrow.schema.check import check_text
+
+_MOST_LATENESS = timedelta(days=36_500)
 
 
 @dataclass(frozen=True)
@@ -13,12 +16,14 @@ class DataSource:
     """Rows with times, at a path that is relative to the feature repository unless it is absolute.
 
     `event_time` and `created_time` are the names of columns; without the second, rows of one event time are equal in
-    age. The other columns are found by the names of join keys and fields. Raises INVALID.
+    age. The other columns are found by the names of join keys and fields. `lateness` is by how much rows may come later
+    than others of their event time: `materialize-incremental` starts that much before the newest row. Raises INVALID.
     """
 
     path: str
     event_time: str = field(kw_only=True)
     created_time: str = field(default="", kw_only=True)
+    lateness: timedelta = field(default=timedelta(0), kw_only=True)
 
     @property
     def label(self) -> str:
@@ -41,6 +46,18 @@ class DataSource:
                 "when the data has no column for it"
             )
 
+        lateness: object = self.lateness
+        if not isinstance(lateness, timedelta) or not timedelta(0) <= lateness <= _MOST_LATENESS:
+            raise invalid(
+                f"{self.label}: lateness is {lateness!r}; give a timedelta from 0 to {_MOST_LATENESS.days} "
+                "days, such as timedelta(hours=2)"
+            )
+
+    @property
+    def lateness_us(self) -> int:
+        """The lateness in microseconds."""
+        return self.lateness // timedelta(microseconds=1)
+
     def _at_path(self) -> str:
         raise NotImplementedError
 
@@ -49,7 +66,8 @@ class DataSource:
         raise NotImplementedError
 
     def _times(self) -> Document:
-        return {"path": self.path, "event_time": self.event_time, "created_time": self.created_time}
+        times = {"path": self.path, "event_time": self.event_time, "created_time": self.created_time}
+        return times | ({"lateness_us": self.lateness_us} if self.lateness else {})
 
 
 @dataclass(frozen=True)
@@ -100,5 +118,6 @@ def source_from_document(document: Document) -> DataSource:
     kind = _KINDS.get(name)
     if kind is None:
         raise invalid(f"unknown type of source {name!r}; it may come from a later version of hotrow")
-    source: DataSource = kind(values.pop("path"), **values)
+    lateness = timedelta(microseconds=values.pop("lateness_us", 0))
+    source: DataSource = kind(values.pop("path"), lateness=lateness, **values)
     return source

@@ -26,6 +26,7 @@ from hotrow.transforms.kernel_cells import NULL_VALUE, PRESENT, TRANSFORM_ERROR
 from hotrow.transforms.program import plan_program
 from hotrow.transforms.sample import sample_rows
 from hotrow.transforms.values import new_cells, same_value
+from hotrow.types import FLOAT32, ValueType
 
 GOLDEN_ROWS, COMPARED_ROWS = 24, 512
 _EDGES_S = 2.0  # in which no more edges are begun with: some 1,700 rows take a tenth of it where a function is quick
@@ -85,6 +86,15 @@ def signature_of(transform: Transform) -> str:
     return f"{transform.mode} ({taken}) -> ({returned})"
 
 
+def _held(type_: ValueType, value: Any) -> Any:
+    """An input as a row may have it: what is beyond a Float32 is an infinity."""
+    if type_.element_kind != FLOAT32 or value is None:
+        return value
+    with np.errstate(over="ignore"):
+        narrow = np.asarray(value, np.float64).astype(np.float32)
+    return narrow.tolist()
+
+
 class RowRunner:
     """A transform with rows put into cells: a value for each input but masks, None is null."""
 
@@ -101,7 +111,7 @@ class RowRunner:
         for number, row in enumerate(rows):
             for one, value in zip(taken, row, strict=True):
                 column = columns[one.source.label, one.field.name]
-                self._cells.put(column, number, one.field.type, value, self._arena)
+                self._cells.put(column, number, one.field.type, _held(one.field.type, value), self._arena)
         self._program = plan_program([transform], lambda source, name: columns[source.label, name])
 
     def run(self) -> None:

@@ -101,7 +101,11 @@ def _words(values: Column, type_: ValueType, n: int) -> npt.NDArray[np.int64]:
     if kind == FLOAT64:
         return values.astype(np.float64).view(np.int64)
     if kind == FLOAT32:
-        return values.astype(np.float32).view(np.int32).astype(np.int64)
+        with np.errstate(over="ignore"):
+            narrow = values.astype(np.float32)
+        if (np.isinf(narrow) & np.isfinite(values)).any():
+            raise OverflowError("a number beyond the range of a float of 32 bits")
+        return narrow.view(np.int32).astype(np.int64)
     if held != "i":
         raise TypeError("a column of another type than the output")
     if kind == INT32 and len(values) and not (_INT32.min <= values.min() and values.max() <= _INT32.max):

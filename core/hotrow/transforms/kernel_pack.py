@@ -4,6 +4,7 @@
 transform is compiled, a number that it does not hold raises.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,10 @@ def _float64(value):
 
 @register_jitable
 def _float32(value):
-    return np.int64(i32_of_f32(np.float32(value)))
+    narrow = np.float32(value)
+    if math.isinf(narrow) and not math.isinf(value):
+        raise OverflowError("a number beyond the range of a float of 32 bits")
+    return np.int64(i32_of_f32(narrow))
 
 
 @register_jitable

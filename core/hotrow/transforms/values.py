@@ -12,6 +12,7 @@ import numpy.typing as npt
 from hotrow.codec.cells import Block, address_of
 from hotrow.codec.protowire import length_delimited, read_fields
 from hotrow.codec.wire import Octets, Table
+from hotrow.number import nearest_float32
 from hotrow.transforms.arena import Arena
 from hotrow.transforms.kernel_cells import NULL_VALUE, PRESENT
 from hotrow.types import BOOL, BYTES, FLOAT32, FLOAT64, INT32, INT64, NUMPY_NAMES, STRING, TIMESTAMP, ValueType
@@ -98,8 +99,7 @@ def _word(kind: int, value: Any) -> int:
     if kind == FLOAT64:
         return int(struct.unpack("<q", struct.pack("<d", float(value)))[0])
     if kind == FLOAT32:
-        with np.errstate(over="ignore"):  # to infinity, as in compiled code
-            return int(struct.unpack("<i", np.float32(value).tobytes())[0])
+        return int(struct.unpack("<i", struct.pack("<f", nearest_float32(value)))[0])
     if not isinstance(value, int):
         raise UnfitValueError(f"{value!r} is no integer")
     bits = 31 if kind == INT32 else 63

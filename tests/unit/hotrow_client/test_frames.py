@@ -1,7 +1,8 @@
 """What comes out as a frame can go in again; nulls, NaN, times and units keep their meaning on the way."""
 
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -46,6 +47,14 @@ def sent(rows, **types):
         one.name: decode_column(encode_dense(one.name, one.dense, one.unit))
         for one in dense_columns(given.values, types, given.units)
     }
+
+
+def _nested(texts):
+    """A list of dictionary-encoded strings, and a null."""
+    mask = pa.array([False, True])
+    return pa.ListArray.from_arrays(
+        pa.array([0, len(texts), len(texts)], pa.int32()), pa.array(texts).dictionary_encode(), mask=mask
+    )
 
 
 def test_the_table_of_types_is_whole():
@@ -144,7 +153,18 @@ def test_no_rows_and_no_columns():
         (pa.array(["a", None]).dictionary_encode(), ["a", None]),
         (pa.array([date(1970, 1, 2)]), [datetime(1970, 1, 2, tzinfo=UTC)]),
         (pa.array([[1.5, 2.5], None, []], pa.list_(pa.float32())), [[1.5, 2.5], None, []]),
-        (pa.array([[1, 2], None], pa.list_(pa.int64(), 2)), [[1, 2], None]),
+        (pa.array([[1, 2], None, [3, 4]], pa.list_(pa.int64(), 2)), [[1, 2], None, [3, 4]]),
+        (pa.array([[9], [1, 2], None, [3]], pa.list_view(pa.int64()))[1:], [[1, 2], None, [3]]),
+        (pa.array([[1.5], None], pa.large_list_view(pa.float32())), [[1.5], None]),
+        (_nested(["a", "b"]), [["a", "b"], None]),
+        (pa.array(["a", None], pa.string_view()), ["a", None]),
+        (pa.array([[date(1970, 1, 2)], None]), [[datetime(1970, 1, 2, tzinfo=UTC)], None]),
+        (pa.array([[1_001]], pa.list_(pa.timestamp("ns"))), [[datetime(1970, 1, 1, 0, 0, 0, 1, tzinfo=UTC)]]),
+        (pl.Series([[date(1970, 1, 2)], None]), [[datetime(1970, 1, 2, tzinfo=UTC)], None]),
+        (pl.Series([[1, 2], None], dtype=pl.Array(pl.Int64, 2)), [[1, 2], None]),
+        (pl.Series([["a"], None]), [["a"], None]),
+        ([date(1970, 1, 2), datetime(1970, 1, 3, tzinfo=UTC)], [datetime(1970, 1, d, tzinfo=UTC) for d in (2, 3)]),
+        (pd.Series([date(1970, 1, 2), None]), [datetime(1970, 1, 2, tzinfo=UTC), None]),
     ],
 )
 def test_columns_of_any_library(series, expected):
@@ -167,6 +187,26 @@ def test_columns_of_any_library(series, expected):
         (pl.DataFrame({"a": [[1, None]]}), "'a' has a null within a list"),
         (pa.table({"a": pa.array([[1, None]])}), "'a' has a null within a list"),
         (pa.table({"a": pa.nulls(2)}), "'a' has no value"),
+        (pa.table({"a": [Decimal("1.5")]}), "'a' cannot hold values of Decimal; decimals have no type"),
+        (
+            pl.DataFrame({"a": [Decimal("1.5")]}),
+            "'a' cannot hold values of Decimal; decimals have no type",
+        ),
+        (
+            pd.DataFrame({"a": [Decimal("1.5")]}),
+            "'a' cannot hold values of Decimal; decimals have no type",
+        ),
+        (pa.table({"a": [{"b": 1}]}), "'a' cannot hold values of dict; make columns of its parts"),
+        (pl.DataFrame({"a": [{"b": 1}]}), "'a' cannot hold values of dict; make columns of its parts"),
+        (pa.table({"a": [timedelta(1)]}), "'a' cannot hold values of timedelta; send a number"),
+        (pd.DataFrame({"a": [timedelta(1)]}), "'a' cannot hold values of .*; send a number"),
+        (pl.DataFrame({"a": [time(1)]}), "'a' cannot hold values of time; send an integer"),
+        (pa.table({"a": pa.array([2**62], pa.timestamp("s"))}), "'a' has a time that does not fit in 64 bits of micro"),
+        (pa.table({"a": pa.array([2**30], pa.int32()).cast(pa.date32())}), "'a' has a time that does not fit"),
+        (pa.table({"a": pa.array([[2**62]], pa.list_(pa.timestamp("s")))}), "'a' has a time that does not fit"),
+        (pl.DataFrame({"a": pl.Series([2**30], dtype=pl.Int32).cast(pl.Date)}), "'a' has a time that does not fit"),
+        (pl.DataFrame({"a": pl.Series([2**60]).cast(pl.Datetime("ms"))}), "'a' has a time that does not fit"),
+        (pd.DataFrame({"a": np.array([2**60], "M8[ms]")}), "'a' has a time that does not fit"),
     ],
 )
 def test_what_cannot_be_sent_is_named(rows, complaint):

@@ -26,7 +26,16 @@ from hotrow.offline.row_log.folder import (
     pruned_marks,
 )
 from hotrow.offline.rows import deciding_columns, filtered
-from hotrow.offline.source import DEFAULT_SIZE, BatchSize, Column, Interval, SourceBatch, SourceColumns, SourcePart
+from hotrow.offline.source import (
+    DEFAULT_SIZE,
+    BatchSize,
+    Column,
+    Interval,
+    SourceBatch,
+    SourceColumns,
+    SourcePart,
+    counted_before,
+)
 from hotrow.types import Bool
 
 _DELETED = Column(DELETED, Bool)
@@ -71,6 +80,13 @@ class LogPart:
             gone |= (batch.event_time_us < mark.before_us) & (batch.created_time_us <= mark.created_us)
         return filtered(batch, ~gone) if gone.any() else batch
 
+    @property
+    def holder(self) -> str:
+        return self.inner.holder
+
+    def rows_before(self, time_us: int) -> int:
+        return counted_before(self, time_us)
+
     def version(self) -> str:
         return self.inner.version()
 
@@ -109,4 +125,4 @@ def _part(inner: SourcePart, wanted: SourceColumns, pruned: Sequence[Pruned]) ->
 
 def _fits(held: pa.DataType, column: Column) -> bool:
     """Join keys of one encoding are those of one view; a field is another one when its type is."""
-    return not mismatch(held, column.type) if column.key else held == arrow_type(column.type)
+    return not mismatch(held, column.type, key=True) if column.key else held == arrow_type(column.type)

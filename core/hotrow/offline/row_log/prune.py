@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from hotrow.disk import sync
 from hotrow.errors import invalid
 from hotrow.failpoint import Reached, unarmed
-from hotrow.offline.parquet import time_bounds_us
+from hotrow.offline.parquet_file import time_bounds_us
 from hotrow.offline.row_log.folder import (
     CREATED_TIME,
     EVENT_TIME,

@@ -49,7 +49,7 @@ def test_without_a_server_a_worker_is_started_for_the_run(hotrow, rides):
     (report,) = json.loads(first.stdout)
     assert (report["view"], report["read"], report["written"], report["rejected"]) == ("driver_hourly_stats", 240, 5, 0)
     again = json.loads(_run(rides, "materialize-incremental", "now", "--json").stdout)[0]
-    assert (again["read"], again["start"]) == (0, report["watermark"])
+    assert (again["read"], again["stale"], again["start"]) == (5, 5, report["watermark"])
     assert hotrow("store", "gc", "-C", rides).code == 0
     assert hotrow("store", "verify", "-C", rides).out == "sound: 5 rows\n"
 
@@ -142,6 +142,77 @@ def test_an_interrupt_is_clean_and_the_rest_comes_later(hotrow, rides):
     assert done["materialized_to"] == ""
     (report,) = json.loads(_run(rides, "materialize", "1970-01-01", "now", "--json").stdout)
     assert (report["written"], report["stale"]) == (rows - done["rows"], done["rows"])
+
+
+HOUR_US = 3_600_000_000
+
+
+def put_hours(repo, hours, file="driver_stats.parquet"):
+    """A source of driver 1001 with a row at each of these hours of 2024."""
+    at = pa.array([1704067200_000000 + int(hour * HOUR_US) for hour in hours], pa.timestamp("us"))
+    table = pa.table(
+        {
+            "driver_id": pa.array([1001 + place for place in range(len(hours))]),
+            "conv_rate": pa.array([0.5] * len(hours)),
+            "avg_daily_trips": pa.array([1] * len(hours)),
+            "event_timestamp": at,
+            "created": at,
+        }
+    )
+    pq.write_table(table, repo / "data" / file, row_group_size=2)
+
+
+def _incremental(repo):
+    outcome = _run(repo, "materialize-incremental", "now", "--json")
+    assert outcome.returncode == 0, outcome.stderr
+    (report,) = json.loads(outcome.stdout)
+    return report["read"], report["written"], outcome.stderr
+
+
+def test_a_source_that_lags_is_loaded_run_by_run(hotrow, rides):
+    """The watermark is its newest row, not the time of the run; rows of that very time may come later, too."""
+    put_hours(rides, [1, 2])
+    hotrow("apply", "-C", rides)
+    assert _incremental(rides)[:2] == (2, 2)
+    assert _incremental(rides)[:2] == (1, 0)
+    put_hours(rides, [1, 2, 2, 3])
+    read, written, err = _incremental(rides)
+    assert (read, written) == (3, 2)
+    assert "not loaded" not in err
+    store = json.loads(hotrow("store", "info", "--views", "--json", "-C", rides).out)["views"][0]
+    assert (store["rows"], store["materialized_to"]) == (4, "2024-01-01T03:00:00Z")
+
+
+def test_rows_that_come_too_late_are_said_until_they_are_loaded(hotrow, rides):
+    """How many there are, and what helps; then nothing more is said."""
+    put_hours(rides, [1, 2, 3, 4, 5])
+    hotrow("apply", "-C", rides)
+    assert _incremental(rides)[:2] == (5, 5)
+    put_hours(rides, [1, 2, 3, 4, 5, 1.5, 2.5])
+    for _ in range(2):
+        read, written, err = _incremental(rides)
+        assert (read, written) == (1, 0)
+        assert "driver_hourly_stats: 2 rows that came to the source since have event times before" in err
+        assert "`hotrow materialize START 2024-01-01T05:00:00Z --views driver_hourly_stats` loads them" in err
+    outcome = _run(rides, "materialize", "2024-01-01", "2024-01-01T05:00:00Z", "--json")
+    assert json.loads(outcome.stdout)[0]["written"] == 2
+    read, written, err = _incremental(rides)
+    assert (read, written) == (1, 0)
+    assert "not loaded" not in err
+
+
+def test_a_source_with_lateness_is_read_again_that_far_back(hotrow, rides):
+    """Rows within it are loaded; what is older still is said."""
+    features = rides / "features.py"
+    text = features.read_text().replace("event_time=", "lateness=timedelta(hours=2), event_time=")
+    features.write_text(f"from datetime import timedelta\n{text}")
+    put_hours(rides, [1, 2, 3, 4, 5])
+    assert hotrow("apply", "-C", rides).code == 0
+    assert _incremental(rides)[:2] == (5, 5)
+    put_hours(rides, [1, 2, 3, 4, 5, 3, 4.5, 2.9])
+    read, written, err = _incremental(rides)
+    assert (read, written) == (5, 2)
+    assert "driver_hourly_stats: 1 rows that came to the source since have event times before 2024-01-01T03" in err
 
 
 @pytest.mark.parametrize(

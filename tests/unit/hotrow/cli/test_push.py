@@ -127,6 +127,12 @@ def target(hotrow, tmp_path_factory):
         ({"rows": "[7]"}, "row 0 is no JSON object"),
         ({"rows": '[{"conv_rat": 1}]'}, "in row 0 'conv_rat'; did you mean conv_rate"),
         ({"values": ["event_timestamp=soon"]}, "event_timestamp: 'soon' is no time"),
+        (
+            {"values": ["event_timestamp=1717236000000"]},
+            "event_timestamp: 1717236000000 is 1970-01-20T21:00:36Z as micro",
+        ),
+        ({"rows": '[{"event_timestamp": 1717236000}]'}, "and 2024-06-01T10:00:00Z as seconds"),
+        ({"values": ["driver_id=1"], "event_time": "1717236000"}, "--event-time: 1717236000 is 1970"),
     ],
 )
 def test_wrong_rows(target, given, says):

@@ -3,8 +3,9 @@
 import math
 
 import pytest
-from hotrow.cli.value import time_us_option, value_from_json, value_from_text
-from hotrow.clock import us_from_text
+from hotrow.cli.value import loaded_json, time_us_option, typed_values, value_from_json, value_from_text
+from hotrow.clock import text_from_us, us_from_text
+from hotrow.codec.column import encode_column
 from hotrow.errors import HotrowError
 from hotrow.types import Array, Bool, Bytes, Float32, Float64, Int64, String, UnixTimestamp
 
@@ -68,6 +69,40 @@ def test_json_that_is_no_value(value, declared):
 def test_times(text, us):
     """Without a zone UTC; long numbers are microseconds, eight digits are a date."""
     assert us_from_text(text) == us
+
+
+@pytest.mark.parametrize(("number", "unit"), [(1717236000, "seconds"), (1717236000_000, "milliseconds")])
+def test_a_number_of_another_unit_is_no_time(number, unit):
+    """Typed or in JSON, alone or in a list, as START, and nanoseconds likewise; ISO 8601 of that very time is taken."""
+    says = rf"{number} is 1970-.* as microseconds, and 2024-06-01T10:00:00Z as {unit}; give microseconds"
+    for given in (
+        lambda: value_from_text("x", str(number), UnixTimestamp),
+        lambda: value_from_text("x", f"[{number}]", Array(UnixTimestamp)),
+        lambda: value_from_json("x", number, UnixTimestamp),
+        lambda: value_from_json("x", str(number), UnixTimestamp),
+        lambda: value_from_json("x", [number], Array(UnixTimestamp)),
+        lambda: time_us_option("START", str(number)),
+    ):
+        with pytest.raises(HotrowError, match=says):
+            given()
+    with pytest.raises(HotrowError, match="as nanoseconds"):
+        time_us_option("END", str(1717236000 * 10**9))
+    with pytest.raises(HotrowError, match="END: '99999999999999999999' is no time"):
+        time_us_option("END", "9" * 20)
+    text = text_from_us(number)
+    assert value_from_text("x", text, UnixTimestamp) == value_from_json("x", text, UnixTimestamp) == number
+    (typed,) = typed_values([number], UnixTimestamp)
+    assert encode_column("x", [typed], type=UnixTimestamp)
+
+
+@pytest.mark.parametrize("text", ["1e39", "-1e39"])
+def test_a_number_beyond_the_range_is_no_infinity(text):
+    """Nor is one with an exponent that nobody could write out."""
+    for declared, given in ((Float32, text), (Float64, text.replace("39", "400")), (Float64, "1e999999999")):
+        with pytest.raises(HotrowError, match=f"x: '{given}' is no {declared.name}"):
+            value_from_text("x", given, declared)
+        with pytest.raises(HotrowError, match=f"is no {declared.name}"):
+            value_from_json("x", loaded_json(given), declared)
 
 
 def test_a_time_that_is_none_names_the_argument():

@@ -75,7 +75,7 @@ def _run(folder, worker, end_us=1000, work="w"):
     interval = Interval(0, end_us)
     checkpoint = Checkpoint(folder / "run" / "stats.checkpoint", work, interval)
     job = Job(
-        open_source_of(VIEW, folder), Target("p", "stats", "s"), interval, end_us, checkpoint=checkpoint, memory=0
+        open_source_of(VIEW, folder), Target("p", "stats", "s"), interval, moves=True, checkpoint=checkpoint, memory=0
     )
     return run_job(job, worker, SilentProgress())
 
@@ -97,7 +97,7 @@ def test_only_what_is_left_is_read(folder, requests):
     assert written | set(worker.keys) == set(range(FILES * ROWS))
     # Memory for a file at a time: a file is noted when the next one fills it.
     assert report.read == (FILES - max(0, requests - 1)) * ROWS
-    assert worker.watermark_us == 1000
+    assert worker.watermark_us == FILES * ROWS - 1
     assert not list((folder / "run").iterdir())
     assert _run(folder, Worker()).read == FILES * ROWS
 
@@ -110,7 +110,7 @@ def test_what_came_between_the_ends_is_read(folder):
     worker = Worker()
     assert _run(folder, worker, end_us=2000).read == 1 + 2 * ROWS
     assert 777 in worker.keys
-    assert worker.watermark_us == 2000
+    assert worker.watermark_us == 1500
 
 
 def _late_row():

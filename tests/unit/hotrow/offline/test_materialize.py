@@ -88,8 +88,8 @@ def _write(folder, times, ids=None):
     pq.write_table(table, folder / "stats.parquet")
 
 
-def _run(folder, store, interval, watermark_us=None):
-    job = Job(open_source_of(_view(), folder), Target("p", "stats", "abc"), interval, watermark_us)
+def _run(folder, store, interval, *, moves=False):
+    job = Job(open_source_of(_view(), folder), Target("p", "stats", "abc"), interval, store.watermark_us, moves=moves)
     return run_job(job, store, SilentProgress())
 
 
@@ -97,7 +97,7 @@ def test_rows_of_the_interval_arrive_with_their_versions(tmp_path):
     """START inclusive, END exclusive; the request names project, view and snapshot."""
     _write(tmp_path, [10, 20, 30])
     store = Store()
-    report = _run(tmp_path, store, Interval(10, 30), watermark_us=30)
+    report = _run(tmp_path, store, Interval(10, 30))
     assert store.rows == {0: ((10, 5), 0.0), 1: ((20, 5), 1.0)}
     assert (report.read, report.written, report.stale, report.rejected) == (2, 2, 0, 0)
     assert (store.requests[0].project, store.requests[0].view, store.requests[0].snapshot) == ("p", "stats", "abc")
@@ -107,18 +107,28 @@ def test_the_watermark_comes_last_and_alone(tmp_path):
     """Were it sent with rows, it could be stored while earlier rows are lost."""
     _write(tmp_path, [10])
     store = Store()
-    _run(tmp_path, store, Interval(0, 50), watermark_us=50)
-    assert store.watermark_us == 50
+    _run(tmp_path, store, Interval(0, 50), moves=True)
+    assert store.watermark_us == 10
     assert [r.HasField("watermark_us") for r in store.requests] == [False, True]
     assert len(store.requests[-1].event_time_us) == 0
 
 
-def test_an_empty_interval_moves_the_watermark_too(tmp_path):
-    """Otherwise an incremental run would look at the same stretch again and again."""
+def test_a_run_that_reads_nothing_leaves_the_watermark(tmp_path):
+    """Rows of that stretch may still come: those of a source that lags are not passed by."""
     _write(tmp_path, [10])
     store = Store()
-    report = _run(tmp_path, store, Interval(20, 50), watermark_us=50)
-    assert (report.read, store.rows, store.watermark_us) == (0, {}, 50)
+    report = _run(tmp_path, store, Interval(20, 50), moves=True)
+    assert (report.read, store.rows, store.watermark_us, report.watermark_us) == (0, {}, None, None)
+
+
+def test_the_watermark_is_the_newest_row_that_was_read(tmp_path):
+    """A row that is left out counts, for it was read; a row without a time does not; a stored one is not lowered."""
+    _write(tmp_path, [10, 40, None, 30, 70], ids=[1, None, 3, 4, 5])
+    store = Store()
+    assert _run(tmp_path, store, Interval(0, 50), moves=True).watermark_us == 40
+    assert _run(tmp_path, store, Interval(0, 35), moves=True).watermark_us is None
+    assert store.watermark_us == 40
+    assert _run(tmp_path, store, Interval(), moves=True).watermark_us == 70
 
 
 def test_a_second_run_changes_nothing(tmp_path):
@@ -147,12 +157,12 @@ def test_an_interrupted_run_leaves_the_watermark(tmp_path):
     _write(tmp_path, [10, 20, 30])
     store = Store(fail_at=2)
     with pytest.raises(KeyboardInterrupt):
-        _run(tmp_path, store, Interval(), watermark_us=40)
+        _run(tmp_path, store, Interval(), moves=True)
     assert store.watermark_us is None
     store.fail_at = None
-    _run(tmp_path, store, Interval(), watermark_us=40)
+    _run(tmp_path, store, Interval(), moves=True)
     assert len(store.rows) == 3
-    assert store.watermark_us == 40
+    assert store.watermark_us == 30
 
 
 def test_rows_that_are_left_out_are_told(tmp_path):
@@ -164,13 +174,13 @@ def test_rows_that_are_left_out_are_told(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("end", "stored", "expected"),
+    ("newest", "stored", "expected"),
     [(50, None, 50), (50, 40, 50), (50, 50, None), (50, 60, None), (None, 40, None), (10**18, None, 1000)],
 )
-def test_the_watermark_goes_forward_and_never_beyond_now(monkeypatch, end, stored, expected):
-    """Loading an old stretch again does not move it back, and an END in the future would skip rows yet to come."""
+def test_the_watermark_goes_forward_and_never_beyond_now(monkeypatch, newest, stored, expected):
+    """Loading an old stretch again does not move it back, and a row of the future would have all others passed by."""
     monkeypatch.setattr(materialize_module.clock, "now_us", lambda: 1000)
-    assert watermark_after(Interval(0, end), stored) == expected
+    assert watermark_after(newest, stored) == expected
 
 
 def test_views_by_name_and_all(tmp_path):
@@ -222,7 +232,7 @@ def test_a_row_is_half_done_when_it_is_read(tmp_path):
     """So that time left is told of the sending too; rows that need not be sent are done with, whatever the reason."""
     _write(tmp_path, [None, 10, 20, 90, 30, 40], ids=[1, 2, 3, 4, 2, 5])
     steps, store = Steps(), Store()
-    job = Job(open_source_of(_view(), tmp_path), Target("p", "stats", "abc"), Interval(0, 50), None)
+    job = Job(open_source_of(_view(), tmp_path), Target("p", "stats", "abc"), Interval(0, 50))
     before = []
 
     def submit(request):

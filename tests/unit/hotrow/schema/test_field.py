@@ -135,7 +135,7 @@ def test_nan_default_round_trips(type_):
     [
         (Int32, 2**31),
         (Int64, -(2**63) - 1),
-        (Int64, 1.0),
+        (Int64, 1.5),
         (Int64, True),
         (Int64, "1"),
         (Float32, 1e39),

@@ -19,18 +19,21 @@ import dev.hotrow.v1.StringLists;
 import dev.hotrow.v1.Strings;
 import dev.hotrow.v1.TimestampLists;
 import dev.hotrow.v1.Timestamps;
+import java.math.BigDecimal;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.Consumer;
+import java.util.function.Function;
 
 /**
  * Makes the columns that are sent: entities, request data and rows of a push, with a value a row.
  *
  * <p>{@code int64("driver_id", 1001, 9)} takes values as they are. A {@code List} may hold null for a null; so may the
- * lists that give a list a row. NaN is a value. The server converts numbers to the type of the schema where that is
- * exact.
+ * lists that give a list a row. NaN is a value. The server converts numbers to the type of the schema: a float field
+ * takes the nearest that it holds, an integer field what is whole and in its range.
  */
 public final class Columns {
   private Columns() {}
@@ -256,7 +259,8 @@ public final class Columns {
   }
 
   /**
-   * Times in microseconds since 1970-01-01T00:00:00Z.
+   * Times in microseconds since 1970-01-01T00:00:00Z; throws IllegalArgumentException for a number that seems to be of
+   * another unit, such as {@code System.currentTimeMillis()}. An Instant is taken as it is.
    *
    * @param name the column's name
    * @param values a value a row
@@ -265,7 +269,7 @@ public final class Columns {
   public static Column timestampMicros(String name, long... values) {
     Timestamps.Builder packed = Timestamps.newBuilder();
     for (long value : values) {
-      packed.addValues(value);
+      packed.addValues(Micros.checked(value));
     }
     return new Column(named(name).setTimestampUs(packed).build());
   }
@@ -426,7 +430,7 @@ public final class Columns {
   }
 
   /**
-   * A list a row: times in microseconds since 1970-01-01T00:00:00Z.
+   * A list a row: times in microseconds since 1970-01-01T00:00:00Z, checked as by {@link #timestampMicros}.
    *
    * @param name the column's name
    * @param rows the list of each row, or null for a null
@@ -442,10 +446,49 @@ public final class Columns {
         row -> {
           packed.addLengths(row.length);
           for (long value : row) {
-            packed.addValues(value);
+            packed.addValues(Micros.checked(value));
           }
         });
     return new Column(column.setTimestampUsList(packed).build());
+  }
+
+  /**
+   * Decimals as values of a field's type, each rounded once: to the nearest float, or exactly to an integer, or to its
+   * digits with all places of its scale. Throws IllegalArgumentException for one that the type does not hold.
+   *
+   * @param name the column's name
+   * @param type FLOAT64, FLOAT32, INT64, INT32 or STRING, the type of the field
+   * @param values a value a row, null for a null
+   * @return the column
+   */
+  public static Column decimal(String name, ValueType type, List<BigDecimal> values) {
+    try {
+      return switch (type) {
+        case FLOAT64 -> float64(name, converted(values, value -> finite(value, value.doubleValue())));
+        case FLOAT32 -> float32(name, converted(values, value -> (float) finite(value, value.floatValue())));
+        case INT64 -> int64(name, converted(values, BigDecimal::longValueExact));
+        case INT32 -> int32(name, converted(values, BigDecimal::intValueExact));
+        case STRING -> string(name, converted(values, BigDecimal::toPlainString));
+        default -> throw new IllegalArgumentException("column " + name + ": " + type + " does not hold decimals");
+      };
+    } catch (ArithmeticException error) {
+      throw new IllegalArgumentException("column " + name + ", which is " + type + ": " + error.getMessage(), error);
+    }
+  }
+
+  private static <T> List<T> converted(List<BigDecimal> values, Function<BigDecimal, T> convert) {
+    List<T> made = new ArrayList<>(values.size());
+    for (BigDecimal value : values) {
+      made.add(value == null ? null : convert.apply(value));
+    }
+    return made;
+  }
+
+  private static double finite(BigDecimal value, double made) {
+    if (Double.isInfinite(made)) {
+      throw new ArithmeticException(value + " is beyond the range");
+    }
+    return made;
   }
 
   private static Builder named(String name) {

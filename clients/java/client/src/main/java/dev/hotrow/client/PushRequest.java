@@ -75,7 +75,8 @@ public final class PushRequest {
   }
 
   /**
-   * The event time of each row, in microseconds since 1970-01-01T00:00:00Z.
+   * The event time of each row, in microseconds since 1970-01-01T00:00:00Z; throws IllegalArgumentException for a
+   * number that seems to be of another unit. An Instant is taken as it is.
    *
    * @param micros one a row
    * @return a new request
@@ -83,7 +84,7 @@ public final class PushRequest {
   public PushRequest eventTimesMicros(long... micros) {
     PushFeaturesRequest.Builder request = message.toBuilder().clearEventTimeUs();
     for (long one : micros) {
-      request.addEventTimeUs(one);
+      request.addEventTimeUs(Micros.checked(one));
     }
     return new PushRequest(request.build(), null, timeout);
   }

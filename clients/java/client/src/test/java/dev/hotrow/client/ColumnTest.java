@@ -4,6 +4,7 @@ import static dev.hotrow.client.Columns.*;
 import static org.junit.jupiter.api.Assertions.*;
 
 import dev.hotrow.v1.Status;
+import java.math.BigDecimal;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
@@ -62,7 +63,48 @@ class ColumnTest {
   void nanosecondsAreDroppedTowardThePast() {
     assertEquals(-1, timestamp("t", Instant.ofEpochSecond(-1, 999_999_999)).getMicros(0));
     assertEquals(Instant.parse("1969-12-31T23:59:59.999999Z"), timestampMicros("t", -1).getInstant(0));
-    assertThrows(ArithmeticException.class, () -> timestamp("t", Instant.MAX));
+  }
+
+  @Test
+  void aTimeThatMicrosecondsCannotHoldIsRefused() {
+    for (long micros : new long[] {Long.MIN_VALUE, Long.MAX_VALUE, 0}) {
+      assertEquals(micros, timestamp("t", Micros.instant(micros)).getMicros(0));
+    }
+    assertThrows(IllegalArgumentException.class, () -> timestamp("t", Instant.MAX));
+    assertThrows(IllegalArgumentException.class, () -> timestamp("t", Instant.MIN));
+    assertThrows(IllegalArgumentException.class, () -> Micros.of(Micros.instant(Long.MIN_VALUE).minusNanos(1)));
+  }
+
+  @Test
+  void aNumberOfAnotherUnitIsRefusedAsATime() {
+    long second = 1_704_067_200L;
+    for (long unit : new long[] {1, 1_000, 1_000_000_000}) {
+      IllegalArgumentException error =
+          assertThrows(IllegalArgumentException.class, () -> timestampMicros("t", second * unit));
+      assertTrue(error.getMessage().contains("as microseconds, and 2024-01-01T00:00:00Z as"), error.getMessage());
+      long[] row = {second * unit};
+      assertThrows(IllegalArgumentException.class, () -> timestampMicrosList("t", List.of(row)));
+      assertThrows(
+          IllegalArgumentException.class, () -> PushRequest.view("stats").eventTimesMicros(0, second * unit));
+      Instant meant = Micros.instant(second * unit);
+      assertEquals(meant, timestamp("t", meant).getInstant(0));
+    }
+    assertEquals(second * 1_000_000, timestampMicros("t", second * 1_000_000).getMicros(0));
+  }
+
+  @Test
+  void aDecimalBecomesTheNearestOrIsRefused() {
+    BigDecimal half = new BigDecimal("0.50");
+    BigDecimal twice = new BigDecimal("9007199791611905");
+    assertEquals((1L << 53) + (1L << 30), (long) decimal("x", ValueType.FLOAT32, List.of(twice)).getFloat(0));
+    assertEquals(twice.longValue(), decimal("x", ValueType.INT64, List.of(twice)).getLong(0));
+    assertEquals(0.5, decimal("x", ValueType.FLOAT64, Arrays.asList(half, null)).getDouble(0));
+    assertEquals("0.50", decimal("x", ValueType.STRING, List.of(half)).getString(0));
+    BigDecimal large = new BigDecimal("1e39");
+    for (ValueType type : new ValueType[] {ValueType.FLOAT32, ValueType.INT64, ValueType.INT32, ValueType.BOOL}) {
+      assertThrows(IllegalArgumentException.class, () -> decimal("x", type, List.of(large)));
+    }
+    assertThrows(IllegalArgumentException.class, () -> decimal("x", ValueType.INT32, List.of(half)));
   }
 
   @Test
