@@ -46,7 +46,7 @@ def read_push(request: PushFeaturesRequest, view: PushedView) -> list[PushedRow]
     """Every row of the push; raises RefusedError."""
     columns = _columns(request, view)
     try:
-        values = {name: values_of(column) for name, column in columns.items()}
+        values = {name: _values(column) for name, column in columns.items()}
     except ValueError as error:
         raise RefusedError from error
     if any(status not in (1, 2) for column in columns.values() for status in column.statuses):
@@ -66,9 +66,11 @@ def _columns(request: PushFeaturesRequest, view: PushedView) -> dict[str, Column
     columns: dict[str, Column] = {}
     for column in request.rows:
         source = column.WhichOneof("values")
-        if column.name not in wanted or column.name in columns or source is None:
+        if column.name not in wanted or column.name in columns:
             raise RefusedError
-        if not fits(source, wanted[column.name], is_key=column.name in view.keys):
+        if not _may_be_anything(column, wanted[column.name]) and not fits(
+            source, wanted[column.name], is_key=column.name in view.keys
+        ):
             raise RefusedError
         if column.unit and column.unit != view.units.get(column.name, ""):
             raise RefusedError
@@ -76,6 +78,26 @@ def _columns(request: PushFeaturesRequest, view: PushedView) -> dict[str, Column
     if any(name not in columns and name not in view.defaults for name in wanted):
         raise RefusedError
     return columns
+
+
+def _values(column: Column) -> list:
+    """Those of the rows; of a column without values the nulls that its statuses say."""
+    if column.WhichOneof("values") is not None:
+        return values_of(column)
+    if any(status != 2 for status in column.statuses):
+        raise RefusedError
+    return [None] * len(column.statuses)
+
+
+def _may_be_anything(column: Column, wanted: str) -> bool:
+    """Without a row, without values, or of empty lists alone."""
+    source = column.WhichOneof("values")
+    if source is None:
+        return True
+    block = getattr(column, source)
+    if not source.endswith("_list"):
+        return not block.values
+    return not block.lengths or (wanted.endswith("_list") and not block.values)
 
 
 def fits(source: str, wanted: str, *, is_key: bool) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from hotrow.codec import kernel_key as k
+from hotrow.codec import kernel_match as match
 from hotrow.codec.kernel_scan import COUNT, KIND
 from hotrow.codec.wire import Scanned
 from hotrow.errors import HotrowError, invalid, nearest
@@ -37,27 +38,27 @@ def request_fault(  # noqa: PLR0911 - one message a fault
     """The error of a fault of a whole request: `one` and `two` are what the kernel told beside its code."""
     where = expected.where
     names = [name for name, _, _ in expected.entries]
-    if code == k.MISSING:
+    if code == match.MISSING:
         name, type_, _ = expected.entries[one]
         return invalid(
             f"{where}: {expected.kind(one)} {name!r} is missing; send {_with_article(type_)} column of that name",
             field=name,
         )
-    if code == k.RAGGED_TIMES:
+    if code == match.RAGGED_TIMES:
         name = "created_time_us" if one else "event_time_us"
         return invalid(f"{name} does not have one value a row; send as many as there are rows, or none", field=name)
     name = request.column_name(one)
-    if code == k.UNKNOWN:
+    if code == match.UNKNOWN:
         return invalid(f"{where}: column {name!r} is not known{nearest(name, names)}", field=name)
-    if code == k.REPEATED:
+    if code == match.REPEATED:
         return invalid(f"{where}: column {name!r} is there twice; send it once", field=name)
-    if code == k.WRONG_KIND:
+    if code == match.WRONG_KIND:
         return _wrong_kind(name, expected.entries[two][1], int(request.columns[one, KIND]), where)
-    if code == k.WRONG_UNIT:
+    if code == match.WRONG_UNIT:
         return _wrong_unit(name, expected.entries[two][2], request.column_unit(one), where)
-    if code == k.BAD_STATUS:
+    if code == match.BAD_STATUS:
         return invalid(f"{where}: the status of {name!r} in row {two} is neither PRESENT nor NULL_VALUE", field=name)
-    if code == k.RAGGED:
+    if code == match.RAGGED:
         rows = int(request.columns[one, COUNT])
         return invalid(
             f"{where}: column {name!r} has {rows} rows, and its values, lengths or statuses, or the other columns, do "

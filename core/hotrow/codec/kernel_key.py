@@ -1,4 +1,4 @@
-"""Encodes entity keys from the columns of a request, and matches columns with what a plan expects.
+"""Encodes entity keys from the columns of a request.
 
 The layout of a key stands in `hotrow.codec.key`. A fault is three numbers: its code, which entry or column, which row;
 `hotrow.codec.fault` makes the message.
@@ -8,6 +8,7 @@ import numba
 import numpy as np
 
 from hotrow.codec.compile import I64, I64_READ, I64_TABLE, U8, U8_READ, kernel, part
+from hotrow.codec.kernel_match import ENTRY_KIND, ENTRY_WIDTH, MISSING, NULL_VALUE, match
 from hotrow.codec.kernel_memory import (
     SIGN,
     address,
@@ -25,124 +26,18 @@ from hotrow.codec.kernel_memory import (
 from hotrow.codec.kernel_scan import (
     BLOCK,
     BLOCK_LENGTH,
-    COUNT,
-    GROUP,
     KIND,
-    NAME,
-    NAME_LENGTH,
     REQUEST,
     STATUSES,
     STATUSES_LENGTH,
-    UNIT,
-    UNIT_LENGTH,
     column_at,
 )
 
-# Faults of a whole request, told by (code, entry or column, row) ...
-MISSING, WRONG_KIND, RAGGED, UNKNOWN, REPEATED, BAD_STATUS, WRONG_UNIT, RAGGED_TIMES = (
-    -11,
-    -12,
-    -13,
-    -14,
-    -15,
-    -16,
-    -17,
-    -18,
-)
-# ... and of one row.
+# Faults of one row; those of a whole request are `hotrow.codec.kernel_match`'s.
 NULL_KEY, KEY_TOO_LONG, NOT_UTF8, OUT_OF_RANGE, FUTURE = -31, -32, -33, -34, -35
-
-# An entry of a plan's table: a join key or a field.
-ENTRY_NAME, ENTRY_NAME_LENGTH, ENTRY_KIND, ENTRY_FIXED = 0, 1, 2, 3
-ENTRY_DEFAULT, ENTRY_DEFAULT_LENGTH, ENTRY_UNIT, ENTRY_UNIT_LENGTH = 4, 5, 6, 7
-ENTRY_WIDTH = 8
 
 TAG_BYTES, TAG_STRING, TAG_INTEGER, TAG_BOOL, TAG_TIME = 1, 2, 3, 4, 5
 MAX_KEY = 480
-PRESENT, NULL_VALUE = 1, 2
-
-
-@part
-def _same_bytes(data, at, consts, where, length):
-    for i in range(length):
-        if load_u8(data, at + i) != load_u8(consts, where + i):
-            return False
-    return True
-
-
-@part
-def fits(source, wanted, is_key):
-    """Whether a column of kind `source` may be given for `wanted`: numbers for numbers, integers for a join key."""
-    if source == wanted:
-        return True
-    if source > 8 and wanted > 8 and not is_key:
-        source, wanted = source - 8, wanted - 8
-        if source > 8 or wanted > 8:
-            return False
-    if is_key:
-        return (wanted == 3 or wanted == 4) and (source == 3 or source == 4)
-    return wanted >= 1 and wanted <= 4 and source >= 1 and source <= 4
-
-
-@part
-def match(data, columns, n_columns, group, table, entries, n_entries, n_keys, consts, found, fault):
-    """Set `found[entry]` to the column of its name, or -1; returns the number of rows, -1 for none, or a fault."""
-    for i in range(n_entries):
-        set_word(found, i, -1)
-    rows = np.int64(-1)
-    guess = 0
-    for c in range(n_columns):
-        column = column_at(columns, c)
-        if word(column, GROUP) != group:
-            continue
-        entry = np.int64(-1)
-        for probe in range(n_entries):
-            candidate = guess + probe
-            if candidate >= n_entries:
-                candidate -= n_entries
-            here = entries + candidate * ENTRY_WIDTH
-            length = word(table, here + ENTRY_NAME_LENGTH)
-            if length == word(column, NAME_LENGTH) and _same_bytes(
-                data, word(column, NAME), consts, word(table, here + ENTRY_NAME), length
-            ):
-                entry = candidate
-                break
-        set_word(fault, 0, c)
-        set_word(fault, 1, 0)
-        if entry < 0:
-            return np.int64(UNKNOWN)
-        if word(found, entry) >= 0:
-            return np.int64(REPEATED)
-        here = entries + entry * ENTRY_WIDTH
-        if not fits(word(column, KIND), word(table, here + ENTRY_KIND), entry < n_keys):
-            set_word(fault, 1, entry)
-            return np.int64(WRONG_KIND)
-        if word(column, UNIT_LENGTH) > 0 and (
-            word(column, UNIT_LENGTH) != word(table, here + ENTRY_UNIT_LENGTH)
-            or not _same_bytes(
-                data, word(column, UNIT), consts, word(table, here + ENTRY_UNIT), word(column, UNIT_LENGTH)
-            )
-        ):
-            set_word(fault, 1, entry)
-            return np.int64(WRONG_UNIT)
-        if rows < 0:
-            rows = word(column, COUNT)
-        if word(column, COUNT) != rows:
-            return np.int64(RAGGED)
-        length = word(column, STATUSES_LENGTH)
-        if length > 0:
-            if length != rows:
-                return np.int64(RAGGED)
-            for r in range(length):
-                status = load_u8(data, word(column, STATUSES) + r)
-                if status != PRESENT and status != NULL_VALUE:
-                    set_word(fault, 1, r)
-                    return np.int64(BAD_STATUS)
-        set_word(found, entry, c)
-        guess = entry + 1
-        if guess == n_entries:
-            guess = 0
-    return rows
 
 
 @part
@@ -216,8 +111,13 @@ KEY_ENTRIES, KEY_SETS, KEY_FIRST = 0, 1, 2
 
 @part
 def _put_entity_key(data, columns, r, table, keys, found, cursors, out, at, fault):
-    """Append the key of a row, of the key set at `keys`; returns the offset behind it, or a fault."""
+    """Append the key of a row, of the key set at `keys`; returns the offset behind it, or a fault.
+
+    A null or a key that is too long is that of no row, and so is the empty key, which is appended then: the entity is
+    not found, as any other that nobody has written, and the others of the request are read.
+    """
     start = at
+    known = True
     for k in range(word(table, keys)):
         entry = word(table, keys + 1 + k)
         column = column_at(columns, word(found, entry))
@@ -226,18 +126,18 @@ def _put_entity_key(data, columns, r, table, keys, found, cursors, out, at, faul
         code = NULL_KEY if is_null(data, column, r) else 0
         if code == 0 and (kind == 6 or kind == 7):
             code = key_text_fault(data, column, text, kind)
-        if code == 0:
-            at = append_key(data, column, r, text, kind, out, at)
-            if at - start > MAX_KEY:
-                code = KEY_TOO_LONG
-        if code != 0:
+        if code == NOT_UTF8:
             set_word(fault, 0, word(found, entry))
             set_word(fault, 1, r)
             return np.int64(code)
+        known = known and code == 0
+        if known:
+            at = append_key(data, column, r, text, kind, out, at)
+            known = at - start <= MAX_KEY
         if kind == 6 or kind == 7:
             _, behind = next_text(data, text, word(column, BLOCK) + word(column, BLOCK_LENGTH))
             set_word(cursors, k, behind)
-    return at
+    return at if known else start
 
 
 @kernel(numba.int64(REQUEST, I64_TABLE, numba.int64, I64_READ, U8_READ, U8, I64))

@@ -5,25 +5,27 @@ import numpy as np
 
 from hotrow.codec.compile import I64, I64_READ, I64_TABLE, U8, U8_READ, kernel, part
 from hotrow.codec.kernel_key import (
+    FUTURE,
+    KEY_TOO_LONG,
+    MAX_KEY,
+    NULL_KEY,
+    OUT_OF_RANGE,
+    append_key,
+    is_above,
+    is_null,
+    key_text_fault,
+    next_text,
+)
+from hotrow.codec.kernel_match import (
     ENTRY_DEFAULT,
     ENTRY_DEFAULT_LENGTH,
     ENTRY_FIXED,
     ENTRY_KIND,
     ENTRY_WIDTH,
-    FUTURE,
-    KEY_TOO_LONG,
-    MAX_KEY,
     MISSING,
-    NULL_KEY,
-    OUT_OF_RANGE,
     RAGGED,
     RAGGED_TIMES,
-    append_key,
-    is_above,
-    is_null,
-    key_text_fault,
     match,
-    next_text,
 )
 from hotrow.codec.kernel_memory import (
     address,
@@ -113,7 +115,8 @@ def _put_fields(data, columns, r, table, consts, found, cursors, out, at, result
         else:
             column = column_at(columns, word(found, entry))
             before = body
-            body = _put_field(data, column, r, cursors + 16 * entry, kind, out, fixed, body)
+            if word(column, KIND) != 0:  # else it has no values, and every row is null
+                body = _put_field(data, column, r, cursors + 16 * entry, kind, out, fixed, body)
             if is_null(data, column, r):
                 store_u8(out, at + bit // 8, np.int64(load_u8(out, at + bit // 8)) | (1 << (bit % 8)))
                 if body != RAGGED:

@@ -13,7 +13,7 @@ from hotrow.codec.kernel_memory import address, load_u8, read_varint, set_word, 
 MALFORMED, NONCANONICAL, TOO_MANY = -1, -2, -3
 MAX_TAG_BYTES = 5  # of the varint of a tag or a length, as protobuf has it
 
-# A row of the table of columns. Offsets are into the request.
+# A row of the table of columns. Offsets are into the request. A column without values has the kind 0.
 GROUP, NAME, NAME_LENGTH, KIND, COUNT = 0, 1, 2, 3, 4
 BLOCK, BLOCK_LENGTH = 5, 6  # of fixed-width values the packed block; of strings the message around them
 LENGTHS, LENGTHS_LENGTH = 7, 8  # of lists: varints, one a row
@@ -187,6 +187,8 @@ def _scan_column(data, at, end, column):
             set_word(column, STATUSES, content)
             set_word(column, STATUSES_LENGTH, behind - content)
         at = behind
+    if word(column, KIND) == 0:  # of no type: a row a status, all null
+        set_word(column, COUNT, word(column, STATUSES_LENGTH))
     return np.int64(0)
 
 

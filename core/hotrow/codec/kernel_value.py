@@ -3,7 +3,8 @@
 import numpy as np
 
 from hotrow.codec.compile import part
-from hotrow.codec.kernel_key import NOT_UTF8, OUT_OF_RANGE, RAGGED, next_text
+from hotrow.codec.kernel_key import NOT_UTF8, OUT_OF_RANGE, next_text
+from hotrow.codec.kernel_match import RAGGED
 from hotrow.codec.kernel_memory import (
     copy,
     f32_of_i32,

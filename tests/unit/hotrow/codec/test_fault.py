@@ -1,7 +1,7 @@
 """Every fault that a kernel can tell has a message that names the field and the remedy."""
 
 import pytest
-from hotrow.codec import kernel_key
+from hotrow.codec import kernel_key, kernel_match
 from hotrow.codec.fault import ROW_REASONS, Expected, request_fault
 from hotrow.codec.wire import scan_request
 from hotrow.errors import Code
@@ -20,7 +20,9 @@ def test_every_fault_has_a_message(name):
     expected = Expected([("id", Int64, ""), ("fare", Float64, "SEK")], 1, "view 'stats'")
     rows = [column("fare", "string", ["x"]), column("id", "int64", [1])]
     scanned = scan_request(PushFeaturesRequest(rows=rows).SerializeToString(), PUSH)
-    error = request_fault(getattr(kernel_key, name), 0, 1, expected, scanned)
+    error = request_fault(
+        getattr(kernel_match if name in REQUEST_FAULTS else kernel_key, name), 0, 1, expected, scanned
+    )
     assert error.code is Code.INVALID
     assert error.field in ("fare", "id", "event_time_us")
     assert error.field in error.message
@@ -35,5 +37,5 @@ def test_a_name_that_is_no_text_can_be_told():
     """A column whose name is not UTF-8."""
     data = PushFeaturesRequest(rows=[column("abc", "int64", [1])]).SerializeToString().replace(b"abc", b"a\xffc")
     expected = Expected([("id", Int64, "")], 1, "view 'stats'")
-    error = request_fault(kernel_key.UNKNOWN, 0, 0, expected, scan_request(data, PUSH))
+    error = request_fault(kernel_match.UNKNOWN, 0, 0, expected, scan_request(data, PUSH))
     assert "'a\ufffdc' is not known" in error.message
