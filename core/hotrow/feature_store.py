@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from hotrow.offline.materialize import Report
     from hotrow.registry.snapshot import Snapshot
+    from hotrow.repo.historical import HistoricalOptions
     from hotrow.repo.load import Load
     from hotrow.repo.online import Online
     from hotrow.repo.workspace import Workspace
@@ -169,6 +170,7 @@ class FeatureStore:
         *,
         timestamp_column: str = "event_timestamp",
         full_names: bool = False,
+        **options: Unpack[HistoricalOptions],
     ) -> Frame:
         """The entity frame with the features as they were at the event time of each of its rows.
 
@@ -177,6 +179,9 @@ class FeatureStore:
         in the same order, and the features on the right. `features` are references ("view:feature"), a FeatureService,
         or its name; a column is named by its feature, or `view__feature` with `full_names`. A feature is null where no
         row of its source is at or before the event time and within the view's ttl. docs/training-sets.md has the rules.
+        The name of a view in place of a frame stands for all of its rows, from `start` to before `end`; the result is
+        then a pyarrow Table. `as_known_at` leaves out what was created later, `row_times` adds the times of the rows
+        that answer: see `hotrow.repo.historical.HistoricalOptions`.
 
         Units are in the metadata of the Arrow fields (`unit`), the snapshot in that of the schema; of a pandas frame
         both are in `attrs`. Warns of source rows that were left out.
@@ -185,10 +190,12 @@ class FeatureStore:
         that is wrong, FAILED_PRECONDITION for a view that has no source and no logged rows.
         """
         from hotrow.offline.selection import select_features  # noqa: PLC0415
-        from hotrow.repo.historical import join_frame  # noqa: PLC0415
+        from hotrow.repo.historical import join_frame, training_request  # noqa: PLC0415
 
         selection = select_features(self.snapshot(), features, full_names=full_names)
-        return join_frame(self._workspace, selection, entity_df, timestamp_column, _warn)
+        request = training_request(selection, timestamp_column, options, _time_us)
+        joined: Frame = join_frame(self._workspace, entity_df, request, _warn)
+        return joined
 
     def get_online_features(
         self,
