@@ -191,9 +191,10 @@ class FeatureStore:
         """
         from hotrow.offline.selection import select_features  # noqa: PLC0415
         from hotrow.repo.historical import join_frame, training_request  # noqa: PLC0415
+        from hotrow.repo.time import time_us  # noqa: PLC0415
 
         selection = select_features(self.snapshot(), features, full_names=full_names)
-        request = training_request(selection, timestamp_column, options, _time_us)
+        request = training_request(selection, timestamp_column, options, time_us)
         joined: Frame = join_frame(self._workspace, entity_df, request, _warn)
         return joined
 
@@ -239,8 +240,9 @@ class FeatureStore:
         there.
         """
         from hotrow.repo.load import Load, between  # noqa: PLC0415
+        from hotrow.repo.time import time_us  # noqa: PLC0415
 
-        interval_of = between(_time_us("start", start), _time_us("end", end))
+        interval_of = between(time_us("start", start), time_us("end", end))
         return self._load(Load(interval_of, _names(views), dry_run=dry_run, remote=remote))
 
     def materialize_incremental(
@@ -248,8 +250,9 @@ class FeatureStore:
     ) -> list[Report]:
         """As `materialize`, from where each view was loaded to before, else from the beginning."""
         from hotrow.repo.load import Load, until  # noqa: PLC0415
+        from hotrow.repo.time import time_us  # noqa: PLC0415
 
-        return self._load(Load(until(_time_us("end", end)), _names(views), since_stored=True, dry_run=dry_run))
+        return self._load(Load(until(time_us("end", end)), _names(views), since_stored=True, dry_run=dry_run))
 
     def _load(self, load: Load) -> list[Report]:
         from hotrow.log import configure_library_log  # noqa: PLC0415
@@ -283,27 +286,3 @@ def _warn(message: str) -> None:
         while frame.f_back is not None and (frame.f_code.co_filename == __file__) is here:
             frame, level = frame.f_back, level + 1
     warnings.warn(message, stacklevel=level)
-
-
-def _time_us(name: str, time: Time) -> int:
-    import numpy as np  # noqa: PLC0415
-
-    from hotrow.clock import UnitError, checked_us, us_from_datetime, us_from_text  # noqa: PLC0415
-    from hotrow.codec.number_values import us_from_datetime64  # noqa: PLC0415
-    from hotrow.errors import invalid  # noqa: PLC0415
-
-    missing = time != time  # noqa: PLR0124 - NaT, pandas' and NumPy's, alone is no equal of its own
-    try:
-        if isinstance(time, datetime) and not missing:
-            return us_from_datetime(time)
-        if isinstance(time, np.datetime64) and not missing:
-            return int(us_from_datetime64(name, np.asarray(time)))
-        if isinstance(time, int | np.integer) and not isinstance(time, bool):
-            return checked_us(int(time))
-        return us_from_text(str(time))
-    except (UnitError, OverflowError) as error:
-        raise invalid(f"{name}: {time} is {error}") from None
-    except ValueError:
-        raise invalid(
-            f'{name} is {time!r}; give a datetime, an ISO 8601 text such as "2024-05-01", "now", or microseconds'
-        ) from None
