@@ -248,7 +248,7 @@ class FeatureStore:
     def materialize_incremental(
         self, end: Time = "now", *, views: Sequence[str] = (), dry_run: bool = False
     ) -> list[Report]:
-        """As `materialize`, from where each view was loaded to before, else from the beginning."""
+        """As `materialize`, from the newest row of each view that was loaded before, else from the beginning."""
         from hotrow.repo.load import Load, until  # noqa: PLC0415
         from hotrow.repo.time import time_us  # noqa: PLC0415
 
