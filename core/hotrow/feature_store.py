@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from hotrow.offline.materialize import Report
     from hotrow.registry.snapshot import Snapshot
+    from hotrow.repo.historical import HistoricalOptions
     from hotrow.repo.load import Load
     from hotrow.repo.online import Online
     from hotrow.repo.workspace import Workspace
@@ -169,6 +170,7 @@ class FeatureStore:
         *,
         timestamp_column: str = "event_timestamp",
         full_names: bool = False,
+        **options: Unpack[HistoricalOptions],
     ) -> Frame:
         """The entity frame with the features as they were at the event time of each of its rows.
 
@@ -177,6 +179,9 @@ class FeatureStore:
         in the same order, and the features on the right. `features` are references ("view:feature"), a FeatureService,
         or its name; a column is named by its feature, or `view__feature` with `full_names`. A feature is null where no
         row of its source is at or before the event time and within the view's ttl. docs/training-sets.md has the rules.
+        The name of a view in place of a frame stands for all of its rows, from `start` to before `end`; the result is
+        then a pyarrow Table. `as_known_at` leaves out what was created later, `row_times` adds the times of the rows
+        that answer: see `hotrow.repo.historical.HistoricalOptions`.
 
         Units are in the metadata of the Arrow fields (`unit`), the snapshot in that of the schema; of a pandas frame
         both are in `attrs`. Warns of source rows that were left out.
@@ -185,10 +190,13 @@ class FeatureStore:
         that is wrong, FAILED_PRECONDITION for a view that has no source and no logged rows.
         """
         from hotrow.offline.selection import select_features  # noqa: PLC0415
-        from hotrow.repo.historical import join_frame  # noqa: PLC0415
+        from hotrow.repo.historical import join_frame, training_request  # noqa: PLC0415
+        from hotrow.repo.time import time_us  # noqa: PLC0415
 
         selection = select_features(self.snapshot(), features, full_names=full_names)
-        return join_frame(self._workspace, selection, entity_df, timestamp_column, _warn)
+        request = training_request(selection, timestamp_column, options, time_us)
+        joined: Frame = join_frame(self._workspace, entity_df, request, _warn)
+        return joined
 
     def get_online_features(
         self,
@@ -232,17 +240,19 @@ class FeatureStore:
         there.
         """
         from hotrow.repo.load import Load, between  # noqa: PLC0415
+        from hotrow.repo.time import time_us  # noqa: PLC0415
 
-        interval_of = between(_time_us("start", start), _time_us("end", end))
+        interval_of = between(time_us("start", start), time_us("end", end))
         return self._load(Load(interval_of, _names(views), dry_run=dry_run, remote=remote))
 
     def materialize_incremental(
         self, end: Time = "now", *, views: Sequence[str] = (), dry_run: bool = False
     ) -> list[Report]:
-        """As `materialize`, from where each view was loaded to before, else from the beginning."""
+        """As `materialize`, from the newest row of each view that was loaded before, else from the beginning."""
         from hotrow.repo.load import Load, until  # noqa: PLC0415
+        from hotrow.repo.time import time_us  # noqa: PLC0415
 
-        return self._load(Load(until(_time_us("end", end)), _names(views), since_stored=True, dry_run=dry_run))
+        return self._load(Load(until(time_us("end", end)), _names(views), since_stored=True, dry_run=dry_run))
 
     def _load(self, load: Load) -> list[Report]:
         from hotrow.log import configure_library_log  # noqa: PLC0415
@@ -276,27 +286,3 @@ def _warn(message: str) -> None:
         while frame.f_back is not None and (frame.f_code.co_filename == __file__) is here:
             frame, level = frame.f_back, level + 1
     warnings.warn(message, stacklevel=level)
-
-
-def _time_us(name: str, time: Time) -> int:
-    import numpy as np  # noqa: PLC0415
-
-    from hotrow.clock import UnitError, checked_us, us_from_datetime, us_from_text  # noqa: PLC0415
-    from hotrow.codec.number_values import us_from_datetime64  # noqa: PLC0415
-    from hotrow.errors import invalid  # noqa: PLC0415
-
-    missing = time != time  # noqa: PLR0124 - NaT, pandas' and NumPy's, alone is no equal of its own
-    try:
-        if isinstance(time, datetime) and not missing:
-            return us_from_datetime(time)
-        if isinstance(time, np.datetime64) and not missing:
-            return int(us_from_datetime64(name, np.asarray(time)))
-        if isinstance(time, int | np.integer) and not isinstance(time, bool):
-            return checked_us(int(time))
-        return us_from_text(str(time))
-    except (UnitError, OverflowError) as error:
-        raise invalid(f"{name}: {time} is {error}") from None
-    except ValueError:
-        raise invalid(
-            f'{name} is {time!r}; give a datetime, an ISO 8601 text such as "2024-05-01", "now", or microseconds'
-        ) from None

@@ -163,6 +163,15 @@ def test_every_door_makes_the_same_of_a_number(tmp_path, text, declared):
     assert typed(text, declared) == wanted
 
 
+def test_nan_of_request_data_is_a_null_in_pandas_alone():
+    """Which has no other null in a column of floats."""
+    at = [pd.Timestamp(0)] * 2
+    rows = {"x": [float("nan"), 1.5], "at": at}
+    assert entity(pd.DataFrame(rows), Float64) is None
+    for frame in (pa.table(rows), pl.DataFrame(rows)):
+        assert np.isnan(entity(frame, Float64))
+
+
 def default(value, declared):
     try:
         kept = checked_default(value, declared)

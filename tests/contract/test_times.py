@@ -9,13 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 from hotrow import HotrowError, ParquetSource
 from hotrow.codec.column import decode_column, encode_column
-from hotrow.feature_store import _time_us
 from hotrow.offline.conversion import convert
 from hotrow.offline.entity_file import open_entity_file
 from hotrow.offline.entity_rows import EntityColumns
 from hotrow.offline.open import open_source
 from hotrow.offline.rows import Refusals, kept_rows
 from hotrow.offline.source import Column, Interval, SourceColumns
+from hotrow.repo.time import time_us
 from hotrow.types import Array, Int64, UnixTimestamp
 
 FAR_S = 10**14  # beyond the year 294247, where microseconds end
@@ -119,7 +119,7 @@ def test_entity_rows_in_int96(tmp_path):
 )
 def test_times_of_a_run_in_any_form(time, us):
     """START and END of FeatureStore."""
-    assert _time_us("start", time) == us
+    assert time_us("start", time) == us
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_times_of_a_run_in_any_form(time, us):
 def test_times_of_a_run_that_cannot_be_meant(time, says):
     """Too far, or of another unit; with what it would be."""
     with pytest.raises(HotrowError, match=says):
-        _time_us("start", time)
+        time_us("start", time)
 
 
 @pytest.mark.parametrize("unit", [1, 1_000, 1_000_000_000])

@@ -98,7 +98,7 @@ def _lists(array: Any) -> list[Any]:
     if not isinstance(flat, np.ndarray) or isinstance(flat, np.ma.MaskedArray):
         return list(array.to_pylist())
     here = array.is_valid().to_numpy(zero_copy_only=False)
-    counts = load("pyarrow.compute", "a column of Arrow").list_value_length(array)  # of a fixed size nulls have it too
+    counts = array.value_lengths()  # of lists of a fixed size nulls have it, too
     sizes = np.where(here, counts.fill_null(0).to_numpy(zero_copy_only=False), 0)
     ends = np.cumsum(sizes, dtype=np.int64).tolist()
     return [

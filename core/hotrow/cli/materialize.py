@@ -77,7 +77,7 @@ def materialize_incremental(
     dry_run: _DryRun = False,
     json: option.Json = False,
 ) -> None:
-    """Load what came since the last time: for each view from where it stopped (else the beginning) up to END.
+    """Load what came since the last time: each view from the newest row that was loaded (else the beginning) up to END.
 
     Where it stopped is in the store, so this runs on the machine that has it.
 

@@ -10,22 +10,22 @@ import contextlib
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from hotrow import clock
-from hotrow.errors import HotrowError
-from hotrow.offline.arrow_column import arrow_type
+from hotrow.errors import HotrowError, invalid
+from hotrow.offline.arrow_column import TIMESTAMP, arrow_type
 from hotrow.offline.asof import EntityIndex
 from hotrow.offline.entity_rows import EntityRows
 from hotrow.offline.progress import Piece, Progress, SharedProgress
 from hotrow.offline.rows import Refusals
 from hotrow.offline.selection import Selection
 from hotrow.offline.source import Interval
-from hotrow.offline.view_join import ViewJoin
+from hotrow.offline.view_join import DEFAULT_JOIN, JoinOptions, ViewJoin
 from hotrow.offline.view_source import Folders, Source, open_view
 from hotrow.registry.registry import Registry
 from hotrow.registry.signature import feature_signature
@@ -81,6 +81,7 @@ class TrainingPlan:
     selection: Selection
     sources: Mapping[str, Source]
     computation: Computation | None
+    options: JoinOptions = DEFAULT_JOIN
 
     @property
     def columns(self) -> list[str]:
@@ -88,8 +89,17 @@ class TrainingPlan:
         return [feature.column for feature in self.selection.features]
 
     @property
+    def time_columns(self) -> list[str]:
+        """The names of the columns with the times of the rows that answer, two a view, where they are asked for."""
+        return [name for view in self.selection.views for name in self.times_of(view)]
+
+    def times_of(self, view: FeatureView) -> list[str]:
+        """The two of a view."""
+        return [f"{view.name}__{time}" for time in ("event_time", "created_time") if self.options.row_times]
+
+    @property
     def schema(self) -> pa.Schema:
-        """The feature columns: each with its unit and its reference, all with where they are from."""
+        """The feature columns: each with its unit and its reference, all with where they are from; then times."""
         snapshot = self.selection.snapshot
         references = [feature.reference for feature in self.selection.features]
         fields = []
@@ -98,6 +108,7 @@ class TrainingPlan:
             if feature.field.unit:
                 metadata["unit"] = feature.field.unit
             fields.append(pa.field(feature.column, arrow_type(feature.field.type), metadata=metadata))
+        fields += [pa.field(name, TIMESTAMP) for name in self.time_columns]
         origin = {
             "hotrow.project": snapshot.project,
             "hotrow.namespace": snapshot.namespace,
@@ -129,6 +140,10 @@ class TrainingPlan:
     def warnings(self, reports: Mapping[str, ViewReport]) -> list[str]:
         """A line for each reason why source rows were left out, and for each transform that raised."""
         lines = [warning for report in reports.values() for warning in report.warnings()]
+        if self.options.known_us is not None:
+            for name, source in self.sources.items():
+                if not source.columns.created_time:
+                    lines.append(f"{name}: its source has no created_time, so that all of its rows count as known then")
         return lines + ([] if self.computation is None else self.computation.warnings())
 
     def _row_bytes(self, view: FeatureView) -> int:
@@ -136,14 +151,21 @@ class TrainingPlan:
         return sum(map(_held_bytes, types))
 
 
-def plan_training(selection: Selection, folders: Folders) -> TrainingPlan:
-    """Check the source and the log of every view; raises HotrowError as `open_view` does."""
+def plan_training(selection: Selection, folders: Folders, options: JoinOptions = DEFAULT_JOIN) -> TrainingPlan:
+    """Check the source and the log of every view; raises HotrowError as `open_view` does.
+
+    INVALID where a feature has the name of a column of times.
+    """
     sources = {view.name: open_view(selection.snapshot, view, folders) for view in selection.views}
+    plan = TrainingPlan(selection, sources, None, options)
+    for name in plan.time_columns:
+        if name in plan.columns:
+            raise invalid(f"the feature {name!r} and the times of the rows would have one name; leave one of them out")
     if not selection.needed.transforms:
-        return TrainingPlan(selection, sources, None)
+        return plan
     from hotrow.offline.transformed import plan_computation  # noqa: PLC0415 - loads the compiler, for transforms alone
 
-    return TrainingPlan(selection, sources, plan_computation(selection.needed))
+    return replace(plan, computation=plan_computation(selection.needed))
 
 
 def keep_signature(selection: Selection, registry: Registry) -> None:
@@ -175,12 +197,13 @@ def _join_chunk(
         if names not in indexes:  # views of the same keys share the sorted rows
             indexes[names] = EntityIndex([rows.keys[name] for name in names], rows.times_us)
         needed = plan.selection.needed.of_views[view.name]
-        join = ViewJoin(plan.sources[view.name], [field for _, field in needed], indexes[names])
-        numbers = [number for number, _ in needed]
+        join = ViewJoin(plan.sources[view.name], [field for _, field in needed], indexes[names], plan.options)
+        numbers: list[int | str] = [number for number, _ in needed]
+        numbers += plan.times_of(view)
         pieces.append(_Joined(join, numbers, _needed(rows, view.ttl_us), reports[view.name]))
     shared = SharedProgress(progress)
     whole = shared.start(", ".join(reports), sum(piece.rows for piece in pieces))
-    columns: dict[int, pa.ChunkedArray] = {}
+    columns: dict[int | str, pa.ChunkedArray] = {}
     try:
         with ThreadPoolExecutor(plan.threads) as pool:
             try:
@@ -193,15 +216,16 @@ def _join_chunk(
         whole.finish()
     if plan.computation is not None:
         columns |= _computed(plan, plan.computation, columns, rows)
-    return pa.table([columns[number] for number in range(len(plan.columns))], schema=plan.schema)
+    return pa.table([columns[one] for one in (*range(len(plan.columns)), *plan.time_columns)], schema=plan.schema)
 
 
 def _computed(
-    plan: TrainingPlan, computation: Computation, joined: Mapping[int, pa.ChunkedArray], rows: EntityRows
-) -> dict[int, pa.Array]:
-    given = {number: column.combine_chunks() for number, column in joined.items()}
+    plan: TrainingPlan, computation: Computation, joined: Mapping[int | str, pa.ChunkedArray], rows: EntityRows
+) -> dict[int | str, pa.Array]:
+    given = {number: column.combine_chunks() for number, column in joined.items() if isinstance(number, int)}
     given |= {number: rows.request[field.name] for number, field in plan.selection.needed.of_request}
-    return computation.run(given, len(rows))
+    made: dict[Any, pa.Array] = computation.run(given, len(rows))
+    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +233,7 @@ class _Joined:
     """The join of one view with one chunk: which event times of its source can matter, and where it is reported."""
 
     join: ViewJoin
-    columns: list[int]
+    columns: list[int | str]
     interval: Interval
     report: ViewReport
 
@@ -218,7 +242,7 @@ class _Joined:
         """How many rows of the source will be read, each time that it is."""
         return 2 * self.join.source.reader.rows(self.interval)
 
-    def run(self, progress: Piece) -> dict[int, pa.ChunkedArray]:
+    def run(self, progress: Piece) -> dict[int | str, pa.ChunkedArray]:
         started_s = clock.monotonic_s()
         refusals = Refusals()
         joined = self.join.run(self.interval, refusals, progress)

@@ -12,15 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hotrow.errors import invalid
-from hotrow.offline.arrow_column import arrow_type, column_from_source, column_of_default
+from hotrow.offline.arrow_column import TIMESTAMP, arrow_type, column_from_source, column_of_default
 from hotrow.offline.asof import AsOfJoin, EntityIndex, Integers
 from hotrow.offline.conversion import Converted, convert
 from hotrow.offline.entity_rows import joined_type
 from hotrow.offline.number_column import Mask
 from hotrow.offline.progress import Piece
-from hotrow.offline.row_log.folder import DELETED
+from hotrow.offline.row_log.folder import CREATED_TIME, DELETED, EVENT_TIME
 from hotrow.offline.rows import Refusals, kept_rows
 from hotrow.offline.source import BLOCK, Interval, SourceBatch
+from hotrow.offline.view_rows import known_rows
 from hotrow.offline.view_source import Source
 from hotrow.schema.entity import JoinKey
 from hotrow.schema.field import Field
@@ -33,13 +34,27 @@ _NUMBER_KEY_BYTES = 9  # of an encoded key: a tag and eight bytes; a text has a 
 class ViewRows:
     """What the join of a view came to, a row an entity row.
 
-    `columns` are the features asked for, null where there is no row at or before the time and within ttl; `found` says
-    which entity rows have one; `read` counts the rows of the source that passed by.
+    `columns` are the features asked for, and with `row_times` the two times of the row; null where no row is at or
+    before the time and within ttl. `found` says which entity rows have one; `read` counts the rows of the source that
+    passed by.
     """
 
     columns: list[pa.ChunkedArray]
     found: Mask
     read: int
+
+
+@dataclass(frozen=True, slots=True)
+class JoinOptions:
+    """`known_us`: source rows that were created later are not seen. `row_times`: the event time and the created time of
+    the rows that answer come, too.
+    """
+
+    known_us: int | None = None
+    row_times: bool = False
+
+
+DEFAULT_JOIN = JoinOptions()
 
 
 class ViewJoin:
@@ -49,13 +64,15 @@ class ViewJoin:
     rows alone. Rows come in time's order as a rule, and in that order nearly each is the best so far for a while.
     """
 
-    def __init__(self, source: Source, fields: Sequence[Field], index: EntityIndex) -> None:
+    def __init__(self, source: Source, fields: Sequence[Field], index: EntityIndex, options: JoinOptions) -> None:
         self.source = source
+        self._options = options
         self._fields = fields
         self._index = index
         self._join = AsOfJoin(index)
         fields_of = [(field.name, arrow_type(field.type)) for field in fields]
-        self._schema = pa.schema([*fields_of, (DELETED, pa.bool_())])
+        times_of = [(name, TIMESTAMP) for name in (EVENT_TIME, CREATED_TIME) if options.row_times]
+        self._schema = pa.schema([*fields_of, *times_of, (DELETED, pa.bool_())])
 
     def run(self, interval: Interval, refusals: Refusals, progress: Piece) -> ViewRows:
         """Read the source; raises INVALID where a file turns out to be damaged, or was changed since it was checked.
@@ -108,6 +125,7 @@ class ViewJoin:
         kept = kept_rows(batch, converted, self.source.columns.event_time, refusals)
         by_name = {c.name: cells for c, cells in zip(batch.columns, converted, strict=True)}
         keys = [_key(by_name[key.name], key) for key in self.source.view.join_keys]
+        kept &= known_rows(batch, self._options.known_us)
         kept &= _short_enough(keys, batch.rows.num_rows, kept, refusals)
         codes = self._index.codes.find(keys, batch.rows.num_rows)
         codes[~kept] = -1
@@ -125,6 +143,11 @@ class ViewJoin:
             else column_of_default(field, len(rows))
             for field in self._fields
         ]
+        if self._options.row_times:
+            event_us, created_us = batch.event_time_us, batch.created_time_us
+            columns.append(pa.array(event_us[rows]).cast(TIMESTAMP))
+            created = pa.nulls(len(rows)) if created_us is None else pa.array(created_us[rows])
+            columns.append(created.cast(TIMESTAMP))
         deleted = np.zeros(len(rows), np.bool_) if batch.deleted is None else batch.deleted[rows]
         return pa.Table.from_arrays([*columns, pa.array(deleted)], schema=self._schema)
 

@@ -73,7 +73,7 @@ class MaterializeRowsRequest(_message.Message):
     """check and compare, write nothing"""
     snapshot: _builtins.str
     watermark_us: _builtins.int
-    """Written in the same transaction: the source was read up to here (microseconds, UTC, exclusive)."""
+    """Written in the same transaction: the newest event time that was read of the source (microseconds, UTC)."""
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[_column_pb2.Column]: ...
     @_builtins.property

@@ -79,6 +79,23 @@ def test_csv(hotrow, applied, source, tmp_path):
         assert out.schema.field("fare").metadata[b"unit"] == b"SEK"
 
 
+def test_all_rows_of_a_view_as_they_were_known(hotrow, applied, source, tmp_path):
+    """In place of a file: its rows from START to END, those that were created by then, with the times of each."""
+    times = source["event_timestamp"].to_pylist()
+    start, end, known = sorted(set(times))[5], sorted(set(times))[9], max(source["created"].to_pylist())
+    out = tmp_path / "out.parquet"
+    arguments = (VIEW, f"{VIEW}:fare", "-o", out, "--row-times", "--as-known-at", known.isoformat(), "-C", applied)
+    outcome = hotrow("historical", *arguments, "--start", start.isoformat(), "--end", end.isoformat())
+    assert outcome.code == 0, outcome.err
+    written = pq.read_table(out)
+    assert written.num_rows == sum(start <= time < end for time in times) == 20
+    assert written[f"{VIEW}__event_time"].to_pylist() == written["event_timestamp"].to_pylist()
+    assert set(written[f"{VIEW}__created_time"].to_pylist()) <= set(source["created"].to_pylist())
+    outcome = hotrow("historical", *arguments[:-3], "2000-01-01", "-C", applied)
+    assert outcome.code == 0, outcome.err
+    assert pq.read_table(out).num_rows == 0
+
+
 def test_no_row(hotrow, applied, tmp_path):
     """An empty file gives an empty training set with all columns."""
     (tmp_path / "a.parquet").write_bytes(b"")
@@ -112,6 +129,8 @@ def test_rows_of_the_source_that_are_left_out_are_told(hotrow, applied, source, 
         ((VIEW, "--timestamp-column", "when"), "the event time column 'when' is missing"),
         ((VIEW, "--timestamp-column", "label"), "column 'label' does not fit timestamps of the event time"),
         ((VIEW, "-o", "nowhere/t.parquet"), "there is no folder nowhere"),
+        ((VIEW, "--start", "2024-01-01"), "--start and --end go with the name of a view"),
+        ((VIEW, "--as-known-at", "soon"), "--as-known-at: 'soon' is no time"),
         ((VIEW, "-o", "."), ". is a folder; name a file in it"),
         ((VIEW, "-o", "t.csv"), "t.csv is the name of a CSV file, and a training set is Parquet"),
     ],
