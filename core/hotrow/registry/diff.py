@@ -61,6 +61,11 @@ class Plan:
             )
 
     @property
+    def removed(self) -> tuple[str, ...]:
+        """What goes, kind and name of each."""
+        return tuple(f"{change.kind} {change.name!r}" for change in self.changes if change.action == "removed")
+
+    @property
     def unfit_views(self) -> tuple[str, ...]:
         """The views that have, or may have, rows that do not fit, by name."""
         return tuple(sorted({change.view for change in self.changes if not change.compatible}))
