@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from hotrow.offline.materialize import Report
     from hotrow.registry.snapshot import Snapshot
+    from hotrow.repo.draft import ApplyOptions
     from hotrow.repo.historical import HistoricalOptions
     from hotrow.repo.load import Load
     from hotrow.repo.online import Online
@@ -100,28 +101,32 @@ class FeatureStore:
     def apply(
         self,
         definitions: Iterable[Definition | Callable[..., Any]] | None = None,
-        *,
-        author: str = "",
-        replace: Sequence[str] = (),
+        **options: Unpack[ApplyOptions],
     ) -> FeatureStore:
         """Make a new snapshot the head, or the branch's where this store is on one, and return a store that is on it.
 
         `definitions`, functions with `@transform` among them, are added to this store's snapshot, or take the place of
         those of the same kind and name; with None the snapshot is that of the repository's Python files, as
-        `hotrow apply` makes it. Where stored rows of a view in `replace` do not fit the change, the view begins without
-        rows. Raises INVALID for definitions that are wrong, FAILED_PRECONDITION for a change that stored rows do not
-        fit, CONFLICT where the head, or the branch, is no longer the snapshot of this store.
-        """
-        from hotrow.repo.draft import Asked, draft_of_files, draft_of_objects  # noqa: PLC0415
+        `hotrow apply` makes it, and raises where these lack what is applied, unless `allow_removals`. The other options
+        are `author`, `replace=["view"]` and `offline`: see docs/definitions.md.
 
-        workspace, asked = self._workspace, Asked((replace,) if isinstance(replace, str) else replace)
+        Raises INVALID for definitions that are wrong, or that new and changed sources do not have the columns for,
+        NOT_FOUND for sources that are missing, FAILED_PRECONDITION for a change that stored rows do not fit, CONFLICT
+        where the head, or the branch, is no longer the snapshot of this store.
+        """
+        from hotrow.repo.draft import draft_of_files, draft_of_objects  # noqa: PLC0415
+
+        workspace = self._workspace
         empty = not self._ref and workspace.registry.head(workspace.project) is None
         on = None if empty else self.snapshot()
         if definitions is not None:
-            draft = draft_of_objects(workspace, definitions, on, asked)
+            draft = draft_of_objects(workspace, definitions, on, options)
         else:
-            draft = draft_of_files(workspace, "" if on is None else on.namespace, asked)
-        return FeatureStore(self.repo, snapshot=draft.apply(workspace, author))
+            draft = draft_of_files(workspace, "" if on is None else on.namespace, options)
+        removals = options.get("allow_removals", False)
+        return FeatureStore(
+            self.repo, snapshot=draft.apply(workspace, options.get("author", ""), allow_removals=removals)
+        )
 
     def on_branch(self, name: str, *, author: str = "") -> FeatureStore:
         """Make a branch of this store's definitions, with rows of its own, and return a store that is on it.

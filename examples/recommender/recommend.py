@@ -39,7 +39,7 @@ class Model:
 def main() -> None:
     """All steps."""
     generate(REPOSITORY / "data")
-    store = FeatureStore(REPOSITORY).apply()
+    store = FeatureStore(REPOSITORY).apply(allow_removals=True)
     print(f"synthetic data of seed {SEED}; definitions applied: snapshot {store.snapshot().id[:12]}")
     model = train(store)
     store.materialize("2024-01-01", "now")

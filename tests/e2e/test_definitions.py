@@ -6,8 +6,21 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from hotrow import Entity, FeatureStore, FeatureView, Field, Float64, HotrowError, Int64, String
+from hotrow import (
+    Entity,
+    FeatureService,
+    FeatureStore,
+    FeatureView,
+    Field,
+    Float64,
+    HotrowError,
+    Int64,
+    ParquetSource,
+    String,
+)
 from hotrow.errors import Code
 from hotrow.settings import load_settings
 from hotrow.supervisor.state import wait_served
@@ -153,6 +166,67 @@ def test_a_replaced_view_begins_without_rows(applied):
     assert _removed(gc) == 1  # generation 1
     registry.unpin("rides", "old")
     assert _removed(gc) == 1
+
+
+def test_two_views_with_one_name_of_a_feature(served):
+    """Apply says it, and how to read the service; renamed, both are columns of reads and training sets."""
+    other = FeatureView("other", entities=[DRIVER], schema=[FARE])
+    plain = FeatureService("plain", features=[served.snapshot().views["stats"][["fare"]], other])
+    renamed = FeatureService("model", features=[_view(FARE, CITY)["fare"], other["fare"].renamed({"fare": "fare_2"})])
+    store = served.apply([plain, renamed])
+    _push(store, 1, fare=1.5, city="Lund")
+    assert store.push(view="other", rows={"driver_id": [1], "fare": [2.5]}, to="both").written == 1
+    with pytest.raises(HotrowError, match="would both be called 'fare'"):
+        store.get_online_features("plain", {"driver_id": [1]})
+    reply = store.get_online_features("plain", {"driver_id": [1]}, full_names=True)
+    assert reply.to_rows() == [{"stats__fare": 1.5, "other__fare": 2.5}]
+    assert store.get_online_features("model", {"driver_id": [1]}).to_rows() == [{"fare": 1.5, "fare_2": 2.5}]
+    full = store.get_online_features("model", {"driver_id": [1]}, full_names=True)
+    assert full.to_rows() == [{"stats__fare": 1.5, "other__fare_2": 2.5}]
+    store.push(view="stats", rows={"driver_id": [1], "fare": [1.5], "city": ["Lund"]}, to="offline")
+    frame = pd.DataFrame({"driver_id": [1], "event_timestamp": [datetime(2100, 1, 1, tzinfo=UTC)]})
+    training = store.get_historical_features(frame, "model")
+    assert training[["fare", "fare_2"]].to_numpy().tolist() == [[1.5, 2.5]]
+    signature = training.attrs["hotrow.signature"]
+    assert store.get_online_features("model", {"driver_id": [1]}, signature=signature)["fare_2"].tolist() == [2.5]
+    command = [sys.executable, "-m", "hotrow.cli.main", "-C", str(store.repo), "get", "model", "driver_id=1"]
+    assert "FARE_2 (SEK)" in subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def test_sources_have_to_be_there(applied):
+    """Those of views that are new or changed; what was applied before is not looked at again."""
+    there = _view(FARE, CITY, source=ParquetSource("later.parquet", event_time="at"))
+    with pytest.raises(HotrowError, match=r"no file or folder .*later\.parquet.*\n.*offline=True") as caught:
+        applied.apply([there])
+    assert caught.value.code is Code.NOT_FOUND
+    ahead = applied.apply([there], offline=True)
+    pq.write_table(pa.table({"driver_id": [1], "fare": ["ten"], "at": [1]}), applied.repo / "later.parquet")
+    assert ahead.apply([Entity("rider", join_keys={"rider_id": Int64})]).list_feature_views() == [there]
+    with pytest.raises(HotrowError, match=r"'fare' does not fit Float64 .*\n.*'at' does not fit timestamps") as caught:
+        ahead.apply([_view(FARE, source=ParquetSource("later.parquet", event_time="at"))])
+    assert caught.value.code is Code.INVALID
+
+
+def test_what_the_files_lack_is_not_removed_unasked(applied):
+    """Objects are added to what is applied; the files of a repository are all there is to be."""
+    head = applied.apply([Entity("rider", join_keys={"rider_id": Int64})])
+    assert [entity.name for entity in head.list_entities()] == ["driver", "rider"]
+    (applied.repo / "features.py").write_text(FILES)
+    store = FeatureStore(applied.repo)
+    with pytest.raises(
+        HotrowError, match=r"would remove entity 'driver', feature view 'stats', which .* --yes"
+    ) as caught:
+        store.apply()
+    assert caught.value.code is Code.FAILED_PRECONDITION
+    assert FeatureStore(applied.repo).snapshot().id == head.snapshot().id
+    assert store.apply(allow_removals=True).list_feature_views() == []
+
+
+FILES = """
+from hotrow import Entity, Int64
+
+rider = Entity("rider", join_keys={"rider_id": Int64})
+"""
 
 
 def _removed(gc):

@@ -9,9 +9,10 @@ import typer
 
 from hotrow.cli import option, render
 from hotrow.cli.arguments import takes
+from hotrow.cli.confirm import confirm
 from hotrow.cli.workspace import open_workspace
-from hotrow.errors import HotrowError
-from hotrow.repo.draft import Asked, draft_of_files
+from hotrow.errors import Code, HotrowError
+from hotrow.repo.draft import draft_of_files
 
 if TYPE_CHECKING:
     from hotrow.registry.diff import Plan
@@ -43,18 +44,15 @@ class PlanArguments:
             help="Where stored rows of this view do not fit the change, read them no more; repeat it for several.",
         ),
     ] = None
+    offline: Annotated[bool, typer.Option("--offline", help="Do not look at the sources.")] = False
     json: option.Json = False
-
-    @property
-    def asked(self) -> Asked:
-        """What the draft is asked for."""
-        return Asked(self.replace or ())
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyArguments(PlanArguments):
     """The options of `hotrow apply`."""
 
+    yes: option.Yes = False
     wait: option.Wait = False
     timeout: option.Timeout = _WAIT_S
     author: Annotated[str, typer.Option("--author", help="Name for the registry's log. Default: the user.")] = ""
@@ -64,7 +62,8 @@ class ApplyArguments(PlanArguments):
 def plan(arguments: PlanArguments) -> None:
     """Show what `hotrow apply` would change, and whether stored rows could still be read afterwards.
 
-    Changes nothing. Exits with 1 where apply would refuse.
+    Looks at the schemas of the sources too, unless it is --offline: files, columns and types have to be there as the
+    views want them. Changes nothing. Exits with 1 where apply would refuse.
 
     \b
     Examples:
@@ -87,8 +86,9 @@ def apply(arguments: ApplyArguments) -> None:
     With --branch the head stays: the snapshot is served under the branch's name and has rows of its own, until
     `hotrow registry publish` makes it the head. A change that stored rows do not fit is refused, unless --replace names
     the view: its rows are then no longer read, and `hotrow store gc` removes them. If somebody else applies while this
-    runs, this one says so and changes nothing. Definitions that were applied before from another checkout, and are not
-    in this one, are removed: look at `hotrow plan` first.
+    runs, this one says so and changes nothing. Where the head (or the branch) has definitions that this repository
+    lacks, perhaps because another checkout applied them, it asks before it removes them; without a terminal that takes
+    --yes, and so does a repository that has none left. Sources are looked at as by `hotrow plan`.
 
     \b
     Examples:
@@ -97,9 +97,13 @@ def apply(arguments: ApplyArguments) -> None:
     """  # noqa: D301
     workspace, branch = open_workspace(arguments.repo), arguments.branch
     draft = read_draft(workspace, arguments)
-    snapshot_id = draft.apply(workspace, arguments.author)
     if not arguments.json:
-        print_plan(draft)
+        print_changes(draft.plan)
+        for warning in draft.plan.warnings:
+            render.warn(warning)
+    draft.plan.require_compatible()
+    _confirm_removals(draft, yes=arguments.yes)
+    snapshot_id = draft.apply(workspace, arguments.author, allow_removals=True)
     if arguments.wait:
         say_when_served(workspace, snapshot_id, arguments.timeout, as_head=not branch)
     if arguments.json:
@@ -110,9 +114,25 @@ def apply(arguments: ApplyArguments) -> None:
         print(f"applied: {where} of project {workspace.project} is {render.short_id(snapshot_id)}")
 
 
+def _confirm_removals(draft: Draft, *, yes: bool) -> None:
+    """Ask before definitions go; what leaves nothing is hardly meant, and takes --yes."""
+    removed = ", ".join(draft.plan.removed)
+    if not removed or yes:
+        return
+    if draft.is_empty:
+        raise HotrowError(
+            Code.FAILED_PRECONDITION,
+            f"this repository has no definitions, and would remove all that is applied: {removed}; name the right "
+            "folder with --repo, or say with --yes that this is meant",
+        )
+    confirm(f"This removes {removed}, which this repository does not have. Go on?", yes=yes)
+
+
 def read_draft(workspace: Workspace, arguments: PlanArguments) -> Draft:
     """The draft of the repository's files; what will be slow is said."""
-    draft = draft_of_files(workspace, arguments.branch, arguments.asked)
+    draft = draft_of_files(
+        workspace, arguments.branch, {"replace": arguments.replace or (), "offline": arguments.offline}
+    )
     for note in draft.notes:
         render.note(note)
     _say_costs(draft.snapshot)

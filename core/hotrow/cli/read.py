@@ -147,7 +147,7 @@ def asked_features(selected: list[str], snapshot: Snapshot) -> Asked:
     needed = needed_columns(snapshot, references, stored=True)
     types = {key.name: key.type for view in needed.of_views for key in snapshot.view(view).join_keys}
     sent = {field.name: field.type for _, field in needed.of_request}
-    ambiguous = len({reference.feature for reference in references}) < len(references)
+    ambiguous = len({reference.name for reference in references}) < len(references)
     return Asked(snapshot.project, names, service, ambiguous, {}, types | sent, frozenset(sent), tuple(needed.of_views))
 
 

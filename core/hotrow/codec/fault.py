@@ -14,7 +14,7 @@ ROW_REASONS = {
     k.NULL_KEY: "the join key is null; give every row its key",
     k.KEY_TOO_LONG: f"the entity key is longer than {k.MAX_KEY} bytes; use a shorter key",
     k.NOT_UTF8: "the string is not UTF-8; send bytes that are not text as a Bytes field",
-    k.OUT_OF_RANGE: "the number does not fit the field's type: it is beyond its range, or not whole; send one that fits",
+    k.OUT_OF_RANGE: "the number does not fit the field's type: it is out of range, or not whole; send one that fits",
     k.FUTURE: "the event time lies too far in the future; check the unit (microseconds) and the producer's clock",
 }
 """Why one row is refused, by fault."""

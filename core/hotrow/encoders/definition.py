@@ -130,6 +130,8 @@ def _input(label: str, of: object) -> tuple[Source, Field]:
         return made_by, made_by.fields[0]
     if len(of.names) != 1:
         raise invalid(f"{label}: takes one field, and is given {', '.join(of.names)}")
+    if of.aliases:
+        raise invalid(f"{label}: a feature is renamed in a feature service, and an encoder takes it by its own name")
     source = of.view
     if not isinstance(source, FeatureView | RequestSource | Transform):
         raise invalid(f"{label}: {source.label} has no fields to take")

@@ -44,6 +44,7 @@ from hotrow.offline.source_check import checked_columns
 _BUFFER_BYTES = 1 << 20
 _PART_ROWS = 1 << 20
 _FIRST_ROWS = 1024
+_LOOKED_AT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +166,23 @@ def open_parquet(path: Path, wanted: SourceColumns) -> SourceReader:
     files = [_open_file(file, path, wanted) for file in paths]
     _check_has_times(files, path, wanted)
     return SourceReader(tuple(part for file in files for part in _parts(file)), lambda: _digest(paths))
+
+
+def check_parquet(path: Path, wanted: SourceColumns) -> None:
+    """Check the schemas of a file, or of a few files of a folder, and nothing else; raises as `open_parquet` does."""
+    paths = _files(path, wanted.view)
+    for file in dict.fromkeys([*paths[:_LOOKED_AT], paths[-1]]):
+        _check_name(file, wanted.view)
+        _open_file(file, path, wanted)
+
+
+def schema_of(path: Path) -> pa.Schema:
+    """The schema of a file, or of the first file of a folder; raises NOT_FOUND, or INVALID for what is no Parquet."""
+    first = _files(path, path.name)[0]
+    try:
+        return pq.read_schema(first)
+    except (pa.ArrowException, OSError) as error:
+        raise invalid(f"{first} is no readable Parquet ({_brief(error)}); name another file") from error
 
 
 def _parts(file: ParquetPart) -> Iterator[ParquetPart]:

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from hotrow.errors import invalid, nearest
+from hotrow.errors import HotrowError, invalid, nearest
 from hotrow.offline.conversion import mismatch
 from hotrow.offline.source import Column, SourceColumns
 from hotrow.offline.stated_unit import check_stated_unit
@@ -10,24 +10,32 @@ from hotrow.types import UnixTimestamp
 
 
 def checked_columns(where: str, schema: pa.Schema, wanted: SourceColumns, *, holder: str) -> tuple[Column, ...]:
-    """The columns that are there of those wanted; raises INVALID, naming the column, for one that is missing or wrong.
+    """The columns that are there of those wanted; raises INVALID with a line for each that is missing or wrong.
 
     `where` names the view and the part, `holder` is what the user would change: "file", "query".
     """
-    columns = []
+    columns, problems = [], []
     for column in wanted.columns:
         if column.name not in schema.names and column.optional:
             continue
         role = "join key" if column.key else "field"
-        held = _type_of(schema, column.name, f"{where}, {role}", holder)
-        objection = mismatch(held, column.type, key=column.key)
-        _refuse(f"{where}: column {column.name!r}", objection, f"{column.type.name} of the {role}")
-        check_stated_unit(where, schema.field(column.name), column.unit)
+        try:
+            held = _type_of(schema, column.name, f"{where}, {role}", holder)
+            objection = mismatch(held, column.type, key=column.key)
+            _refuse(f"{where}: column {column.name!r}", objection, f"{column.type.name} of the {role}")
+            check_stated_unit(where, schema.field(column.name), column.unit)
+        except HotrowError as error:
+            problems.append(error.message)
         columns.append(column)
     for role, name in (("event time", wanted.event_time), ("created time", wanted.created_time)):
-        if name:
-            held = _type_of(schema, name, f"{where}, {role}", holder)
-            _refuse(f"{where}: column {name!r}", mismatch(held, UnixTimestamp), f"timestamps of the {role}")
+        try:
+            if name:
+                held = _type_of(schema, name, f"{where}, {role}", holder)
+                _refuse(f"{where}: column {name!r}", mismatch(held, UnixTimestamp), f"timestamps of the {role}")
+        except HotrowError as error:
+            problems.append(error.message)
+    if problems:
+        raise invalid("\n".join(problems))
     return tuple(columns)
 
 

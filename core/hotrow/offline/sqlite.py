@@ -46,14 +46,19 @@ def open_sqlite(path: Path, query: str, wanted: SourceColumns) -> SourceReader:
     Raises NOT_FOUND where there is no file, INVALID for what is no database, a query that fails or changes something,
     a column that is missing, and one none of whose first thousand values fits.
     """
+    part = check_sqlite(path, query, wanted)
+    _look_at_first_rows(part)
+    return SourceReader((part,), part.digest)
+
+
+def check_sqlite(path: Path, query: str, wanted: SourceColumns) -> "SqliteQuery":
+    """Check the columns of the query's result, and run it for no row; raises as `open_sqlite` does."""
     if not path.is_file():
         raise HotrowError(
             Code.NOT_FOUND,
             f"view {wanted.view}: there is no file {path}; correct the path of its SqliteSource, or put one there",
         )
-    part = _checked(path, query.strip().rstrip(";"), wanted)
-    _look_at_first_rows(part)
-    return SourceReader((part,), part.digest)
+    return _checked(path, query.strip().rstrip(";"), wanted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,22 @@
 """All rows of a view: its source, and the log of pushed rows behind it, checked before any work starts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hotrow.errors import Code, HotrowError, not_found
-from hotrow.offline.open import open_source
+from hotrow.offline.open import check_source, open_source
 from hotrow.offline.row_log.folder import CREATED_TIME, EVENT_TIME, view_folder
 from hotrow.offline.row_log.part import LogPart, has_log, open_log
 from hotrow.offline.source import Column, SourceColumns, SourcePart, SourceReader
 from hotrow.registry.snapshot import Snapshot
 from hotrow.schema.source import KINDS
 from hotrow.schema.view import FeatureView
+
+_NOT_YET = (
+    "definitions of sources that are not there yet, or not on this machine, are applied with --offline, in Python with "
+    "offline=True"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,23 @@ def open_source_of(view: FeatureView, repo: Path) -> Source:
         raise _no_rows(view)
     wanted = _wanted(view, source.event_time, source.created_time)
     return Source(view, wanted, open_source(source, repo, wanted))
+
+
+def check_sources(views: Iterable[FeatureView], repo: Path) -> None:
+    """Check the schemas of all sources of these views, without reading a row.
+
+    Raises INVALID, or NOT_FOUND where that is all, with a line for each problem of each source.
+    """
+    problems: list[HotrowError] = []
+    for view in views:
+        if view.source is not None:
+            try:
+                check_source(view.source, repo, _wanted(view, view.source.event_time, view.source.created_time))
+            except HotrowError as error:
+                problems.append(error)
+    if problems:
+        code = Code.NOT_FOUND if all(one.code is Code.NOT_FOUND for one in problems) else Code.INVALID
+        raise HotrowError(code, "\n".join([*(one.message for one in problems), _NOT_YET]))
 
 
 def open_view(snapshot: Snapshot, view: FeatureView, folders: Folders, *, logged_only: bool = False) -> Source:

@@ -45,7 +45,7 @@ def added_details(definition: Definition) -> Iterator[Detail]:  # noqa: C901 - a
         yield Detail(f"view {definition.view.name}")
     elif isinstance(definition, FeatureService):
         for reference in definition.features:
-            yield Detail(f"feature {reference}")
+            yield Detail(f"feature {reference.shown}")
 
 
 def changed_details(old: Definition, new: Definition) -> Iterator[Detail]:
@@ -160,10 +160,10 @@ def _source_details(old: FeatureView, new: FeatureView) -> Iterator[Detail]:
 def _service_details(old: FeatureService, new: FeatureService) -> Iterator[Detail]:
     for reference in old.features:
         if reference not in new.features:
-            yield Detail(f"feature {reference}: removed")
+            yield Detail(f"feature {reference.shown}: removed")
     for reference in new.features:
         if reference not in old.features:
-            yield Detail(f"feature {reference}: added")
+            yield Detail(f"feature {reference.shown}: added")
     kept = [reference for reference in old.features if reference in new.features]
     if kept != [reference for reference in new.features if reference in old.features]:
         yield Detail(f"order of features: {', '.join(map(str, new.features))}")

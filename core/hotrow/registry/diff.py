@@ -10,6 +10,7 @@ from hotrow.registry.detail import added_details, changed_details
 from hotrow.registry.snapshot import Snapshot
 from hotrow.schema.definition import Definition
 from hotrow.schema.field import Field
+from hotrow.schema.service import FeatureRef
 from hotrow.schema.transform import Transform
 from hotrow.schema.view import FeatureView
 
@@ -61,6 +62,11 @@ class Plan:
             )
 
     @property
+    def removed(self) -> tuple[str, ...]:
+        """What goes, kind and name of each."""
+        return tuple(f"{change.kind} {change.name!r}" for change in self.changes if change.action == "removed")
+
+    @property
     def unfit_views(self) -> tuple[str, ...]:
         """The views that have, or may have, rows that do not fit, by name."""
         return tuple(sorted({change.view for change in self.changes if not change.compatible}))
@@ -83,7 +89,7 @@ def diff(old: Snapshot | None, new: Snapshot, past: Iterable[Snapshot] = ()) -> 
     conflicts = _past_conflicts(new, added, past) if added else {}
     return Plan(
         changes=tuple(_with_conflicts(change, after, conflicts) for change in changes),
-        warnings=() if old is None else tuple(_stopped_pushes(old, new)),
+        warnings=(*(() if old is None else _stopped_pushes(old, new)), *_equal_names(old, new)),
     )
 
 
@@ -178,6 +184,22 @@ def _with_conflicts(
     if not lines:
         return change
     return replace(change, details=(*change.details, *lines), compatible=False, faults=(*change.faults, *lines))
+
+
+def _equal_names(old: Snapshot | None, new: Snapshot) -> Iterator[str]:
+    """Warnings about services that are new or changed and can be read with full names alone."""
+    for name, service in new.services.items():
+        if old is not None and old.services.get(name) == service:
+            continue
+        by_name: dict[str, FeatureRef] = {}
+        for reference in service.features:
+            other = by_name.setdefault(reference.name, reference)
+            if other is not reference:
+                yield (
+                    f"{service.label}: '{other}' and '{reference}' are both called {reference.name!r}, so reads and "
+                    f"training sets have to ask for full names (full_names=True); or rename one: "
+                    f'{reference.view}[["{reference.feature}"]].renamed({{"{reference.feature}": "..."}})'
+                )
 
 
 def _stopped_pushes(old: Snapshot, new: Snapshot) -> Iterator[str]:

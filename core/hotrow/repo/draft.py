@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from hotrow.errors import Code, HotrowError, invalid, not_found
 from hotrow.registry.diff import Plan
@@ -14,16 +14,24 @@ if TYPE_CHECKING:
     from hotrow.registry.snapshot import Snapshot
     from hotrow.repo.workspace import Workspace
     from hotrow.schema.definition import Definition
+    from hotrow.schema.view import FeatureView
 
 
 _NOT_PLANNED = Plan()
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What goes with an apply: `replace` names views whose stored rows, where they do not fit, are read no more."""
+class ApplyOptions(TypedDict, total=False):
+    """What goes with an apply, all of it optional.
 
-    replace: Sequence[str] = ()
+    `author` is the name for the registry's log. `replace` names views that begin without rows where those that are
+    stored do not fit. `offline` leaves sources unread. `allow_removals` lets definitions go that the head (or the
+    branch) has and the repository's files lack.
+    """
+
+    author: str
+    replace: Sequence[str]
+    offline: bool
+    allow_removals: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +49,25 @@ class Draft:
     plan: Plan = _NOT_PLANNED
     notes: tuple[str, ...] = ()
 
-    def apply(self, workspace: Workspace, author: str = "") -> str:
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is defined any more."""
+        return not (self.snapshot.entities or self.snapshot.views or self.snapshot.services or self.snapshot.transforms)
+
+    def apply(self, workspace: Workspace, author: str = "", *, allow_removals: bool = False) -> str:
         """Move the head, or the branch, to the snapshot, and return its id.
 
-        Raises FAILED_PRECONDITION for a change that stored rows do not fit, CONFLICT where another was faster.
+        Raises FAILED_PRECONDITION for a change that stored rows do not fit, and for definitions that would go unless
+        that is allowed; CONFLICT where another was faster.
         """
         self.plan.require_compatible()
+        if self.plan.removed and not allow_removals:
+            raise HotrowError(
+                Code.FAILED_PRECONDITION,
+                f"this would remove {', '.join(self.plan.removed)}, which the files of this repository do not have; "
+                "bring back what is still needed (another checkout may have applied it), or allow the removal: "
+                "`hotrow apply --yes`, in Python allow_removals=True",
+            )
         return workspace.registry.apply(
             self.snapshot,
             expected_head=self.head,
@@ -56,7 +77,7 @@ class Draft:
         )
 
 
-def draft_of_files(workspace: Workspace, branch: str, asked: Asked) -> Draft:
+def draft_of_files(workspace: Workspace, branch: str, options: ApplyOptions) -> Draft:
     """The definitions of the repository's Python files, checked, and compared with the branch, or with the head."""
     from hotrow.registry.snapshot import snapshot_from_definitions  # noqa: PLC0415
     from hotrow.schema.repository import load_definitions  # noqa: PLC0415
@@ -65,10 +86,13 @@ def draft_of_files(workspace: Workspace, branch: str, asked: Asked) -> Draft:
     on_branch = branch in refs.branches
     base = refs.branches[branch] if on_branch else refs.head
     new = snapshot_from_definitions(workspace.project, load_definitions(workspace.repo), namespace=branch)
-    return _checked(workspace, Draft(new, refs.head, base, on_branch), asked)
+    _check_sources(workspace, new.views.values(), options)
+    return _checked(workspace, Draft(new, refs.head, base, on_branch), options)
 
 
-def draft_of_objects(workspace: Workspace, definitions: Iterable[object], on: Snapshot | None, asked: Asked) -> Draft:
+def draft_of_objects(
+    workspace: Workspace, definitions: Iterable[object], on: Snapshot | None, options: ApplyOptions
+) -> Draft:
     """The snapshot `on` with these definitions added, or in the place of those of the same kinds and names.
 
     What moves is what `on` is of: the branch of its namespace, or the head. None: the project has nothing yet. Raises
@@ -80,7 +104,11 @@ def draft_of_objects(workspace: Workspace, definitions: Iterable[object], on: Sn
     given = collect_definitions(Found(one, "the definitions given") for one in _all_definitions(definitions))
     new = with_definitions(Snapshot(workspace.project) if on is None else on, given)
     base = None if on is None else on.id
-    return _checked(workspace, Draft(new, base, base, on is not None and bool(on.namespace)), asked)
+    known = {} if on is None else on.views
+    _check_sources(
+        workspace, [new.views[name] for name, view in given.views.items() if known.get(name) != view], options
+    )
+    return _checked(workspace, Draft(new, base, base, on is not None and bool(on.namespace)), options)
 
 
 def _all_definitions(given: Iterable[object]) -> list[Definition]:
@@ -162,7 +190,15 @@ def _branch_of(snapshot: Snapshot) -> str:
     return snapshot.namespace
 
 
-def _checked(workspace: Workspace, draft: Draft, asked: Asked) -> Draft:
+def _check_sources(workspace: Workspace, views: Iterable[FeatureView], options: ApplyOptions) -> None:
+    with_source = [] if options.get("offline") else [view for view in views if view.source is not None]
+    if with_source:
+        from hotrow.offline.view_source import check_sources  # noqa: PLC0415 - loads pyarrow
+
+        check_sources(with_source, workspace.repo)
+
+
+def _checked(workspace: Workspace, draft: Draft, options: ApplyOptions) -> Draft:
     from hotrow.registry.units import check_units  # noqa: PLC0415
 
     check_units(draft.snapshot)
@@ -171,7 +207,9 @@ def _checked(workspace: Workspace, draft: Draft, asked: Asked) -> Draft:
         from hotrow.transforms.apart import with_certificates  # noqa: PLC0415
 
         new = with_certificates(new)
-    return _replaced(workspace, _planned(workspace, draft, _continued(workspace, new, draft.base)), asked.replace)
+    return _replaced(
+        workspace, _planned(workspace, draft, _continued(workspace, new, draft.base)), options.get("replace", ())
+    )
 
 
 def _planned(workspace: Workspace, draft: Draft, snapshot: Snapshot) -> Draft:
@@ -194,6 +232,7 @@ def _replaced(workspace: Workspace, draft: Draft, names: Sequence[str]) -> Draft
     from hotrow.registry.snapshot import with_generations  # noqa: PLC0415
 
     views, unfit = draft.snapshot.views, draft.plan.unfit_views
+    names = (names,) if isinstance(names, str) else names
     for name in names:
         if name not in views:
             raise not_found("feature view to replace", name, views)

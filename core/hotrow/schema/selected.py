@@ -22,19 +22,18 @@ def reference_from_text(text: str, *, field: str = "") -> FeatureRef:
 def column_names(
     references: Sequence[FeatureRef], *, full_names: bool, remedy: str, field: str = ""
 ) -> tuple[str, ...]:
-    """A name for each: the feature's, or `view__feature` with `full_names`.
+    """A name for each: the feature's, or the one that it was renamed to; with `full_names` the view's before it, as in
+    `view__feature`.
 
     Raises INVALID, for `field` and with the remedy, where two features would have one name.
     """
     if full_names:
-        return tuple(f"{reference.view}__{reference.feature}" for reference in references)
+        return tuple(f"{reference.view}__{reference.name}" for reference in references)
     by_name: dict[str, FeatureRef] = {}
     for reference in references:
-        other = by_name.setdefault(reference.feature, reference)
+        other = by_name.setdefault(reference.name, reference)
         if other is not reference:
-            raise invalid(
-                f"'{other}' and '{reference}' would both be called {reference.feature!r}; {remedy}", field=field
-            )
+            raise invalid(f"'{other}' and '{reference}' would both be called {reference.name!r}; {remedy}", field=field)
     return tuple(by_name)
 
 

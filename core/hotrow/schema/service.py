@@ -13,22 +13,33 @@ from hotrow.schema.view import FeatureView, Selection
 
 @dataclass(frozen=True, slots=True)
 class FeatureRef:
-    """A feature by the name of its view and its own."""
+    """A feature by the name of its view and its own; a service may call its column otherwise, by `alias`."""
 
     view: str
     feature: str
+    alias: str = ""
 
     def __str__(self) -> str:
         return f"{self.view}:{self.feature}"
+
+    @property
+    def name(self) -> str:
+        """What its column is called."""
+        return self.alias or self.feature
+
+    @property
+    def shown(self) -> str:
+        """The reference with its alias, for people."""
+        return f"{self} as {self.alias}" if self.alias else str(self)
 
 
 @dataclass(frozen=True, eq=False, init=False)
 class FeatureService(Definition):
     """`FeatureService("driver_activity", features=[view[["conv_rate", "avg_daily_trips"]], other_view])`.
 
-    Takes views, functions with `@transform` (all their features) and selections, in the order in which features are
-    returned, and keeps `features`, a reference a feature, and `views` and `transforms`, what they are of. Raises
-    INVALID.
+    Takes views, functions with `@transform` (all their features) and selections, which may be renamed
+    (`view[["n"]].renamed({"n": "n_2"})`), in the order in which features are returned. Keeps `features`, a reference a
+    feature, and `views` and `transforms`, what they are of. Raises INVALID.
     """
 
     name: str
@@ -72,7 +83,7 @@ class FeatureService(Definition):
     def document(self) -> Document:
         return without_empty(
             {
-                "features": [[reference.view, reference.feature] for reference in self.features],
+                "features": [[one.view, one.feature, *([one.alias] if one.alias else [])] for one in self.features],
                 "description": self.description,
                 "tags": dict(self.tags),
                 "owner": self.owner,
@@ -85,7 +96,10 @@ def service_from_document(
 ) -> FeatureService:
     """The inverse of `FeatureService.document`; raises INVALID, KeyError or TypeError for anything else."""
     values = dict(document)
-    features = [sources[source_name][[feature]] for source_name, feature in values.pop("features")]
+    features = [
+        sources[source_name][[feature]].renamed(dict.fromkeys([feature], alias[0]) if alias else {})
+        for source_name, feature, *alias in values.pop("features")
+    ]
     return FeatureService(name, features=features, **values)
 
 
@@ -108,14 +122,18 @@ def _selections(label: str, features: object) -> list[Selection]:
 
 
 def _references(label: str, selections: list[Selection]) -> tuple[FeatureRef, ...]:
-    references: dict[FeatureRef, None] = {}
+    references: dict[str, FeatureRef] = {}
+    columns: set[tuple[str, str]] = set()
     for selection in selections:
         for feature in selection.names:
-            reference = FeatureRef(selection.view.name, feature)
-            if reference in references:
+            reference = FeatureRef(selection.view.name, feature, selection.aliases.get(feature, ""))
+            if str(reference) in references:
                 raise invalid(f"{label}: feature '{reference}' stands there twice; remove one")
-            references[reference] = None
-    return tuple(references)
+            if (reference.view, reference.name) in columns:
+                raise invalid(f"{label}: two features of {reference.view!r} are called {reference.name!r}; rename one")
+            references[str(reference)] = reference
+            columns.add((reference.view, reference.name))
+    return tuple(references.values())
 
 
 def _sources(label: str, selections: list[Selection]) -> list[FeatureSource]:

@@ -158,10 +158,18 @@ class FeatureView(Definition):
 
 @dataclass(frozen=True)
 class Selection:
-    """Some features of a view or transform, in order. Raises INVALID, or NOT_FOUND for one that it does not have."""
+    """Some features of a view or transform, in order, and what a service is to call them where that is not their name.
+
+    Raises INVALID, or NOT_FOUND for one that it does not have.
+    """
 
     view: FeatureSource
     names: Sequence[str]
+    aliases: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def renamed(self, aliases: Mapping[str, str]) -> "Selection":
+        """The same features with other names for their columns in a `FeatureService`, by the names that they have."""
+        return Selection(self.view, self.names, {**self.aliases, **aliases})
 
     def __post_init__(self) -> None:
         where = f"a selection of {self.view.label}"
@@ -172,6 +180,10 @@ class Selection:
         check_distinct(where, "feature", self.names)
         for name in self.names:
             self.view.field(name)
+        for name, alias in self.aliases.items():
+            if name not in self.names:
+                raise invalid(f"{where} has no {name!r} to rename{nearest(name, self.names)}")
+            check_name(f"{where}: the new name of {name!r}", alias)
         object.__setattr__(self, "names", tuple(self.names))
 
 

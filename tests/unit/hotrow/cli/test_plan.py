@@ -1,10 +1,16 @@
 """plan and apply."""
 
+import contextlib
+import io
 import json
+import shutil
+import sqlite3
 import subprocess
 import sys
 
+import pytest
 from hotrow.cli.workspace import open_workspace
+from hotrow.offline import parquet
 from hotrow.schema import repository
 
 
@@ -161,3 +167,108 @@ def test_a_wrong_definition_names_file_and_line(hotrow, rides):
     assert outcome.code == 1
     assert "features.py:" in outcome.err
     assert "Traceback" not in outcome.err
+
+
+def test_all_that_is_wrong_with_sources_is_said_at_once(hotrow, rides):
+    """File, column, what was found and the nearest name, by plan and by apply; --offline passes it over."""
+    _change(rides, 'event_time="event_timestamp"', 'event_time="event_timestam"')
+    _change(rides, 'created_time="created"', 'created_time="conv_rate"')
+    _change(rides, '"avg_daily_trips", Int64', '"avg_daily_trips", String')
+    _change(rides, 'Field("conv_rate", Float32', 'Field("conversion_rate", Float32')
+    _change(rides, '[["conv_rate", "avg_daily_trips"]]', '[["avg_daily_trips"]]')
+    (rides / "more.py").write_text(MORE)
+    _change(rides, "Int64, ParquetSource", "Int64, ParquetSource, String")
+    for command in ("plan", "apply"):
+        outcome = hotrow(command, "-C", rides)
+        assert outcome.code == 1
+        for told in (
+            "there is no column 'event_timestam'; did you mean event_timestamp?",
+            "column 'conv_rate' does not fit timestamps of the created time: it holds float",
+            "column 'avg_daily_trips' does not fit String of the field: it holds int64",
+            "there is no column 'conversion_rate'; did you mean conv_rate",
+            f"view missing: there is no file or folder {rides}/data/nothing.parquet",
+            "view readings: ",
+            "there is no column 'reed_at'; did you mean read_at",
+            "--offline",
+        ):
+            assert told in outcome.err, told
+    assert open_workspace(rides).registry.head("rides") is None
+    assert hotrow("apply", "-C", rides, "--offline").code == 0
+
+
+MORE = """
+from hotrow import Entity, FeatureView, Field, Float64, Int64, ParquetSource, SqliteSource
+
+sensor = Entity("sensor", join_keys={"sensor_id": Int64})
+source = ParquetSource("data/nothing.parquet", event_time="at")
+missing = FeatureView("missing", entities=[sensor], schema=[Field("x", Float64)], source=source)
+query = SqliteSource("raw.db", query="SELECT * FROM r", event_time="reed_at")
+readings = FeatureView("readings", entities=[sensor], schema=[Field("value", Float64)], source=query)
+"""
+
+
+@pytest.fixture(autouse=True)
+def raw_db(rides):
+    """A database of readings in the repository."""
+    with contextlib.closing(sqlite3.connect(rides / "raw.db")) as connection:
+        connection.execute("CREATE TABLE r (sensor_id INTEGER, read_at TEXT, value REAL)")
+
+
+def test_a_large_folder_is_looked_at_in_a_few_places(hotrow, rides, monkeypatch):
+    """A plan reads no rows, and the footers of a few files."""
+    folder = rides / "data" / "parts"
+    folder.mkdir()
+    for number in range(30):
+        shutil.copy(rides / "data" / "driver_stats.parquet", folder / f"{number:03}.parquet")
+    _change(rides, "data/driver_stats.parquet", "data/parts")
+    opened = []
+    real = parquet._open_file
+    monkeypatch.setattr(parquet, "_open_file", lambda path, *rest: (opened.append(path.name), real(path, *rest))[1])
+    assert hotrow("plan", "-C", rides).code == 0
+    assert opened == ["000.parquet", "001.parquet", "002.parquet", "003.parquet", "029.parquet"]
+
+
+def _without_service(rides):
+    file = rides / "features.py"
+    text = file.read_text()
+    file.write_text(text[: text.index("driver_activity = ")])
+
+
+def test_removals_are_asked_for(hotrow, rides, monkeypatch):
+    """Without a terminal they are an error that lists them; a no changes nothing."""
+    hotrow("apply", "-C", rides)
+    head = open_workspace(rides).registry.head("rides")
+    _without_service(rides)
+    assert hotrow("plan", "-C", rides).code == 0
+    outcome = hotrow("apply", "-C", rides)
+    assert outcome.code == 1
+    assert "This removes feature service 'driver_activity', which this repository does not have" in outcome.err
+    assert "--yes" in outcome.err
+    for answer, code in (("n", 1), ("", 1), ("y", 0)):
+        assert open_workspace(rides).registry.head("rides") == head
+        monkeypatch.setattr("sys.stdin", _Terminal(f"{answer}\n"))
+        assert hotrow("apply", "-C", rides).code == code
+    assert open_workspace(rides).snapshot().services == {}
+
+
+def test_removals_can_be_agreed_to_beforehand(hotrow, rides):
+    """As a deployment does."""
+    hotrow("apply", "-C", rides)
+    _without_service(rides)
+    assert hotrow("apply", "-C", rides, "--yes").code == 0
+
+
+def test_an_emptied_repository_is_not_even_asked_about(hotrow, rides, monkeypatch):
+    """Most often it is the wrong folder."""
+    hotrow("apply", "-C", rides)
+    (rides / "features.py").unlink()
+    monkeypatch.setattr("sys.stdin", _Terminal("y\n"))
+    outcome = hotrow("apply", "-C", rides)
+    assert (outcome.code, "this repository has no definitions" in outcome.err) == (1, True)
+    assert hotrow("apply", "-C", rides, "--yes").code == 0
+    assert open_workspace(rides).snapshot().views == {}
+
+
+class _Terminal(io.StringIO):
+    def isatty(self):
+        return True

@@ -258,6 +258,24 @@ def _double(fare):
     return fare * 2.0
 
 
+def test_equal_names_of_a_service_are_said(make_snapshot, make_view):
+    """Of one that is new or changed, with both remedies; not where one is renamed."""
+    one, two = make_view("one", FARE), make_view("two", FARE)
+    service = FeatureService("model", features=[one, two])
+    new = make_snapshot(one, two, service)
+    (warning,) = diff(make_snapshot(one, two), new).warnings
+    assert warning == (
+        "feature service 'model': 'one:fare' and 'two:fare' are both called 'fare', so reads and training sets have to "
+        'ask for full names (full_names=True); or rename one: two[["fare"]].renamed({"fare": "..."})'
+    )
+    assert diff(None, new).warnings == (warning,)
+    assert diff(new, new).warnings == ()
+    renamed = FeatureService("model", features=[one, two["fare"].renamed({"fare": "fare_2"})])
+    plan = diff(new, make_snapshot(one, two, renamed))
+    assert plan.warnings == ()
+    assert plan.changes[0].details == ("feature two:fare: removed", "feature two:fare as fare_2: added")
+
+
 def test_another_generation_has_rows_of_its_own(make_snapshot, make_view):
     """Any change goes with it, at push too; what counts is what was stored under the generation before."""
     old = make_snapshot(make_view("stats", FARE))

@@ -26,6 +26,29 @@ def test_document_round_trips():
     assert again.views == (A, B)
 
 
+def test_renamed_features():
+    """They keep what they are, and are stored with the name; without one the stored form is as ever."""
+    service = FeatureService("s", features=[A, B["x"].renamed({"x": "x_2"})])
+    assert [(str(one), one.name) for one in service.features] == [("a:x", "x"), ("a:y", "y"), ("b:x", "x_2")]
+    assert service.document() == {"features": [["a", "x"], ["a", "y"], ["b", "x", "x_2"]]}
+    assert service_from_document("s", service.document(), {"a": A, "b": B}) == service
+    assert service != FeatureService("s", features=[A, B])
+    assert FeatureService("s", features=[A, B["x"].renamed({})]).document() == {
+        "features": [["a", "x"], ["a", "y"], ["b", "x"]]
+    }
+
+
+def test_renames_that_are_refused():
+    """What is not selected, what is no name, and what gives two features of a view one name."""
+    with pytest.raises(HotrowError, match="a selection of feature view 'a' has no 'y' to rename; known: x") as caught:
+        A[["x"]].renamed({"y": "z"})
+    assert caught.value.code is Code.INVALID
+    with pytest.raises(HotrowError, match="the new name of 'x' 'X-2'"):
+        A["x"].renamed({"x": "X-2"})
+    with pytest.raises(HotrowError, match="two features of 'a' are called 'y'; rename one"):
+        FeatureService("s", features=[A[["x", "y"]].renamed({"x": "y"})])
+
+
 @pytest.mark.parametrize("features", [[A, A[["x"]]], [A[["x"]], B, A[["x"]]]])
 def test_duplicates_are_refused(features):
     """A feature comes once, and the message names it."""
