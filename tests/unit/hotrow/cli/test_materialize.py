@@ -90,16 +90,13 @@ def test_a_full_store_is_told_at_once(hotrow, rides):
 
 
 def test_a_remote_worker_keeps_its_watermarks_to_itself(hotrow, rides):
-    """A store that lies here is not asked, and nothing is sent; the remedy is told.
-
-    Bound to an address of this machine, it is another store's: with all interfaces behind a name it would be remote.
-    """
+    """A store that lies here is not asked, and nothing is sent; the remedy is told. The name is one of other machines."""
     hotrow("apply", "-C", rides)
     LmdbStore(rides / "data" / "online", writable=True).close()
     with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
+        listening.bind((socket.gethostname(), 0))
         listening.listen()
-        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        address = f"{socket.gethostname()}:{listening.getsockname()[1]}"
         settings = rides / "hotrow.toml"
         ours = open_workspace(rides).settings.ingest.address
         settings.write_text(settings.read_text().replace(ours, address))

@@ -40,7 +40,7 @@ def _write(settings, snapshot, *, tombstone=False, schemas=True):
     view = snapshot.views["stats"]
     head = struct.pack("<IBBH8s", 36, 1, int(tombstone), 0, view.fingerprint)
     row = head + struct.pack(">QQ", 1 + SIGN + tombstone, SIGN) + b"csum"
-    store = open_store(settings.online_store, writable=True)
+    store = open_store(settings.online_store, project="", writable=True)
     if schemas:
         store.put_schemas({view.fingerprint: view.schema_bytes})
     store.write([Write(snapshot.view_id("stats"), [b"key"], [row])])
