@@ -28,6 +28,20 @@ def test_lists_of_every_type_come_out_as_they_went_in():
         assert compiled == plain
 
 
+@pytest.mark.parametrize("mode", ["rows", "columns", "python"])
+def test_a_float32_output_is_the_nearest_or_an_error_of_its_row(mode):
+    """An integer is rounded once, and what would become infinite is refused; infinity and NaN are values."""
+    whole = 2**53 + 2**29 + 1
+    one = made("def f(a):\n    return a\n", "a:i", "g", mode=mode)
+    assert run_rows(one, [[whole], [5]]) == [[(PRESENT, 2.0**53 + 2.0**30)], [(PRESENT, 5.0)]]
+    one = made("def f(a):\n    return a\n", "a:f", "g", mode=mode)
+    statuses = [status for [(status, _)] in run_rows(one, [[1e39], [3.4e38], [-1e39], [np.inf], [np.nan], [1e-60]])]
+    assert statuses == [TRANSFORM_ERROR, PRESENT, TRANSFORM_ERROR, PRESENT, PRESENT, PRESENT]
+    if mode != "columns":
+        lists = made("def f(a):\n    return a\n", "a:Lf", "Lg", mode=mode)
+        assert [status for [(status, _)] in run_rows(lists, [[[1.0, 1e39]], [[1.5]]])] == [TRANSFORM_ERROR, PRESENT]
+
+
 @pytest.mark.parametrize("index", [2, -3, 2**40, -(2**40), 2**63 - 1])
 def test_an_index_beyond_a_list_raises(index):
     """It never reads what lies there."""
