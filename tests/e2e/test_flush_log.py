@@ -92,8 +92,8 @@ def test_what_was_pushed_is_loaded_by_the_next_materialization(store):
         assert (report.read, report.written) == (2, 2)
         assert online(store, 1, 2) == [10, 20]
         push(store, 3)
-        (report,) = store.materialize_incremental()
-        assert (report.read, report.written) == (1, 1)
+        (report,) = store.materialize_incremental()  # from the newest row on, with those of its very time
+        assert (report.read, report.written, report.stale) == (3, 1, 2)
 
 
 def test_what_a_killed_server_has_left_is_there(store, serve):
