@@ -32,15 +32,18 @@ class HotrowError(Exception):
 
     `message` names the object at fault and the remedy, and is shown to callers as it is. `field` is the path of the
     offending field of a request or a settings file, where there is one. `retry_after_s` is a hint to callers that
-    the same call may succeed later.
+    the same call may succeed later. `lost` says that the worker died while it had the call, perhaps because of it.
     """
 
-    def __init__(self, code: Code, message: str, *, field: str = "", retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, code: Code, message: str, *, field: str = "", retry_after_s: float | None = None, lost: bool = False
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.field = field
         self.retry_after_s = retry_after_s
+        self.lost = lost
 
 
 def invalid(message: str, *, field: str = "") -> HotrowError:

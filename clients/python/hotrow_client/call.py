@@ -19,6 +19,8 @@ PUSH: Final = "/hotrow.v1.FeatureServer/PushFeatures"
 INFO: Final = "/hotrow.v1.FeatureServer/GetServerInfo"
 INGEST: Final = "/hotrow.v1.FeatureIngest/PushFeatures"
 
+_SHOWN: Final = 3  # features of a read, in a message
+
 T = TypeVar("T")
 
 
@@ -89,14 +91,14 @@ class Calls:
     ) -> Read:
         """Raises TypeError or HotrowError for arguments that cannot be sent."""
         _check("read", options, ReadOptions)
-        attempts = self._attempts(options)
+        attempts = self._attempts(options, f"the read of {_named(features, feature_service)}")
         given = {} if entities is None else entities
         return Read(read_request(self.project, features, feature_service, given, options), attempts)
 
     def push(self, push_source: str, rows: Rows, view: str, options: PushOptions) -> Call[PushReply]:
         """Raises TypeError or HotrowError for arguments that cannot be sent."""
         _check("push", options, PushOptions)
-        attempts = self._attempts(options)
+        attempts = self._attempts(options, f"the push to {push_source or view}")
         request, request_id = encode_push(self.project, push_source, view, rows, options)
         method = INGEST if self.to_ingest else PUSH
         return Call(method, request, attempts, lambda data: PushReply.from_bytes(data, request_id))
@@ -105,8 +107,15 @@ class Calls:
         attempts = Attempts(self.timeout_s if timeout_s is None else timeout_s)
         return Call(INFO, b"", attempts, ServerInfo.from_bytes)
 
-    def _attempts(self, options: Mapping[str, Any]) -> Attempts:
-        return Attempts(options.get("timeout_s", self.timeout_s))
+    def _attempts(self, options: Mapping[str, Any], what: str) -> Attempts:
+        return Attempts(options.get("timeout_s", self.timeout_s), what)
+
+
+def _named(features: Sequence[str] | str, feature_service: str) -> str:
+    """What is read, for a message."""
+    if feature_service or isinstance(features, str) or not isinstance(features, Sequence):
+        return feature_service or str(features)
+    return ", ".join(map(str, features[:_SHOWN])) + (", ..." if len(features) > _SHOWN else "")
 
 
 def _check(method: str, options: Mapping[str, Any], known: Any) -> None:

@@ -75,7 +75,7 @@ class ChannelPool:
                 failure = error_from_rpc(error)
                 pause_s = attempts.pause_s(failure)
                 if pause_s is None:
-                    raise failure from error
+                    raise attempts.final(failure) from error
             else:
                 return reply
             sleep_s(pause_s)
@@ -106,7 +106,7 @@ class AsyncChannelPool:
                 failure = error_from_rpc(error)
                 pause_s = attempts.pause_s(failure)
                 if pause_s is None:
-                    raise failure from error
+                    raise attempts.final(failure) from error
             else:
                 return reply
             await asyncio.sleep(pause_s)

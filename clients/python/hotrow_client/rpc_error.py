@@ -11,9 +11,11 @@ from typing import Any, Final
 import grpc
 from hotrow.codec.protowire import WireError, read_fields, read_varint
 from hotrow.errors import Code, HotrowError
+from hotrow.rpc.lost import LOST_REASON, is_broken
 
 _DETAILS_KEY: Final = "grpc-status-details-bin"
 _BAD_REQUEST: Final = b"type.googleapis.com/google.rpc.BadRequest"
+_ERROR_INFO: Final = b"type.googleapis.com/google.rpc.ErrorInfo"
 _RETRY_INFO: Final = b"type.googleapis.com/google.rpc.RetryInfo"
 
 _CODES: Final = {
@@ -38,14 +40,21 @@ class HotrowRpcError(HotrowError):
     """A call that the server refused, or that did not reach it.
 
     `code` and `message` say what and why, `field` which part of the request (empty where none is at fault),
-    `retry_after_s` when to come back, `status` is gRPC's own code.
+    `retry_after_s` when to come back, `lost` that the worker died while it had the call, `status` is gRPC's own code.
     """
 
     def __init__(
-        self, status: grpc.StatusCode, message: str, *, field: str = "", retry_after_s: float | None = None
+        self,
+        status: grpc.StatusCode,
+        message: str,
+        *,
+        field: str = "",
+        retry_after_s: float | None = None,
+        lost: bool = False,
     ) -> None:
         self.status = status
-        super().__init__(_CODES.get(status, Code.INTERNAL), message, field=field, retry_after_s=retry_after_s)
+        code = _CODES.get(status, Code.INTERNAL)
+        super().__init__(code, message, field=field, retry_after_s=retry_after_s, lost=lost)
 
     def __str__(self) -> str:
         return f"{self.status.name}: {self.message}"
@@ -62,27 +71,31 @@ class HotrowRpcError(HotrowError):
 def error_from_rpc(error: Any) -> HotrowRpcError:
     """What gRPC raised (`grpc.RpcError`, of either of its libraries), in this package's terms."""
     status: grpc.StatusCode = error.code()
-    field, retry_after_s = _read_details(error.trailing_metadata() or ())
-    return HotrowRpcError(status, error.details() or status.name, field=field, retry_after_s=retry_after_s)
+    message = error.details() or status.name
+    field, retry_after_s, lost = _read_details(error.trailing_metadata() or ())
+    lost = lost or (status is grpc.StatusCode.UNAVAILABLE and retry_after_s is None and is_broken(message))
+    return HotrowRpcError(status, message, field=field, retry_after_s=retry_after_s, lost=lost)
 
 
-def _read_details(trailers: Iterable[Any]) -> tuple[str, float | None]:
-    """The field at fault and the retry hint in seconds, where the details hold them."""
+def _read_details(trailers: Iterable[Any]) -> tuple[str, float | None, bool]:
+    """The field at fault, the retry hint in seconds, and whether a worker was lost, where the details hold them."""
     packed = next((value for key, value in trailers if key == _DETAILS_KEY), b"")
-    field, retry_after_s = "", None
+    field, retry_after_s, lost = "", None, False
     if not isinstance(packed, bytes):
-        return field, retry_after_s
+        return field, retry_after_s, lost
     try:
         for detail in _messages(packed, 3):
             kind, body = b"".join(_messages(detail, 1)), b"".join(_messages(detail, 2))
             if kind == _RETRY_INFO:
                 retry_after_s = _seconds(b"".join(_messages(body, 1)))
+            elif kind == _ERROR_INFO:
+                lost = b"".join(_messages(body, 1)) == LOST_REASON.encode()
             elif kind == _BAD_REQUEST:
                 violations = _messages(body, 1)
                 field = b"".join(_messages(violations[0], 1)).decode() if violations else ""
     except (WireError, UnicodeDecodeError):  # another server's details: the message stands without them
         pass
-    return field, retry_after_s
+    return field, retry_after_s, lost
 
 
 def _messages(data: bytes, field: int) -> list[bytes]:

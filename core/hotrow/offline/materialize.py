@@ -8,6 +8,7 @@ it was, and the next one starts from there, but for the parts of the source that
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 from hotrow import clock
@@ -18,6 +19,7 @@ from hotrow.offline.latest import LatestRows
 from hotrow.offline.progress import Piece, Progress, TwoSteps
 from hotrow.offline.rows import Refusals, deciding_columns, encode_batch, encode_no_rows, filtered, kept_rows
 from hotrow.offline.source import BLOCK, Interval, SourceBatch, SourcePart
+from hotrow.offline.split import describe_row
 from hotrow.offline.view_source import Source
 from hotrow.offline.wire import Target, encode_request
 
@@ -89,13 +91,18 @@ def watermark_after(newest_us: int | None, stored_us: int | None) -> int | None:
     return reached_us if stored_us is None or reached_us > stored_us else None
 
 
-def run_job(job: Job, submit: Submit, progress: Progress) -> Report:
-    """Materialize one view; raises HotrowError where its rows cannot be read or delivered."""
+def run_job(job: Job, submit: Submit, progress: Progress, turn: AbstractContextManager[bool] | None = None) -> Report:
+    """Materialize one view; raises HotrowError where its rows cannot be read or delivered.
+
+    `turn` is that of `Delivery`, of all jobs that go to one worker.
+    """
     started_s = clock.monotonic_s()
     left = job.checkpoint.left(job.source.reader.parts) if job.checkpoint else _all_parts(job)
     piece = progress.start(job.target.view, sum(part.rows(interval) for part, interval in left))
     with ThreadPoolExecutor(1) as sender:
-        run = _Run(job, Delivery(submit, on_wait=piece.wait), piece, sender)
+        view = job.source.view
+        describe = lambda request: f"the row of view {view.name} with {describe_row(request, view)}"  # noqa: E731
+        run = _Run(job, Delivery(submit, on_wait=piece.wait, turn=turn, describe=describe), piece, sender)
         try:
             run.load(left)
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -177,10 +178,10 @@ def _wait_until_served(settings: Settings, snapshot: Snapshot) -> None:
 
 
 def _run(jobs: Sequence[Job], submit: Submit, progress: Progress) -> list[Report]:
-    shared = SharedProgress(progress)
+    shared, turn = SharedProgress(progress), threading.Lock()
     with ThreadPoolExecutor(_threads(len(jobs))) as pool:
         try:
-            return list(pool.map(lambda job: run_job(job, submit, shared), jobs))
+            return list(pool.map(lambda job: run_job(job, submit, shared, turn), jobs))
         except BaseException:
             shared.stop()  # an error, or Ctrl-C: the other threads end at their next step
             pool.shutdown(cancel_futures=True)

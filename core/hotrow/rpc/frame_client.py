@@ -102,6 +102,7 @@ class _Link:
         self._outbox = Outbox(connection, _OUTBOX_BYTES)
         self._waiting: dict[int, Call] = {}
         self._ended = False
+        self._is_shut = False
 
     def send(self, number: int, method: str, request: bytes, call: Call) -> None:
         head = wire.Request(
@@ -132,6 +133,7 @@ class _Link:
 
     def shut(self) -> None:
         """Break the connection; `read` returns."""
+        self._is_shut = True
         self._outbox.shut()
 
     def end(self) -> None:
@@ -141,7 +143,7 @@ class _Link:
         for number in list(self._waiting):
             call = self._waiting.pop(number, None)  # None: `send` has just failed it
             if call is not None:
-                call.fail(_unavailable("has ended"))
+                call.fail(_unavailable("has ended", lost=not self._is_shut))
         self._socket.close()
 
     def _answer(self, head: wire.Head, body: bytes) -> None:
@@ -164,9 +166,9 @@ class _Link:
                 self._waiting.pop(number, None)
 
 
-def _unavailable(what: str) -> HotrowError:
+def _unavailable(what: str, *, lost: bool = False) -> HotrowError:
     message = f"the ingest worker {what}; it is started again, send the call again with the same request_id"
-    return HotrowError(Code.UNAVAILABLE, message, retry_after_s=_RETRY_AFTER_S)
+    return HotrowError(Code.UNAVAILABLE, message, retry_after_s=_RETRY_AFTER_S, lost=lost)
 
 
 def _swamped() -> HotrowError:

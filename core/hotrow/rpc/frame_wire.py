@@ -68,6 +68,7 @@ class Failure(msgspec.Struct, frozen=True, array_like=True, tag=3, gc=False):
     message: str
     field: str
     retry_after_s: float | None
+    lost: bool = False
 
 
 Head = Request | Answer | Failure
@@ -76,7 +77,7 @@ Head = Request | Answer | Failure
 def failure_from_error(number: int, error: HotrowError) -> Failure:
     """The failure of call `number`; what UTF-8 cannot say of a message is replaced, and what is too long is cut off."""
     message, field = (_sent(text) for text in (error.message, error.field))
-    return Failure(number, error.code.value, message, field, error.retry_after_s)
+    return Failure(number, error.code.value, message, field, error.retry_after_s, error.lost)
 
 
 def _sent(text: str) -> str:
@@ -89,7 +90,8 @@ def error_from_failure(failure: Failure) -> HotrowError:
         code = Code(failure.code)
     except ValueError as error:
         raise MalformedError(f"a failure of code {failure.code!r}") from error
-    return HotrowError(code, failure.message, field=failure.field, retry_after_s=failure.retry_after_s)
+    retry_after_s = failure.retry_after_s
+    return HotrowError(code, failure.message, field=failure.field, retry_after_s=retry_after_s, lost=failure.lost)
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -51,7 +51,7 @@ def _answer(done: Any, call: Call) -> None:
     except grpc.RpcError as error:
         failure = error_from_rpc(error)
         if failure.code is Code.UNAVAILABLE and failure.retry_after_s is None:
-            failure = _gone("cannot be reached")
+            failure = _gone("has ended" if failure.lost else "cannot be reached", lost=failure.lost)
         call.fail(failure)
     else:
         trailers: Metadata = tuple((key, value) for key, value in done.trailing_metadata() or ())
@@ -59,6 +59,6 @@ def _answer(done: Any, call: Call) -> None:
         call.reply(reply, trailers if timer is None else timer.handed_on(trailers))
 
 
-def _gone(what: str) -> HotrowError:
+def _gone(what: str, *, lost: bool = False) -> HotrowError:
     message = f"the ingest worker {what}; send the call again with the same request_id"
-    return HotrowError(Code.UNAVAILABLE, message, retry_after_s=_RETRY_AFTER_S)
+    return HotrowError(Code.UNAVAILABLE, message, retry_after_s=_RETRY_AFTER_S, lost=lost)

@@ -8,10 +8,11 @@ from typing import Any
 import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError
-from google.rpc.error_details_pb2 import BadRequest, RetryInfo
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from hotrow.errors import Code, HotrowError
+from hotrow.rpc.lost import LOST_DOMAIN, LOST_REASON, is_broken
 from hotrow.rpc.metadata import Metadata
 
 STATUS = {
@@ -57,15 +58,17 @@ class WireStatus:
 
 
 def status_from_error(error: HotrowError) -> WireStatus:
-    """The status of an error: a retry hint becomes `google.rpc.RetryInfo`, a field `google.rpc.BadRequest`."""
+    """The status of an error: a retry hint becomes `google.rpc.RetryInfo`, a field `google.rpc.BadRequest`, a lost
+    worker `google.rpc.ErrorInfo`.
+    """
     message, field = _cut(error.message, _MESSAGE_BYTES), _cut(error.field, _FIELD_BYTES)
-    return _wire_status(error.code, message, field, error.retry_after_s)
+    return _wire_status(error.code, message, field, error.retry_after_s, lost=error.lost)
 
 
 @functools.lru_cache(maxsize=256)  # a server under load gives one answer many times; texts come cut, and keep little
-def _wire_status(code: Code, message: str, field: str, retry_after_s: float | None) -> WireStatus:
+def _wire_status(code: Code, message: str, field: str, retry_after_s: float | None, *, lost: bool) -> WireStatus:
     status = STATUS[code]
-    if not field and retry_after_s is None:
+    if not field and retry_after_s is None and not lost:
         return WireStatus(status, message, ())
     details = Status(code=status.value[0], message=message)
     if field:
@@ -75,6 +78,8 @@ def _wire_status(code: Code, message: str, field: str, retry_after_s: float | No
         delay = Duration()
         delay.FromNanoseconds(round(retry_after_s * 1e9))
         details.details.add().Pack(RetryInfo(retry_delay=delay))
+    if lost:
+        details.details.add().Pack(ErrorInfo(reason=LOST_REASON, domain=LOST_DOMAIN))
     return WireStatus(status, message, ((DETAILS_KEY, details.SerializeToString()),))
 
 
@@ -82,25 +87,29 @@ def error_from_rpc(error: grpc.RpcError) -> HotrowError:
     """The error that a peer answered with, or UNAVAILABLE where none answered, as the caller's own error."""
     status = error.code()
     message = error.details() or status.name
-    field, retry_after_s = _read_details(error.trailing_metadata() or ())
-    return HotrowError(_CODES.get(status, Code.INTERNAL), message, field=field, retry_after_s=retry_after_s)
+    field, retry_after_s, lost = _read_details(error.trailing_metadata() or ())
+    lost = lost or (status is grpc.StatusCode.UNAVAILABLE and retry_after_s is None and is_broken(message))
+    code = _CODES.get(status, Code.INTERNAL)
+    return HotrowError(code, message, field=field, retry_after_s=retry_after_s, lost=lost)
 
 
-def _read_details(trailers: Iterable[Any]) -> tuple[str, float | None]:
-    field, retry_after_s = "", None
+def _read_details(trailers: Iterable[Any]) -> tuple[str, float | None, bool]:
+    field, retry_after_s, lost = "", None, False
     packed = next((value for key, value in trailers if key == DETAILS_KEY), None)
     if not isinstance(packed, bytes):
-        return field, retry_after_s
-    request, retry = BadRequest(), RetryInfo()
+        return field, retry_after_s, lost
+    request, retry, info = BadRequest(), RetryInfo(), ErrorInfo()
     try:
         for detail in Status.FromString(packed).details:
             if detail.Unpack(retry):
                 retry_after_s = retry.retry_delay.ToNanoseconds() / 1e9
             elif detail.Unpack(request) and request.field_violations:
                 field = request.field_violations[0].field
+            elif detail.Unpack(info):
+                lost = info.reason == LOST_REASON
     except DecodeError:  # details of a peer that is not hotrow's: the message stands without them
         pass
-    return field, retry_after_s
+    return field, retry_after_s, lost
 
 
 def _cut(text: str, limit: int) -> str:

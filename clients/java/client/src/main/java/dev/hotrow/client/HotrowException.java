@@ -3,12 +3,16 @@ package dev.hotrow.client;
 import com.google.protobuf.Any;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.rpc.BadRequest;
+import com.google.rpc.ErrorInfo;
 import com.google.rpc.RetryInfo;
 import io.grpc.Status;
 import io.grpc.protobuf.StatusProto;
 import java.io.IOException;
+import java.net.ConnectException;
+import java.net.UnknownHostException;
 import java.time.Duration;
 import java.util.Optional;
+import javax.net.ssl.SSLException;
 
 /**
  * A call that the server refused, or that nobody answered. The message names what is wrong and what helps.
@@ -22,12 +26,15 @@ public final class HotrowException extends RuntimeException {
   private final Status.Code status;
   private final String field;
   private final Duration retryAfter;
+  private final boolean lost;
 
-  private HotrowException(Status.Code status, String message, Throwable cause, String field, Duration retryAfter) {
+  private HotrowException(
+      Status.Code status, String message, Throwable cause, String field, Duration retryAfter, boolean lost) {
     super(status + ": " + message, cause);
     this.status = status;
     this.field = field;
     this.retryAfter = retryAfter;
+    this.lost = lost;
   }
 
   /** What gRPC raised, in this package's terms. */
@@ -35,6 +42,7 @@ public final class HotrowException extends RuntimeException {
     Status status = Status.fromThrowable(error);
     String field = "";
     Duration retryAfter = null;
+    boolean lost = isBroken(status);
     com.google.rpc.Status details = StatusProto.fromThrowable(error);
     if (details != null) {
       for (Any detail : details.getDetailsList()) {
@@ -42,6 +50,8 @@ public final class HotrowException extends RuntimeException {
           if (detail.is(RetryInfo.class)) {
             com.google.protobuf.Duration delay = detail.unpack(RetryInfo.class).getRetryDelay();
             retryAfter = Duration.ofSeconds(delay.getSeconds(), delay.getNanos());
+          } else if (detail.is(ErrorInfo.class)) {
+            lost = detail.unpack(ErrorInfo.class).getReason().equals("WORKER_LOST");
           } else if (detail.is(BadRequest.class)) {
             BadRequest request = detail.unpack(BadRequest.class);
             field = request.getFieldViolationsCount() == 0 ? "" : request.getFieldViolations(0).getField();
@@ -52,13 +62,41 @@ public final class HotrowException extends RuntimeException {
         }
       }
     }
-    return new HotrowException(status.getCode(), reason(status, address), error, field, retryAfter);
+    return new HotrowException(status.getCode(), reason(status, address), error, field, retryAfter, lost);
+  }
+
+  /** Whether a connection broke on which the call was; one that could not be made has another cause. */
+  private static boolean isBroken(Status status) {
+    if (status.getCode() != Status.Code.UNAVAILABLE) {
+      return false;
+    }
+    Throwable root = status.getCause();
+    while (root != null && root.getCause() != null) {
+      root = root.getCause();
+    }
+    boolean unmade =
+        root instanceof ConnectException || root instanceof UnknownHostException || root instanceof SSLException;
+    String said = String.valueOf(status.getDescription());
+    return (root instanceof IOException && !unmade) || said.contains("Network closed");
+  }
+
+  /** The error of a call that two workers did not survive: it is not given to a third. */
+  HotrowException twice() {
+    String message =
+        "the worker that had this call died, twice, so it is not sent again: the call may be what ends it; look at the"
+            + " server's log (" + text() + ")";
+    return new HotrowException(status, message, getCause(), field, null, true);
+  }
+
+  /** Whether the worker died while it had the call. */
+  boolean isLost() {
+    return lost;
   }
 
   /** This deadline, which passed in a later attempt: what failed before says more. */
   HotrowException after(HotrowException before) {
     String message = text() + "; the attempt before it: " + before.getMessage();
-    return new HotrowException(status, message, getCause(), field, retryAfter);
+    return new HotrowException(status, message, getCause(), field, retryAfter, lost);
   }
 
   private String text() {
@@ -67,13 +105,13 @@ public final class HotrowException extends RuntimeException {
 
   /** The same failure, raised where the caller stands. */
   HotrowException raised() {
-    return new HotrowException(status, text(), this, field, retryAfter);
+    return new HotrowException(status, text(), this, field, retryAfter, lost);
   }
 
   /** A blocking call whose thread was interrupted. */
   static HotrowException interrupted(InterruptedException error) {
     String message = "the thread was interrupted while it waited; a push may have been written all the same";
-    return new HotrowException(Status.Code.CANCELLED, message, error, "", null);
+    return new HotrowException(Status.Code.CANCELLED, message, error, "", null, false);
   }
 
   private static String reason(Status status, String address) {

@@ -83,7 +83,7 @@ final class PendingCall<Q, A, R> {
     before = failure;
     OptionalLong pause = context.isCancelled() ? OptionalLong.empty() : attempts.pauseNanos(failure);
     if (pause.isEmpty()) {
-      result.completeExceptionally(failure);
+      result.completeExceptionally(attempts.last(failure));
       return;
     }
     try {
