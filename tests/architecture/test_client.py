@@ -12,8 +12,8 @@ DEPENDENCIES = {"grpcio", "numpy", "protobuf"}
 OPTIONAL = {"pandas", "polars", "pyarrow"}
 # What the client is built of, apart from definitions, which `import hotrow` always loads.
 CORE = {
-    "hotrow.clock", "hotrow.errors", "hotrow.types", "hotrow.v1", "hotrow.rpc.lost", "hotrow.rpc.tls", "hotrow.codec.column",
-    "hotrow.codec.column_values", "hotrow.codec.protowire", "hotrow.codec.reply",
+    "hotrow.clock", "hotrow.errors", "hotrow.types", "hotrow.v1", "hotrow.rpc.lost", "hotrow.rpc.tls",
+    "hotrow.codec.column", "hotrow.codec.column_values", "hotrow.codec.protowire", "hotrow.codec.reply",
 }  # fmt: skip
 
 
