@@ -3,7 +3,10 @@
 Importing this loads neither numba, a store, Parquet nor NumPy; what needs them imports them where it runs.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from hotrow.errors import Code, HotrowError
+from hotrow.feast import missing_name
 from hotrow.feature_store import FeatureStore
 from hotrow.schema.decorator import transform
 from hotrow.schema.default import UNSET
@@ -43,3 +46,9 @@ __all__ = [
     "hash64",
     "transform",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """What Feast has by that name is answered with its name here."""
+        raise missing_name(name, __all__)

@@ -10,6 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
+from hotrow.feast import METHODS, called, explains_keywords
+
 if TYPE_CHECKING:
     from hotrow_client import PushOptions, PushReply, ReadOptions, Reply
 
@@ -33,6 +35,7 @@ Time = datetime | str | int
 """A datetime or an ISO 8601 text (without a zone: UTC), "now", or microseconds since 1970, of NumPy or pandas too."""
 
 
+@explains_keywords
 class FeatureStore:
     """A feature repository: the folder with `hotrow.toml`, or that file.
 
@@ -55,6 +58,11 @@ class FeatureStore:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, (self.repo, self._ref)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(f"'FeatureStore' object has no attribute {name!r}{called(name, METHODS)}")
 
     def __repr__(self) -> str:
         at = f", snapshot={self._ref!r}" if self._ref else ""
@@ -124,9 +132,8 @@ class FeatureStore:
         else:
             draft = draft_of_files(workspace, "" if on is None else on.namespace, options)
         removals = options.get("allow_removals", False)
-        return FeatureStore(
-            self.repo, snapshot=draft.apply(workspace, options.get("author", ""), allow_removals=removals)
-        )
+        applied = draft.apply(workspace, options.get("author", ""), allow_removals=removals)
+        return FeatureStore(self.repo, snapshot=applied)
 
     def on_branch(self, name: str, *, author: str = "") -> FeatureStore:
         """Make a branch of this store's definitions, with rows of its own, and return a store that is on it.

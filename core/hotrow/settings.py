@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from hotrow.errors import Code, HotrowError, invalid, nearest
+from hotrow.feast import MOVING, SETTINGS, YAML, called
 from hotrow.section import (
     CallerTlsSettings,
     IngestSettings,
@@ -121,7 +122,8 @@ def _read_file(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         remedy = f"go to a folder that has a {FILE}, name it with --repo, or make one with `hotrow init`"
-        raise HotrowError(Code.NOT_FOUND, f"no {FILE} in {file.parent}; {remedy}") from None
+        moving = f"; {MOVING}" if (file.parent / YAML).exists() else ""
+        raise HotrowError(Code.NOT_FOUND, f"no {FILE} in {file.parent}; {remedy}{moving}") from None
     except OSError as error:
         raise invalid(f"{file}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -161,7 +163,8 @@ def _explained(error: msgspec.ValidationError, file: Path, origins: Mapping[str,
     if unknown := re.search(r"unknown field `(.+?)`", what):
         name = unknown[1]
         full = f"{key}.{name}" if key else name
-        return invalid(f"{file}: unknown key {full!r}{nearest(name, _known(key))}", field=full)
+        meant = called(name, SETTINGS) or nearest(name, _known(key))
+        return invalid(f"{file}: unknown key {full!r}{meant}", field=full)
     if missing := re.search(r"missing required field `(.+?)`", what):
         full = f"{key}.{missing[1]}" if key else missing[1]
         return invalid(f"{file}: {full!r} is missing; add {missing[1]} = ... {_in_table(key)}", field=full)

@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from pathlib import Path
 
 from hotrow.errors import Code, HotrowError
+from hotrow.feast import MOVING, YAML
 from hotrow.repo.workspace import Workspace
 
 FILE = "hotrow.toml"
@@ -26,7 +27,8 @@ def find_repo(option: Path | None) -> Path:
         if not (folder / FILE).is_file():
             raise HotrowError(
                 Code.NOT_FOUND,
-                f"there is no {FILE} in {folder}; name a feature repository, or make one with `hotrow init`",
+                f"there is no {FILE} in {folder}; name a feature repository, or make one with `hotrow init`"
+                f"{_moving(folder)}",
             )
         return folder
     here = Path.cwd()
@@ -36,8 +38,12 @@ def find_repo(option: Path | None) -> Path:
     raise HotrowError(
         Code.NOT_FOUND,
         f"there is no {FILE} in {here} or above it; go to a feature repository, name one with --repo, "
-        "or make one with `hotrow init`",
+        f"or make one with `hotrow init`{_moving(here)}",
     )
+
+
+def _moving(folder: Path) -> str:
+    return f"; {MOVING}" if (folder / YAML).exists() else ""
 
 
 def open_workspace(option: Path | None) -> Workspace:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from hotrow.errors import invalid
+from hotrow.feast import explains_keywords
 from hotrow.schema.canonical import Document, without_empty
 from hotrow.schema.check import check_name, check_text, checked_tags
 from hotrow.schema.definition import Definition
@@ -25,6 +26,7 @@ class JoinKey:
         return ENCODING_CLASSES[self.type.kind]
 
 
+@explains_keywords
 @dataclass(frozen=True, eq=False)
 class Entity(Definition):
     """What features are about: `Entity("driver", join_keys={"driver_id": Int64})`.

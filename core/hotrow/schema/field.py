@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hotrow.errors import invalid
+from hotrow.feast import explains_keywords
 from hotrow.schema.canonical import Document, without_empty
 from hotrow.schema.check import check_name, check_text, check_unit, checked_tags
 from hotrow.schema.default import UNSET, UnfitDefaultError, Unset, checked_default, default_from_json, default_to_json
@@ -12,6 +13,7 @@ from hotrow.schema.value_type import checked_type, type_from_name
 from hotrow.types import ValueType
 
 
+@explains_keywords
 @dataclass(frozen=True, eq=False)
 class Field(Definition):
     """A named, typed column of a view: `Field("fare", Float64, unit="SEK")`.

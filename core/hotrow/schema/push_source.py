@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hotrow.errors import invalid
+from hotrow.feast import explains_keywords
 from hotrow.schema.canonical import Document
 from hotrow.schema.check import check_name
 from hotrow.schema.definition import Definition
 from hotrow.schema.view import FeatureView
 
 
+@explains_keywords
 @dataclass(frozen=True, eq=False)
 class PushSource(Definition):
     """`PushSource("driver_stats_push", view=driver_hourly_stats)`; raises INVALID."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from hotrow.errors import Code, HotrowError, invalid, nearest
+from hotrow.feast import explains_keywords
 from hotrow.schema.canonical import Document, without_empty
 from hotrow.schema.check import check_distinct, check_name, check_text
 from hotrow.schema.definition import Definition
@@ -12,6 +13,7 @@ from hotrow.schema.field import Field, field_from_document
 from hotrow.schema.view import Selection
 
 
+@explains_keywords
 @dataclass(frozen=True, eq=False)
 class RequestSource(Definition):
     """`RequestSource("ride_request", schema=[Field("distance", Float64, unit="km")])`: an input of transforms.

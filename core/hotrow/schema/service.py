@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hotrow.errors import invalid
+from hotrow.feast import explains_keywords
 from hotrow.schema.canonical import Document, without_empty
 from hotrow.schema.check import check_name, check_text, checked_tags
 from hotrow.schema.definition import Definition, FeatureSource
@@ -33,6 +34,7 @@ class FeatureRef:
         return f"{self} as {self.alias}" if self.alias else str(self)
 
 
+@explains_keywords
 @dataclass(frozen=True, eq=False, init=False)
 class FeatureService(Definition):
     """`FeatureService("driver_activity", features=[view[["conv_rate", "avg_daily_trips"]], other_view])`.

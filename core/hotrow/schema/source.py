@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import PurePath
 
 from hotrow.errors import invalid
+from hotrow.feast import explains_keywords
 from hotrow.schema.canonical import Document, without_empty
 from hotrow.schema.check import check_text
 
@@ -70,6 +71,7 @@ class DataSource:
         return times | ({"lateness_us": self.lateness_us} if self.lateness else {})
 
 
+@explains_keywords
 @dataclass(frozen=True)
 class ParquetSource(DataSource):
     """Rows in Parquet: `ParquetSource("data/stats.parquet", event_time="event_timestamp", created_time="created")`.
@@ -84,6 +86,7 @@ class ParquetSource(DataSource):
         return without_empty({"type": "parquet", **self._times()})
 
 
+@explains_keywords
 @dataclass(frozen=True)
 class SqliteSource(DataSource):
     """The result of a query: `SqliteSource("raw.db", query="SELECT * FROM readings", event_time="read_at")`.

@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import cached_property
 
 from hotrow.errors import Code, HotrowError, invalid, nearest
+from hotrow.feast import explains_keywords
 from hotrow.schema.canonical import Document, canonical_json, without_empty
 from hotrow.schema.check import check_distinct, check_name, check_text, checked_tags
 from hotrow.schema.definition import Definition, FeatureSource
@@ -19,6 +20,7 @@ MAX_TTL_US = (1 << 63) - 1
 _MICROSECOND = timedelta(microseconds=1)
 
 
+@explains_keywords
 @dataclass(frozen=True, eq=False)
 class FeatureView(Definition):
     """Features of the same entities that come together, one row an entity key.
