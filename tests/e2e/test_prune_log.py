@@ -201,3 +201,23 @@ def test_what_cannot_be_pruned(store):
         assert done.returncode == 1
         assert reason in done.stderr
     assert len(log_files(store)) == 1
+
+
+def test_the_rows_of_another_project_stay(store, tmp_path):
+    """In one folder, by mistake: what this project's registry does not know is not its to delete."""
+    with store.serving():
+        push(store, [1], 1, [-1])
+    other = tmp_path / "other"
+    other.mkdir()
+    write_settings(other)
+    settings = other / "hotrow.toml"
+    log = store._workspace.settings.offline_store.path
+    text = settings.read_text().replace(f'project = "{store.project}"', 'project = "other"')
+    assert "[offline_store]" in text
+    settings.write_text(text.replace("[offline_store]\n", f'[offline_store]\npath = "{log}"\n'))
+    FeatureStore(other).apply([USER, CLICKS], author="bo")
+    command = [sys.executable, "-m", "hotrow.cli.main", "--repo", str(other), "store", "prune-log"]
+    done = subprocess.run([*command, "--before", "now"], capture_output=True, text=True, timeout=WAIT_S, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "1 views in the log are of no snapshot of this project, and are left alone" in done.stderr
+    assert trained(store, [1]) == [1]

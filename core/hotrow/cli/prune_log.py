@@ -70,11 +70,18 @@ def prune_log(
 
 
 def _plan(workspace: Workspace, before_us: int, names: Sequence[str]) -> list[Prune]:
-    """All that is to be done, before any of it is."""
+    """All that is to be done, before any of it is. What this project's registry does not know may be another's."""
     from hotrow.offline.row_log.folder import logged_views  # noqa: PLC0415
     from hotrow.offline.row_log.prune import plan_prune  # noqa: PLC0415
+    from hotrow.repo.view_ids import view_ids  # noqa: PLC0415
 
-    logged = logged_views(workspace.settings.offline_store.path)
+    served, past = view_ids(workspace)
+    found = logged_views(workspace.settings.offline_store.path)
+    logged = [view for view in found if view.view_id in served or view.view_id in past]
+    if len(logged) < len(found):
+        render.note(
+            f"{len(found) - len(logged)} views in the log are of no snapshot of this project, and are left alone"
+        )
     known = {view.name for view in logged}
     for name in names:
         if name not in known:
