@@ -32,8 +32,8 @@ from hotrow.transforms.kernel_math import MATH, power, power_below, power_of
 from hotrow.transforms.kernel_overload import is_float, shown
 from hotrow.transforms.kernel_term import FUNCTIONS as TERMS
 from hotrow.transforms.loop import PARAMETERS, rows_source
-from hotrow.transforms.refusal import refusal
 from hotrow.transforms.numpy_name import PREFIX
+from hotrow.transforms.refusal import refusal
 from hotrow.transforms.rewrite import rewritten
 from hotrow.types import BOOL, FLOAT32, FLOAT64, INT32, INT64, TIMESTAMP
 

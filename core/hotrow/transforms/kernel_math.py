@@ -14,7 +14,15 @@ from numba.extending import register_jitable
 from hotrow.transforms import kernel_whole
 from hotrow.transforms.kernel_hypot import hypot
 from hotrow.transforms.kernel_operators import truediv, whole_of
-from hotrow.transforms.kernel_overload import is_array, is_float, is_whole, check_numbers, overload_present, refuse, stub
+from hotrow.transforms.kernel_overload import (
+    check_numbers,
+    is_array,
+    is_float,
+    is_whole,
+    overload_present,
+    refuse,
+    stub,
+)
 from hotrow.transforms.kernel_whole import is_whole_array, overload_whole
 
 np_power = stub("np_power", "a", "b")

@@ -13,8 +13,20 @@ from numba.extending import overload, register_jitable
 
 from hotrow.transforms import kernel_compare, kernel_whole
 from hotrow.transforms.kernel_math import np_power
-from hotrow.transforms.kernel_operators import abs_, add, divide, floordiv, invert, lshift, mod, mul, neg, rshift, sub
-from hotrow.transforms.kernel_operators import float_, int_, whole_of
+from hotrow.transforms.kernel_operators import (
+    abs_,
+    add,
+    divide,
+    floordiv,
+    invert,
+    lshift,
+    mod,
+    mul,
+    neg,
+    rshift,
+    sub,
+    whole_of,
+)
 from hotrow.transforms.kernel_overload import Stub, held, is_array, is_float, is_whole, overload_present, refuse, stub
 from hotrow.transforms.kernel_whole import is_whole_array, overload_whole
 

@@ -5,7 +5,7 @@ stay where they are, so that an error of the compiler names the line that its au
 """
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeGuard
 
 from hotrow.errors import HotrowError, invalid
@@ -157,12 +157,9 @@ class _Rewriter(ast.NodeTransformer):
         if name in self._code.constants:
             return ast.copy_location(self._constant(node, self._code.constants[name], name), node)
         target = self._modules.get(name, "")
-        if target.startswith("math."):
-            return ast.copy_location(self._math(node, target.removeprefix("math.")), node)
-        if target.startswith("hotrow."):
-            return ast.copy_location(self._hotrow(node, target.removeprefix("hotrow.")), node)
-        if target.startswith("numpy."):
-            return ast.copy_location(self._numpy(node, target.removeprefix("numpy.")), node)
+        module, _, inside = target.partition(".")
+        if inside and module in ("math", "hotrow", "numpy"):
+            return ast.copy_location(self._of_module(module)(node, inside), node)
         if target or name in self._code.functions or name in _KEPT | _ERRORS:
             return node
         if name in _BUILTINS:
@@ -172,8 +169,12 @@ class _Rewriter(ast.NodeTransformer):
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         module = self._module_of(node)
-        made = {"math": self._math, "hotrow": self._hotrow, "numpy": self._numpy}.get(module)
-        return self.generic_visit(node) if made is None else ast.copy_location(made(node, node.attr), node)
+        if module not in ("math", "hotrow", "numpy"):
+            return self.generic_visit(node)
+        return ast.copy_location(self._of_module(module)(node, node.attr), node)
+
+    def _of_module(self, module: str) -> Callable[[ast.expr, str], ast.expr]:
+        return {"math": self._math, "hotrow": self._hotrow, "numpy": self._numpy}[module]
 
     def _module_of(self, node: ast.expr) -> str:
         """The module that an attribute is of, or nothing."""

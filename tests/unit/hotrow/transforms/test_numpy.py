@@ -12,8 +12,6 @@ import numpy as np
 import pytest
 from hotrow.transforms.certificate import run_rows
 from hotrow.transforms.kernel_cells import PRESENT, TRANSFORM_ERROR
-from hotrow.transforms.kernel_numpy import REPLACED
-from hotrow.transforms.numpy_name import KEPT, METHODS
 from support.transforming import made
 
 LEAST, MOST = -(1 << 63), (1 << 63) - 1
@@ -203,10 +201,12 @@ def _groups():
 
 def _same(made, wanted):
     """The same value; of functions of the C library within four units in the last place."""
-    if wanted == ERROR or made == ERROR:
+    if ERROR in (wanted, made):
         return made == wanted
     if isinstance(wanted, float) and wanted and math.isfinite(wanted):
-        return math.isclose(made, wanted, rel_tol=1e-15, abs_tol=5e-324) and math.copysign(1, made) == math.copysign(1, wanted)
+        return math.isclose(made, wanted, rel_tol=1e-15, abs_tol=5e-324) and math.copysign(1, made) == math.copysign(
+            1, wanted
+        )
     return made == wanted or (made != made and wanted != wanted)  # noqa: PLR0124 - NaN
 
 

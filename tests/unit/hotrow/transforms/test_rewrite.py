@@ -75,9 +75,7 @@ def test_constants_stand_in_the_code():
     constants = {"RATE": 1.5, "NAMES": ("a", 2), "TABLE": [0]}
     helper = FunctionCode("helper", "def helper(x):\n    return x\n")
     text = _text("return helper(a) * RATE if b in NAMES else TABLE", constants=constants, functions={"helper": helper})
-    assert (
-        text == "return $mul(helper(a), 1.5) if $among(b, ($literal('a'), 2)) else TABLE"
-    )
+    assert text == "return $mul(helper(a), 1.5) if $among(b, ($literal('a'), 2)) else TABLE"
 
 
 def test_a_name_of_its_own_is_no_constant():
