@@ -157,7 +157,7 @@ def _plain(name: str) -> Any:
 
 
 _ONE = (
-    "acos acosh asin asinh atan atanh cos cosh degrees erf erfc exp expm1 fabs gamma lgamma log10 log1p log2 radians "
+    "acos acosh asin asinh atan atanh cos cosh erf erfc exp expm1 fabs gamma lgamma log10 log1p log2 radians "
     "sin sinh sqrt tan tanh"
 )
 _TWO = "atan2 copysign"
@@ -168,7 +168,7 @@ MATH: dict[str, Any] = {
     **{name: _checked(name) for name in _ONE.split()},
     **{name: _checked_two(name) for name in _TWO.split()},
     **{name: _whole(name) for name in ("floor", "ceil", "trunc")},
-    **{name: _plain(name) for name in ("isnan", "isinf", "isfinite")},
+    **{name: _plain(name) for name in ("isnan", "isinf", "isfinite", "degrees")},
     "log": _log,
     "log_to_base": njit(lambda a, b: truediv(_log(a), _log(b))),
     "fmod": _number_function("fmod", _remainder, 2),

@@ -36,8 +36,12 @@ REMEDIES = {
     "ldexp": "write x * 2.0 ** n",
     "empty_like": "use numpy.zeros_like",
     **dict.fromkeys(("round", "around"), "write numpy.rint(x * 100) / 100"),
-    **dict.fromkeys(["int8", "int16", "int32", "uint8", "uint16", "uint32", "uint64", "intc", "intp", "uint"], "use numpy.int64"),
-    **dict.fromkeys(["outer", "kron", "cross", "trace", "inner", "vdot", "matmul"], "write it as a loop, or as numpy.sum(a * b)"),
+    **dict.fromkeys(
+        ["int8", "int16", "int32", "uint8", "uint16", "uint32", "uint64", "intc", "intp", "uint"], "use numpy.int64"
+    ),
+    **dict.fromkeys(
+        ["outer", "kron", "cross", "trace", "inner", "vdot", "matmul"], "write it as a loop, or as numpy.sum(a * b)"
+    ),
 }
 """Of functions that are refused, what to write in their place."""
 

@@ -220,9 +220,13 @@ class _Rewriter(ast.NodeTransformer):
         if None in taken or len(arguments) > 1:
             raise self.refusal(node, f"{name}() of an array takes one argument in compiled code")
         types = {"int": "int64", "float": "float64", "bool": "bool_"}
-        if name == "astype" and arguments and isinstance(arguments[0], ast.Name) and arguments[0].id in types:
-            arguments = [ast.Name(PREFIX + types[arguments[0].id], ast.Load())]
-        return call_of(f"numpy_{name}", *map(self.visit, (node.func.value, *arguments)))  # type: ignore[attr-defined]
+        given = [
+            ast.Name(PREFIX + types[one.id], ast.Load())
+            if name == "astype" and isinstance(one, ast.Name) and one.id in types
+            else self.visit(one)
+            for one in arguments
+        ]
+        return call_of(f"numpy_{name}", self.visit(node.func.value), *given)  # type: ignore[attr-defined]
 
     def _is_builtin(self, name: str) -> bool:
         return name not in {*self._stored, *self._code.functions, *self._code.constants, *self._code.imports}
