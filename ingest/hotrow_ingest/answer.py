@@ -5,7 +5,7 @@ the store will tell. With a `request_id` the draft is kept beside the rows, and 
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from hotrow.codec.fault import ROW_REASONS, Expected
 from hotrow.codec.protowire import LENGTH, VARINT, tag, varint
@@ -14,6 +14,8 @@ from hotrow.codec.token import TOKEN_BYTES, Token, encode_token
 from hotrow.stores.port import SKIPPED_STALE, VERSION, WRITTEN
 from hotrow.v1.feature_ingest_pb2 import MaterializeRowsReply
 from hotrow.v1.push_pb2 import Rejection, TransformError
+
+from hotrow_ingest.extended import Raised
 
 OPEN, REJECTED, DUPLICATE = 0, 3, 4
 _COUNTS = tuple(
@@ -24,19 +26,6 @@ _FEW = 100
 MOST_REJECTIONS = 1000
 """Explained in a reply; every row has its result. More would not fit what a caller's gRPC takes by default, 4 MiB."""
 _COUNT_BYTES = 4
-
-
-class Raised(Protocol):
-    """What a transform raised: `hotrow.transforms.raised.Raised`, which loads the compiler."""
-
-    @property
-    def transform(self) -> str: ...
-    @property
-    def rows(self) -> int: ...
-    @property
-    def row(self) -> int: ...
-    @property
-    def reason(self) -> str: ...
 
 
 class Draft(NamedTuple):

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from hotrow import clock, log
 from hotrow.codec.logged import describe_view
@@ -23,7 +22,6 @@ from hotrow.v1.push_pb2 import DELETE, OFFLINE, ONLINE, UPSERT, Destination, Pus
 
 from hotrow_ingest.answer import (
     Draft,
-    Raised,
     draft,
     filled,
     materialize_reply,
@@ -32,8 +30,9 @@ from hotrow_ingest.answer import (
     transform_errors,
 )
 from hotrow_ingest.batcher import Batcher, Pending
+from hotrow_ingest.extended import ROWS, Raised, RequestTransforms, push_transforms
 
-ROWS, EVENT_TIME, CREATED_TIME, REQUEST_ID, WATERMARK = 4, 5, 6, 8, 12
+EVENT_TIME, CREATED_TIME, REQUEST_ID, WATERMARK = 5, 6, 8, 12
 PUSH = Shape(PushFeaturesRequest, columns=bits(ROWS), volatile=bits(EVENT_TIME, REQUEST_ID))
 MATERIALIZE = Shape(
     MaterializeRowsRequest, columns=bits(ROWS), volatile=bits(EVENT_TIME, CREATED_TIME), fixed=bits(WATERMARK)
@@ -41,21 +40,6 @@ MATERIALIZE = Shape(
 MAX_REQUEST_ID_BYTES = 256
 
 _log = log.logger(__name__)
-
-
-class Extended(Protocol):
-    """The request with the outputs as columns, and what transforms raised for some of its rows."""
-
-    @property
-    def data(self) -> bytes: ...
-    @property
-    def raised(self) -> Sequence[Raised]: ...
-
-
-class RequestTransforms(Protocol):
-    """What adds columns to a request before its rows are encoded: `hotrow.transforms.pushed.PushTransforms`."""
-
-    def extended(self, request: Scanned) -> Extended: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +249,7 @@ class Pipeline:
             scope=f"{self._project}\0{target}\0".encode(),
             atomic=push.atomic,
             dry_run=request.dry_run,
-            transforms=_push_transforms(snapshot, view) if request.op != DELETE else None,
+            transforms=push_transforms(snapshot, view) if request.op != DELETE else None,
             online=push.to != OFFLINE,
             logged=describe_view(stored) if push.to != ONLINE else None,
             kept_us=kept_us(self._served.compiled(), view),
@@ -285,14 +269,6 @@ def _view(snapshot: Snapshot, request: PushFeaturesRequest | MaterializeRowsRequ
     if view is None:
         raise not_found("feature view", request.view, snapshot.views, field="view")
     return view, f"view:{view.name}"
-
-
-def _push_transforms(snapshot: Snapshot, view: FeatureView) -> RequestTransforms | None:
-    if not snapshot.push_transforms(view.name):
-        return None
-    from hotrow.transforms.pushed import PushTransforms  # noqa: PLC0415 - loads the compiler, for transforms alone
-
-    return PushTransforms(snapshot, view.name, ROWS)
 
 
 def _reply(call: Call, message: bytes) -> None:

@@ -19,7 +19,6 @@ from hotrow.schema.selected import reference_from_text
 from hotrow.types import BYTES, FLOAT32, STRING, UnixTimestamp, ValueType
 
 if TYPE_CHECKING:
-    from hotrow.cli.read_explain import Explanation
     from hotrow.codec.column import DecodedColumn
     from hotrow.registry.snapshot import Snapshot
     from hotrow.v1.feature_server_pb2 import GetOnlineFeaturesReply
@@ -60,11 +59,7 @@ class ReadArguments:
     ] = ""
     explain: Annotated[
         bool,
-        typer.Option(
-            "--explain",
-            help="Run the transforms of rows with (transform error) here, and print what they raise, the line, and "
-            "the inputs.",
-        ),
+        typer.Option("--explain", help="Run transforms that raise here too: print the exception, line and inputs."),
     ] = False
     json: option.Json = False
     server: option.Server = ""
@@ -96,11 +91,9 @@ def get(arguments: ReadArguments) -> None:
         return read_reply(other, reply)
 
     table = read(asked)
-    found: list[Explanation] = []
-    if arguments.explain:
-        from hotrow.cli.read_explain import explanations  # noqa: PLC0415 - imports this module
+    from hotrow.cli.read_explain import explanations  # noqa: PLC0415 - imports this module
 
-        found = explanations(asked, table, known, read)
+    found = explanations(asked, table, known, read) if arguments.explain else []
     if arguments.json:
         errors = {"transform_errors": [asdict(one) for one in found]} if arguments.explain else {}
         render.print_json(table.document() | errors)

@@ -47,9 +47,9 @@ CASES = {
     "narrow": ("return a", "f", "g"),
     "narrow integer": ("return a", "i", "j"),
     "augmented": ("a //= 3\n    a -= 1\n    a %= b\n    return a", "ii", "i"),
-    "among what raises": ("return a in (7, 10 // (b - 63)), a in (0, 10 // b), a not in [b, 2**62 + b]", "ii", "b b b"),
+    "among what raises": ("return a in (7, 10 // (b - 63)), a in (0, 10 // b), a not in [b, 7 // b]", "ii", "b b b"),
     "among many": ("return a in (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 63)", "i", "b"),
-    "a range of edges": ("return len(range(a, b)) if abs(a) < 99 and abs(b) < 99 else 0", "ii", "i"),
+    "a range of edges": ("return len(range(a, b)) if -99 < a < 99 and -99 < b < 99 else 0", "ii", "i"),
     "among": ("return a in (1, 2.0, 9007199254740992.0), a not in (7,), a in ()", "i", "b b b"),
     "none": ("if a == 7:\n        return None\n    return a, None", "i", "i f"),
     "falls off": ("if a == 7:\n        return 1", "i", "i"),
@@ -106,13 +106,18 @@ SAME_FUNCTIONS = [
 SAME_FUNCTIONS += ["radians", "sin", "sinh", "sqrt", "tan", "tanh"]
 
 
+def _chosen(names):
+    """One of some functions of `math`, by its number."""
+    source = "def f(a, which):\n" + "".join(
+        f"    if which == {number}:\n        return math.{name}(a)\n" for number, name in enumerate(names)
+    )
+    return made(source, "a:f which:i", "f")
+
+
 def test_functions_of_math_raise_where_pythons_do():
     """A function of one number has the same domain; the values are those of the same C library."""
     for names in (SAME_FUNCTIONS[:12], SAME_FUNCTIONS[12:]):
-        source = "def f(a, which):\n" + "".join(
-            f"    if which == {number}:\n        return math.{name}(a)\n" for number, name in enumerate(names)
-        )
-        one = made(source, "a:f which:i", "f")
+        one = _chosen(names)
         rows = [[value, number] for value in [*FLOATS, 0.1, 0.7, 20.5, 709.9] for number in range(len(names))]
         compiled, plain = both(one, rows)
         assert compiled == plain
@@ -151,9 +156,9 @@ def test_functions_of_math_are_pythons_bit_for_bit():
     dice = random.Random(20)
     rows = [[dice.choice((-1, 1)) * math.exp(dice.uniform(-40, 40)), dice.uniform(-30, 30)] for _ in range(4000)]
     for names in (SAME_FUNCTIONS[:12], SAME_FUNCTIONS[12:]):
-        body = ", ".join(f"math.{name}(a) if which == {number} else 0.0" for number, name in enumerate(names))
-        one = made(f"def f(a, which):\n    return {body}\n", "a:f which:i", " ".join("f" * len(names)))
-        compiled, plain = both(one, [[row[row_number % 2], row_number % 12] for row_number, row in enumerate(rows)])
+        one = _chosen(names)
+        rows_of = [[row[n % 2], n % len(names)] for n, row in enumerate(rows)]
+        compiled, plain = both(one, rows_of)
         assert compiled == plain
     two = "math.hypot(a, b), math.atan2(a, b), math.copysign(a, b), math.fmod(a, b), math.hypot(a, b, 0.1)"
     compiled, plain = both(made(f"def f(a, b):\n    return {two}\n", "a:f b:f", "f f f f f"), rows)
