@@ -4,7 +4,7 @@ A `Draft` is made before the commit. It has a number of `hotrow.v1.RowResult` fo
 the store will tell. With a `request_id` the draft is kept beside the rows, and makes the same answer again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from hotrow.codec.fault import ROW_REASONS, Expected
@@ -13,7 +13,9 @@ from hotrow.codec.pushed import EncodedRows
 from hotrow.codec.token import TOKEN_BYTES, Token, encode_token
 from hotrow.stores.port import SKIPPED_STALE, VERSION, WRITTEN
 from hotrow.v1.feature_ingest_pb2 import MaterializeRowsReply
-from hotrow.v1.push_pb2 import Rejection
+from hotrow.v1.push_pb2 import Rejection, TransformError
+
+from hotrow_ingest.extended import Raised
 
 OPEN, REJECTED, DUPLICATE = 0, 3, 4
 _COUNTS = tuple(
@@ -27,16 +29,17 @@ _COUNT_BYTES = 4
 
 
 class Draft(NamedTuple):
-    """Results so far, a byte a row; the rows that are to be written; what was refused and why."""
+    """Results so far, a byte a row; the rows to be written; what was refused and why; what transforms raised."""
 
     results: bytes
     chosen: Sequence[int] | None
     rejections: tuple[Rejection, ...]
+    raised: tuple[TransformError, ...] = ()
 
     def offline(self) -> "Draft":
         """Of rows for the log alone, which takes each of them: two of one key are facts of their event times."""
         results = bytes(REJECTED if result == REJECTED else WRITTEN for result in self.results)
-        return Draft(results, (), self.rejections)
+        return self._replace(results=results, chosen=())
 
     def all_rejected(self) -> bool:
         """Whether none of the rows is to be written."""
@@ -101,13 +104,19 @@ def reply_from_note(note: bytes, outcomes: bytes, token: Token) -> bytes:
     return push_reply(filled(results, outcomes), note[_COUNT_BYTES + n :], token)
 
 
-def materialize_reply(results: bytes, rejections: Sequence[Rejection]) -> bytes:
+def transform_errors(raised: Iterable[Raised]) -> tuple[TransformError, ...]:
+    """What transforms raised, as replies have it."""
+    return tuple(TransformError(transform=r.transform, rows=r.rows, row=r.row, reason=r.reason) for r in raised)
+
+
+def materialize_reply(results: bytes, drafted: Draft) -> bytes:
     """A serialized `MaterializeRowsReply`, with the first hundred rejections."""
     reply = MaterializeRowsReply(
         written=results.count(WRITTEN),
         skipped_stale=results.count(SKIPPED_STALE),
         rejected=results.count(REJECTED),
         duplicates=results.count(DUPLICATE),
-        rejections=rejections[:_FEW],
+        rejections=drafted.rejections[:_FEW],
+        transform_errors=drafted.raised,
     )
     return reply.SerializeToString()

@@ -1,8 +1,8 @@
 """The way of a push: find its plan, encode and check its rows, and hand them to the batcher."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from hotrow import clock, log
 from hotrow.codec.logged import describe_view
@@ -20,10 +20,19 @@ from hotrow.stores.port import SKIPPED_STALE, VERSION, WRITTEN, Mark, OnlineStor
 from hotrow.v1.feature_ingest_pb2 import MaterializeRowsRequest
 from hotrow.v1.push_pb2 import DELETE, OFFLINE, ONLINE, UPSERT, Destination, PushFeaturesReply, PushFeaturesRequest
 
-from hotrow_ingest.answer import Draft, draft, filled, materialize_reply, push_reply, reply_from_note
+from hotrow_ingest.answer import (
+    Draft,
+    draft,
+    filled,
+    materialize_reply,
+    push_reply,
+    reply_from_note,
+    transform_errors,
+)
 from hotrow_ingest.batcher import Batcher, Pending
+from hotrow_ingest.extended import ROWS, Raised, RequestTransforms, push_transforms
 
-ROWS, EVENT_TIME, CREATED_TIME, REQUEST_ID, WATERMARK = 4, 5, 6, 8, 12
+EVENT_TIME, CREATED_TIME, REQUEST_ID, WATERMARK = 5, 6, 8, 12
 PUSH = Shape(PushFeaturesRequest, columns=bits(ROWS), volatile=bits(EVENT_TIME, REQUEST_ID))
 MATERIALIZE = Shape(
     MaterializeRowsRequest, columns=bits(ROWS), volatile=bits(EVENT_TIME, CREATED_TIME), fixed=bits(WATERMARK)
@@ -31,12 +40,6 @@ MATERIALIZE = Shape(
 MAX_REQUEST_ID_BYTES = 256
 
 _log = log.logger(__name__)
-
-
-class RequestTransforms(Protocol):
-    """What adds columns to a request before its rows are encoded: `hotrow.transforms.pushed.PushTransforms`."""
-
-    def extended(self, request: Scanned) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +87,18 @@ class Pipeline:
         if timer is not None:
             timer.ended("plan")
         payload = scanned.data
+        raised: Sequence[Raised] = ()
         if target.transforms is not None:
-            scanned = scan_request(target.transforms.extended(scanned), PUSH)
+            extended = target.transforms.extended(scanned)
+            scanned, raised = scan_request(extended.data, PUSH), extended.raised
             if timer is not None:
                 timer.ended("transform")
         now_us = clock.now_us()
         encoded = rows_from_request(target.rows, scanned, Times(now_us, now_us + self._max_future_us))
         keys = encoded.keys()
         drafted = self._draft(target, encoded, keys)
+        if raised:
+            drafted = drafted._replace(raised=transform_errors(raised))
         mark = self._mark(scanned, payload, target, drafted, call)
         if timer is not None:
             timer.ended("encode")
@@ -120,8 +127,10 @@ class Pipeline:
         """`hotrow.v1.FeatureIngest/MaterializeRows`: rows of a source, with created times of their own."""
         scanned = scan_request(request, MATERIALIZE)
         target = self._target(scanned, MATERIALIZE)
+        raised: Sequence[Raised] = ()
         if target.transforms is not None and scanned.has_group(ROWS):
-            scanned = scan_request(target.transforms.extended(scanned), MATERIALIZE)
+            extended = target.transforms.extended(scanned)
+            scanned, raised = scan_request(extended.data, MATERIALIZE), extended.raised
         times = Times(clock.now_us(), NO_LIMIT, with_created=True)
         # A request without columns carries a watermark alone: the source was read to its end, and nothing is left.
         has_rows = scanned.has_group(ROWS) or scanned.field(EVENT_TIME)[1] > 0
@@ -129,9 +138,11 @@ class Pipeline:
         block = encoded.block() is not None
         keys = [] if block else encoded.keys()
         drafted = draft(encoded, keys, target.rows.expected)
+        if raised:
+            drafted = drafted._replace(raised=transform_errors(raised))
         if target.dry_run:
             outcomes = self._compare(target, encoded, keys or encoded.keys(), drafted)
-            call.reply(materialize_reply(filled(drafted.results, outcomes), drafted.rejections))
+            call.reply(materialize_reply(filled(drafted.results, outcomes), drafted))
             return
         at, length = scanned.field(WATERMARK)
         watermark_us = int.from_bytes(scanned.data[at : at + length], "little", signed=True) if length else None
@@ -140,7 +151,7 @@ class Pipeline:
             if isinstance(outcome, HotrowError):
                 _fail(call, outcome)
             else:
-                call.reply(materialize_reply(filled(drafted.results, outcome.outcomes), drafted.rejections))
+                call.reply(materialize_reply(filled(drafted.results, outcome.outcomes), drafted))
 
         self._batcher.submit(
             Pending(
@@ -238,7 +249,7 @@ class Pipeline:
             scope=f"{self._project}\0{target}\0".encode(),
             atomic=push.atomic,
             dry_run=request.dry_run,
-            transforms=_push_transforms(snapshot, view) if request.op != DELETE else None,
+            transforms=push_transforms(snapshot, view) if request.op != DELETE else None,
             online=push.to != OFFLINE,
             logged=describe_view(stored) if push.to != ONLINE else None,
             kept_us=kept_us(self._served.compiled(), view),
@@ -258,14 +269,6 @@ def _view(snapshot: Snapshot, request: PushFeaturesRequest | MaterializeRowsRequ
     if view is None:
         raise not_found("feature view", request.view, snapshot.views, field="view")
     return view, f"view:{view.name}"
-
-
-def _push_transforms(snapshot: Snapshot, view: FeatureView) -> RequestTransforms | None:
-    if not snapshot.push_transforms(view.name):
-        return None
-    from hotrow.transforms.pushed import PushTransforms  # noqa: PLC0415 - loads the compiler, for transforms alone
-
-    return PushTransforms(snapshot, view.name, ROWS)
 
 
 def _reply(call: Call, message: bytes) -> None:
@@ -290,6 +293,8 @@ def _chosen(keys: list[bytes], drafted: Draft) -> list[bytes]:
 
 
 def _rest(drafted: Draft, target: Target) -> bytes:
-    if not drafted.rejections:
+    if not (drafted.rejections or drafted.raised):
         return target.rest
-    return PushFeaturesReply(rejections=drafted.rejections, snapshot=target.snapshot).SerializeToString()
+    return PushFeaturesReply(
+        rejections=drafted.rejections, snapshot=target.snapshot, transform_errors=drafted.raised
+    ).SerializeToString()

@@ -228,3 +228,38 @@ def test_a_function_that_cannot_be_compiled_is_refused_with_its_line(rides):
     assert f"features.py:{line}: logs cannot be compiled" in refused.stderr
     assert "a string" in refused.stderr
     assert open_registry(rides.settings.registry).head("rides") == head
+
+
+def test_what_a_transform_raises_is_said_with_its_line_and_the_inputs_of_a_row(rides, serve):
+    """In a materialization, a push, a training set, and a read that asks; and in no log of the server."""
+    server = serve()
+    server.wait_ready()
+    log_error = "ValueError: math domain error, at line 2, `return math.log(fare)`, with fare=-1.0"
+    loaded = hotrow(rides, "materialize", "2020-01-01", "now")
+    assert loaded.returncode == 0, loaded.stderr
+    assert f"rides: transform 'logs' raises for 1 rows, which have null for its outputs; the first: {log_error}" in (
+        loaded.stderr
+    )
+    rows = [{"driver_id": driver, "fare": fare, "trips": 1, "city": "a"} for driver, fare in ((7, 2.0), (8, -1.0))]
+    pushed = hotrow(rides, "push", "rides", "--rows", json.dumps(rows))
+    assert pushed.returncode == 0, pushed.stderr
+    assert f"transform 'logs' raises for 1 rows, which have null for its outputs; the first: row 1: {log_error}" in (
+        pushed.stderr
+    )
+    entities = pa.table({"driver_id": ROWS["driver_id"], "distance": DISTANCES, "event_timestamp": TIMES})
+    with pytest.warns(UserWarning, match=r"1 rows raise") as warned:
+        FeatureStore(rides.path).get_historical_features(entities, "pricing")
+    division = "ZeroDivisionError: float division by zero, at line 2, `return with_tax(fare) / distance`, with "
+    lines = [str(one.message) for one in warned]
+    assert any(line.endswith(f"the first: {division}fare=0.1, distance=0.0") for line in lines)
+    assert any("transform 'summary'" in line and line.endswith("is of a transform that raises") for line in lines)
+    assert any(line.endswith(log_error) for line in lines)
+    read_rows = ["get", "pricing", "driver_id=1,3", "distance=0", "--explain"]
+    shown = hotrow(rides, *read_rows)
+    assert shown.returncode == 0, shown.stderr
+    assert f"row 0: transform 'fare_per_km': {division}fare=100.0, distance=0.0" in shown.stderr
+    document = json.loads(hotrow(rides, *read_rows, "--json").stdout)
+    assert [one["row"] for one in document["transform_errors"]] == [0, 0, 1, 1]
+    assert "transform_errors" not in json.loads(hotrow(rides, *read_rows[:-1], "--json").stdout)
+    assert hotrow(rides, "get", "pricing", "driver_id=1", "distance=1", "--explain").stderr == ""
+    assert "math domain error" not in server.log()

@@ -6,7 +6,7 @@ from hotrow.rpc.tls import ChannelTls
 from hotrow_client.aio import AsyncClient
 from hotrow_client.call import ServerInfo
 from hotrow_client.client import Client
-from hotrow_client.push import PushOptions, PushReply, Rejection
+from hotrow_client.push import PushOptions, PushReply, Rejection, TransformError
 from hotrow_client.reply import Reply
 from hotrow_client.request import ReadOptions
 from hotrow_client.rpc_error import HotrowRpcError
@@ -26,4 +26,5 @@ __all__ = [
     "Reply",
     "ServerInfo",
     "Status",
+    "TransformError",
 ]

@@ -51,6 +51,19 @@ class Rejection:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class TransformError:
+    """Rows for which a transform that runs at push raised; they are written, with its outputs null.
+
+    `row` is the first of them, and `reason` has the exception, its line and the inputs of that row.
+    """
+
+    transform: str
+    rows: int
+    row: int
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PushReply:
     """What became of the rows; `results` has a number of `hotrow.v1.RowResult` a row.
@@ -67,6 +80,7 @@ class PushReply:
     token: bytes
     snapshot: str
     request_id: str
+    transform_errors: tuple[TransformError, ...] = ()
 
     @classmethod
     def from_bytes(cls, data: bytes, request_id: str) -> "PushReply":
@@ -82,6 +96,9 @@ class PushReply:
             token=message.token,
             snapshot=message.snapshot,
             request_id=request_id,
+            transform_errors=tuple(
+                TransformError(e.transform, e.rows, e.row, e.reason) for e in message.transform_errors
+            ),
         )
 
 

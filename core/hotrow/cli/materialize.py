@@ -129,6 +129,11 @@ def print_reports(reports: Sequence[Report], *, json: bool) -> None:
         for wrong in report.rejections:
             example = f", such as {wrong.example}" if wrong.example else ""
             render.warn(f"{report.view}: {wrong.rows} rows left out: {wrong.column} {wrong.reason}{example}")
+        for one in report.transform_errors:
+            render.warn(
+                f"{report.view}: transform {one.transform!r} raises for {one.rows} rows, which have null for its "
+                f"outputs; the first: {one.reason}"
+            )
 
 
 def report_document(report: Report) -> dict[str, Any]:

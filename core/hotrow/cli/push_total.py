@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hotrow.cli import render
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Total:
-    """Counts over all requests; `rejections` are (row, field, reason), rows counted from the first request on."""
+    """Counts over all requests; `rejections` are (row, field, reason), rows counted from the first request on.
+
+    `raised` has, by transform, for how many rows it raised, and the reason of the first.
+    """
 
     sent: int = 0
     written: int = 0
@@ -23,10 +26,14 @@ class Total:
     token: bytes = b""
     snapshot: str = ""
     rejections: tuple[tuple[int, str, str], ...] = ()
+    raised: dict[str, tuple[int, str]] = field(default_factory=dict)
 
     def add(self, reply: PushFeaturesReply, rows: int) -> None:
         """Count a reply to a request of so many rows."""
         self.rejections += tuple((self.sent + r.row, r.field, r.reason) for r in reply.rejections)
+        for e in reply.transform_errors:
+            held, reason = self.raised.get(e.transform, (0, f"row {self.sent + e.row}: {e.reason}"))
+            self.raised[e.transform] = held + e.rows, reason
         self.sent += rows
         self.written += reply.written
         self.stale += reply.skipped_stale
@@ -41,7 +48,10 @@ class Total:
             "skipped_stale": self.stale,
             "rejected": self.rejected,
             "duplicates": self.duplicates,
-            "rejections": [{"row": row, "field": field, "reason": reason} for row, field, reason in self.rejections],
+            "rejections": [{"row": row, "field": name, "reason": reason} for row, name, reason in self.rejections],
+            "transform_errors": [
+                {"transform": name, "rows": rows, "reason": reason} for name, (rows, reason) in self.raised.items()
+            ],
             "token": self.token,
             "snapshot": self.snapshot,
         }
@@ -54,5 +64,9 @@ def print_total(total: Total, *, dry_run: bool) -> None:
     for count, what in ((total.stale, "stale"), (total.duplicates, "duplicates"), (total.rejected, "rejected")):
         parts += [f"{what} {count:,}"] if count else []
     print(", ".join(parts))
-    for row, field, reason in total.rejections:
-        render.note(f"row {row}: {field}: {reason}" if field else f"row {row}: {reason}")
+    for row, name, reason in total.rejections:
+        render.note(f"row {row}: {name}: {reason}" if name else f"row {row}: {reason}")
+    for name, (rows, reason) in total.raised.items():
+        render.warn(
+            f"transform {name!r} raises for {rows:,} rows, which have null for its outputs; the first: {reason}"
+        )

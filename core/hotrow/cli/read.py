@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -57,6 +57,10 @@ class ReadArguments:
             help="What the model was trained with (`hotrow.signature` in a training set): other features are refused.",
         ),
     ] = ""
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Run transforms that raise here too: print the exception, line and inputs."),
+    ] = False
     json: option.Json = False
     server: option.Server = ""
     timeout: option.Timeout = 5.0
@@ -80,13 +84,23 @@ def get(arguments: ReadArguments) -> None:
     asked = parse_arguments(arguments.what, known)
     snapshot = known.id if arguments.snapshot else ""
     asked = replace(asked, signature=arguments.signature)
-    request = encode_request(asked, snapshot, event_times=arguments.event_times, full_names=arguments.full_names)
-    reply = link.call_server(workspace.settings, arguments.server, "GetOnlineFeatures", request, arguments.timeout)
-    table = read_reply(asked, reply)
+
+    def read(other: Asked) -> Table:
+        request = encode_request(other, snapshot, event_times=arguments.event_times, full_names=arguments.full_names)
+        reply = link.call_server(workspace.settings, arguments.server, "GetOnlineFeatures", request, arguments.timeout)
+        return read_reply(other, reply)
+
+    table = read(asked)
+    from hotrow.cli.read_explain import explanations  # noqa: PLC0415 - imports this module
+
+    found = explanations(asked, table, known, read) if arguments.explain else []
     if arguments.json:
-        render.print_json(table.document())
-    else:
-        print_rows(table)
+        errors = {"transform_errors": [asdict(one) for one in found]} if arguments.explain else {}
+        render.print_json(table.document() | errors)
+        return
+    print_rows(table)
+    for one in found:
+        render.note(f"row {one.row}: {one.reason}")
 
 
 @dataclass(frozen=True, slots=True)

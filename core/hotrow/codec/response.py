@@ -95,10 +95,16 @@ def transformed(plan: ResponsePlan, rows: Rows, sent: Sent, n: int, now_us: int)
     if fault < 0:
         raise RowFaultError(fault, int(scratch[0]), int(scratch[1]))
     assert plan.transforms is not None  # noqa: S101 - such a plan goes to `write_response`
+    plan.transforms.run(block_of(plan, scratch, n))
+    return scratch, out
+
+
+def block_of(plan: ResponsePlan, scratch: Table, n: int) -> Block:
+    """Where the cells are that `transformed` decodes into the first array that it returns."""
+    width = plan.n_columns * n
     behind = 2 * width + plan.n_views * n
     cells, statuses, base = scratch[behind : behind + 3].tolist()
-    plan.transforms.run(Block(cells, cells + 8 * width, statuses, base, n))
-    return scratch, out
+    return Block(cells, cells + 8 * width, statuses, base, n)
 
 
 def write_cells(plan: ResponsePlan, rows: Rows, sent: Sent, cells: tuple[Table, Octets], n: int) -> bytes:

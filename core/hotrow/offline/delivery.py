@@ -41,13 +41,17 @@ Submit = Callable[[bytes], Pending]
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the rows of the requests that were answered; `rejections` by (field, reason)."""
+    """What became of the rows of the requests that were answered; `rejections` by (field, reason).
+
+    `raised` has, by transform, for how many rows it raised, and the reason of the first.
+    """
 
     written: int = 0
     stale: int = 0
     duplicates: int = 0
     rejected: int = 0
     rejections: dict[tuple[str, str], int] = field(default_factory=dict)
+    raised: dict[str, tuple[int, str]] = field(default_factory=dict)
 
     def add(self, reply: MaterializeRowsReply) -> None:
         """Count a reply."""
@@ -58,6 +62,9 @@ class Tally:
         for rejection in reply.rejections:
             key = (rejection.field, rejection.reason)
             self.rejections[key] = self.rejections.get(key, 0) + 1
+        for error in reply.transform_errors:
+            rows, reason = self.raised.get(error.transform, (0, error.reason))
+            self.raised[error.transform] = rows + error.rows, reason
 
 
 class Delivery:

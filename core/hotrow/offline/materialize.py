@@ -54,7 +54,8 @@ class Report:
 
     `read` rows were in the interval; of these `rejected` could not be written, for the reasons in `rejections`,
     `superseded` have a later one of their key beside them, `stale` one in the store, and `written` were written, or
-    would have been in a dry run. `watermark_us` is the one stored at the end, None: it was left as it was.
+    would have been in a dry run. `watermark_us` is the one stored at the end, None: it was left as it was. Rows in
+    `transform_errors` were written, with null for what a transform that runs at push would have made of them.
     """
 
     view: str
@@ -68,6 +69,16 @@ class Report:
     watermark_us: int | None
     seconds: float
     dry_run: bool = False
+    transform_errors: tuple["RaisedRows", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RaisedRows:
+    """Rows for which a transform raised; `reason` has the exception, its line and the inputs of the first."""
+
+    transform: str
+    rows: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +245,7 @@ class _Run:
             watermark_us=self.watermark_us,
             seconds=seconds,
             dry_run=job.dry_run,
+            transform_errors=tuple(RaisedRows(name, rows, reason) for name, (rows, reason) in tally.raised.items()),
         )
 
 

@@ -21,7 +21,8 @@ from hotrow.offline.cell_column import CellColumn
 from hotrow.registry.needed import Needed
 from hotrow.transforms.kernel_cells import NULL_VALUE, PRESENT, TRANSFORM_ERROR
 from hotrow.transforms.program import Program, plan_program
-from hotrow.transforms.values import list_bytes
+from hotrow.transforms.raised import Raised, raised_in
+from hotrow.transforms.values import Cells, list_bytes
 from hotrow.types import BOOL, BYTES, NUMPY_NAMES, STRING, ValueType
 
 _BLOCK_ROWS = 1 << 13
@@ -32,11 +33,12 @@ Bytes = npt.NDArray[np.uint8]
 
 @dataclass(slots=True)
 class Computation:
-    """The transforms of a selection, and how many rows were errors of each, by name."""
+    """The transforms of a selection, and how many rows were errors of each, by name, with the first of them."""
 
     needed: Needed
     program: Program
     errors: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, Raised] = field(default_factory=dict)
 
     def run(self, given: Mapping[int, pa.Array], rows: int) -> dict[int, pa.Array]:
         """The columns of the outputs by number, from those of views and of the caller."""
@@ -51,19 +53,27 @@ class Computation:
             for number, column in made.items():
                 place = slice(number * n, number * n + n)
                 column.take(cells.words[place], cells.lengths[place], cells.statuses[place], start)
-            for transform in self.needed.transforms:
-                number = self.needed.column_of(transform, transform.fields[0].name)
-                statuses = cells.statuses[number * n : number * n + n]
-                self.errors[transform.name] += int(np.count_nonzero(statuses == TRANSFORM_ERROR))
+            self._count_errors(cells, n)
         return {number: column.finish() for number, column in made.items()}
 
     def warnings(self) -> list[str]:
         """A line for each transform that raised for rows."""
         return [
-            f"transform {name!r}: {rows} rows raise, or take a value of one that does, and are null"
+            f"transform {name!r}: {rows} rows raise, or take a value of one that does, and are null; the first: "
+            f"{self.examples[name].reason}"
             for name, rows in self.errors.items()
-            if rows
         ]
+
+    def _count_errors(self, cells: "_Cells", n: int) -> None:
+        for transform in self.needed.transforms:
+            number = self.needed.column_of(transform, transform.fields[0].name)
+            rows = int(np.count_nonzero(cells.statuses[number * n : number * n + n] == TRANSFORM_ERROR))
+            if not rows:
+                continue
+            self.errors[transform.name] += rows
+            if transform.name not in self.examples:
+                held = Cells(cells.block(n), len(self.needed.columns))
+                (self.examples[transform.name],) = raised_in([transform], self.needed.column_of, held)
 
 
 def plan_computation(needed: Needed) -> Computation:

@@ -25,15 +25,23 @@ from hotrow.errors import invalid
 from hotrow.schema.canonical import canonical_json
 from hotrow.schema.function_code import FunctionCode
 from hotrow.schema.transform import Transform
-from hotrow.transforms import kernel_cells, kernel_compare, kernel_numpy, kernel_operators, kernel_pack, kernel_text
+from hotrow.transforms import (
+    kernel_cells,
+    kernel_compare,
+    kernel_numpy,
+    kernel_operators,
+    kernel_pack,
+    kernel_sized,
+    kernel_text,
+)
 from hotrow.transforms.function import imported
 from hotrow.transforms.kernel_hash import hash64
 from hotrow.transforms.kernel_math import MATH, power, power_below, power_of
 from hotrow.transforms.kernel_overload import is_float, shown
 from hotrow.transforms.kernel_term import FUNCTIONS as TERMS
 from hotrow.transforms.loop import PARAMETERS, rows_source
-from hotrow.transforms.refusal import refusal
 from hotrow.transforms.numpy_name import PREFIX
+from hotrow.transforms.refusal import refusal
 from hotrow.transforms.rewrite import rewritten
 from hotrow.types import BOOL, FLOAT32, FLOAT64, INT32, INT64, TIMESTAMP
 
@@ -46,7 +54,8 @@ _SIGNATURE = numba.int64(*[numba.int64] * len(PARAMETERS.split(", ")))
 _OPERATORS = {
     kernel_operators: "add sub mul truediv floordiv mod lshift rshift neg invert int_ float_ abs_ round_ into",
     kernel_compare: "lt le gt ge eq ne min_ max_ among",
-    kernel_numpy: "count stored steps",
+    kernel_numpy: "stored",
+    kernel_sized: "count steps",
 }
 
 

@@ -8,7 +8,6 @@ import numpy as np
 from numba import types
 from numba.extending import overload, register_jitable
 
-from hotrow.transforms.kernel_whole import EXACT
 from hotrow.transforms.kernel_overload import (
     Stub,
     held,
@@ -20,6 +19,7 @@ from hotrow.transforms.kernel_overload import (
     present,
     stub,
 )
+from hotrow.transforms.kernel_whole import EXACT
 
 lt, le, eq = stub("lt", "a", "b"), stub("le", "a", "b"), stub("eq", "a", "b")
 gt, ge, ne = stub("gt", "a", "b"), stub("ge", "a", "b"), stub("ne", "a", "b")
@@ -111,7 +111,7 @@ def _among(a, values):
     if isinstance(values, types.UniTuple):
 
         def found(a, values):
-            for value in values:  # noqa: SIM110 - compiled
+            for value in values:
                 if eq(a, value):
                     return True
             return False

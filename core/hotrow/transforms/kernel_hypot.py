@@ -68,7 +68,7 @@ def _hypot(values):
         largest, is_nan = 0.0, False
         for size in sizes:
             is_nan = is_nan or math.isnan(size)
-            if size > largest:  # noqa: PLR1730 - never by a NaN
+            if size > largest:
                 largest = size
         if math.isinf(largest):
             return largest

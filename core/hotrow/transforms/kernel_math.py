@@ -14,7 +14,15 @@ from numba.extending import register_jitable
 from hotrow.transforms import kernel_whole
 from hotrow.transforms.kernel_hypot import hypot
 from hotrow.transforms.kernel_operators import truediv, whole_of
-from hotrow.transforms.kernel_overload import is_array, is_float, is_whole, check_numbers, overload_present, refuse, stub
+from hotrow.transforms.kernel_overload import (
+    check_numbers,
+    is_array,
+    is_float,
+    is_whole,
+    overload_present,
+    refuse,
+    stub,
+)
 from hotrow.transforms.kernel_whole import is_whole_array, overload_whole
 
 np_power = stub("np_power", "a", "b")
@@ -149,7 +157,7 @@ def _plain(name: str) -> Any:
 
 
 _ONE = (
-    "acos acosh asin asinh atan atanh cos cosh degrees erf erfc exp expm1 fabs gamma lgamma log10 log1p log2 radians "
+    "acos acosh asin asinh atan atanh cos cosh erf erfc exp expm1 fabs gamma lgamma log10 log1p log2 radians "
     "sin sinh sqrt tan tanh"
 )
 _TWO = "atan2 copysign"
@@ -160,7 +168,7 @@ MATH: dict[str, Any] = {
     **{name: _checked(name) for name in _ONE.split()},
     **{name: _checked_two(name) for name in _TWO.split()},
     **{name: _whole(name) for name in ("floor", "ceil", "trunc")},
-    **{name: _plain(name) for name in ("isnan", "isinf", "isfinite")},
+    **{name: _plain(name) for name in ("isnan", "isinf", "isfinite", "degrees")},
     "log": _log,
     "log_to_base": njit(lambda a, b: truediv(_log(a), _log(b))),
     "fmod": _number_function("fmod", _remainder, 2),

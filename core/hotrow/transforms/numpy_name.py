@@ -19,7 +19,7 @@ _ELEMENTS = (
 )
 _ARRAYS = (
     "mean std var min max amin amax argmin argmax any all nanmean nanmin nanmax nanstd nanvar median nanmedian "
-    "percentile quantile nanpercentile nanquantile count_nonzero sort argsort unique searchsorted flatnonzero nonzero "
+    "count_nonzero sort argsort unique searchsorted flatnonzero nonzero "
     "interp array asarray zeros ones full zeros_like ones_like full_like linspace concatenate stack vstack hstack "
     "column_stack append ravel reshape expand_dims flip dot allclose array_equal"
 )
@@ -35,9 +35,17 @@ REMEDIES = {
     "lcm": "write it as a loop of a, b = b, a % b",
     "ldexp": "write x * 2.0 ** n",
     "empty_like": "use numpy.zeros_like",
+    **dict.fromkeys(
+        ("percentile", "quantile", "nanpercentile", "nanquantile"),
+        'infinities among the values give another result; take them of numpy.sort, or give the transform mode="python"',
+    ),
     **dict.fromkeys(("round", "around"), "write numpy.rint(x * 100) / 100"),
-    **dict.fromkeys("int8 int16 int32 uint8 uint16 uint32 uint64 intc intp uint".split(), "use numpy.int64"),
-    **dict.fromkeys("outer kron cross trace inner vdot matmul".split(), "write it as a loop, or as numpy.sum(a * b)"),
+    **dict.fromkeys(
+        ["int8", "int16", "int32", "uint8", "uint16", "uint32", "uint64", "intc", "intp", "uint"], "use numpy.int64"
+    ),
+    **dict.fromkeys(
+        ["outer", "kron", "cross", "trace", "inner", "vdot", "matmul"], "write it as a loop, or as numpy.sum(a * b)"
+    ),
 }
 """Of functions that are refused, what to write in their place."""
 

@@ -36,7 +36,7 @@ class PythonStep:
     def _call(self, cells: Cells, row: int, arena: Arena) -> bool:
         try:
             returned = self._function(*arguments(self._transform, self._inputs, cells, row))
-            values = _values(returned, len(self._outputs))
+            values = values_of(returned, len(self._outputs))
             for column, output, value in zip(self._outputs, self._transform.fields, values, strict=True):
                 cells.put(column, row, output.type, value, arena)
         except Exception:  # noqa: BLE001 - whatever the function of a user raises is this row's error
@@ -44,8 +44,8 @@ class PythonStep:
         return True
 
 
-def _values(returned: Any, count: int) -> tuple[Any, ...]:
-    """The value of each output; raises for what is no tuple of as many. None is null for all of them."""
+def values_of(returned: Any, count: int) -> tuple[Any, ...]:
+    """The value of each output in what a function returned; None is null for all. Raises for no tuple of as many."""
     if count == 1 or returned is None:
         return (returned,) * count
     if not isinstance(returned, tuple):

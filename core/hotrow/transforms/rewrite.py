@@ -5,12 +5,13 @@ stay where they are, so that an error of the compiler names the line that its au
 """
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeGuard
 
 from hotrow.errors import HotrowError, invalid
 from hotrow.schema.function_code import FunctionCode, without_annotations
 from hotrow.transforms.numpy_name import KEPT, METHODS, PREFIX, REMEDIES, call_of, check_call
+from hotrow.transforms.refused import BUILTIN_REMEDIES, REFUSED, words_of
 
 _BINARY: dict[type[ast.operator], str] = {
     ast.Add: "add",
@@ -34,18 +35,6 @@ _BUILTINS = {"int": "int_", "float": "float_", "abs": "abs_", "round": "round_",
 _KEPT = {"len", "range", "bool", "ord", "enumerate", "zip", "True", "False", "None"}
 _ERRORS = {"ValueError", "ZeroDivisionError", "OverflowError", "IndexError", "TypeError", "ArithmeticError"}
 _ERRORS |= {"Exception", "RuntimeError", "KeyError", "AssertionError"}
-_REMEDIES = {
-    "hash": "hash() is another number in every process; use hotrow.hash64",
-    "str": 'compiled code makes no strings; give the transform mode="python"',
-    "print": "there is nobody to read what a transform prints; leave it out",
-    "sum": "write the sum as a loop, or numpy.sum of an array",
-    "pow": "write a ** b",
-    "isinstance": "the type of an input is that of its field; leave the test out",
-}
-_STATEMENTS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.Import, ast.ImportFrom)
-_OTHERS = (ast.Global, ast.Nonlocal, ast.With, ast.Yield, ast.YieldFrom, ast.Await, ast.JoinedStr, ast.Dict, ast.Set)
-_REFUSED: tuple[type[ast.AST], ...] = (*_STATEMENTS, *_OTHERS, ast.Try, ast.DictComp, ast.SetComp, ast.GeneratorExp)
-_REFUSED += (ast.Match, ast.NamedExpr, ast.Delete, ast.Starred, ast.TryStar)
 _INT64 = 1 << 63
 
 
@@ -74,9 +63,9 @@ class _Rewriter(ast.NodeTransformer):
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         for inner in ast.walk(node):
-            if inner is not node and isinstance(inner, _REFUSED):
+            if inner is not node and isinstance(inner, REFUSED):
                 what = type(inner).__name__
-                raise self.refusal(inner, f'{_words(what)} cannot be compiled; give the transform mode="python"')
+                raise self.refusal(inner, f'{words_of(what)} cannot be compiled; give the transform mode="python"')
         if ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]
         return self.generic_visit(node)
@@ -157,23 +146,24 @@ class _Rewriter(ast.NodeTransformer):
         if name in self._code.constants:
             return ast.copy_location(self._constant(node, self._code.constants[name], name), node)
         target = self._modules.get(name, "")
-        if target.startswith("math."):
-            return ast.copy_location(self._math(node, target.removeprefix("math.")), node)
-        if target.startswith("hotrow."):
-            return ast.copy_location(self._hotrow(node, target.removeprefix("hotrow.")), node)
-        if target.startswith("numpy."):
-            return ast.copy_location(self._numpy(node, target.removeprefix("numpy.")), node)
+        module, _, inside = target.partition(".")
+        if inside and module in ("math", "hotrow", "numpy"):
+            return ast.copy_location(self._of_module(module)(node, inside), node)
         if target or name in self._code.functions or name in _KEPT | _ERRORS:
             return node
         if name in _BUILTINS:
             return ast.copy_location(ast.Name(PREFIX + _BUILTINS[name], ast.Load()), node)
-        remedy = _REMEDIES.get(name, 'give the transform mode="python"')
+        remedy = BUILTIN_REMEDIES.get(name, 'give the transform mode="python"')
         raise self.refusal(node, f"{name}() cannot be compiled: {remedy}")
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         module = self._module_of(node)
-        made = {"math": self._math, "hotrow": self._hotrow, "numpy": self._numpy}.get(module)
-        return self.generic_visit(node) if made is None else ast.copy_location(made(node, node.attr), node)
+        if module not in ("math", "hotrow", "numpy"):
+            return self.generic_visit(node)
+        return ast.copy_location(self._of_module(module)(node, node.attr), node)
+
+    def _of_module(self, module: str) -> Callable[[ast.expr, str], ast.expr]:
+        return {"math": self._math, "hotrow": self._hotrow, "numpy": self._numpy}[module]
 
     def _module_of(self, node: ast.expr) -> str:
         """The module that an attribute is of, or nothing."""
@@ -219,9 +209,13 @@ class _Rewriter(ast.NodeTransformer):
         if None in taken or len(arguments) > 1:
             raise self.refusal(node, f"{name}() of an array takes one argument in compiled code")
         types = {"int": "int64", "float": "float64", "bool": "bool_"}
-        if name == "astype" and arguments and isinstance(arguments[0], ast.Name) and arguments[0].id in types:
-            arguments = [ast.Name(PREFIX + types[arguments[0].id], ast.Load())]
-        return call_of(f"numpy_{name}", *map(self.visit, (node.func.value, *arguments)))  # type: ignore[attr-defined]
+        given = [
+            ast.Name(PREFIX + types[one.id], ast.Load())
+            if name == "astype" and isinstance(one, ast.Name) and one.id in types
+            else self.visit(one)
+            for one in arguments
+        ]
+        return call_of(f"numpy_{name}", self.visit(node.func.value), *given)  # type: ignore[attr-defined]
 
     def _is_builtin(self, name: str) -> bool:
         return name not in {*self._stored, *self._code.functions, *self._code.constants, *self._code.imports}
@@ -305,26 +299,3 @@ class _Integer(ast.Constant):
     """A literal of an integer."""
 
     value: int
-
-
-_WORDS = {
-    "JoinedStr": "an f-string",
-    "FunctionDef": "a function in a function",
-    "AsyncFunctionDef": "a function in a function",
-    "ClassDef": "a class in a function",
-    "ImportFrom": "import",
-    "NamedExpr": "an assignment with :=",
-    "Delete": "del",
-    "Starred": "*",
-    "TryStar": "try",
-    "YieldFrom": "yield",
-    "GeneratorExp": "a generator",
-    "DictComp": "a dict",
-    "SetComp": "a set",
-    "Dict": "a dict",
-    "Set": "a set",
-}
-
-
-def _words(kind: str) -> str:
-    return _WORDS.get(kind, kind.lower())

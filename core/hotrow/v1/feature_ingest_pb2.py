@@ -26,7 +26,7 @@ from hotrow.v1 import column_pb2 as hotrow_dot_v1_dot_column__pb2
 from hotrow.v1 import push_pb2 as hotrow_dot_v1_dot_push__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ehotrow/v1/feature_ingest.proto\x12\thotrow.v1\x1a\x16hotrow/v1/column.proto\x1a\x14hotrow/v1/push.proto\"\x11\n\x0f\x46lushLogRequest\"\x0f\n\rFlushLogReply\"\xf9\x01\n\x16MaterializeRowsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0c\n\x04view\x18\x03 \x01(\t\x12\x1f\n\x04rows\x18\x04 \x03(\x0b\x32\x11.hotrow.v1.Column\x12\x15\n\revent_time_us\x18\x05 \x03(\x10\x12\x17\n\x0f\x63reated_time_us\x18\x06 \x03(\x10\x12 \n\x02op\x18\x07 \x01(\x0e\x32\x14.hotrow.v1.Operation\x12\x0f\n\x07\x64ry_run\x18\n \x01(\x08\x12\x10\n\x08snapshot\x18\x0b \x01(\t\x12\x19\n\x0cwatermark_us\x18\x0c \x01(\x10H\x00\x88\x01\x01\x42\x0f\n\r_watermark_us\"\x8e\x01\n\x14MaterializeRowsReply\x12\x0f\n\x07written\x18\x01 \x01(\r\x12\x15\n\rskipped_stale\x18\x02 \x01(\r\x12\x10\n\x08rejected\x18\x03 \x01(\r\x12\x12\n\nduplicates\x18\x04 \x01(\r\x12(\n\nrejections\x18\x05 \x03(\x0b\x32\x14.hotrow.v1.Rejection2\xf6\x01\n\rFeatureIngest\x12L\n\x0cPushFeatures\x12\x1e.hotrow.v1.PushFeaturesRequest\x1a\x1c.hotrow.v1.PushFeaturesReply\x12U\n\x0fMaterializeRows\x12!.hotrow.v1.MaterializeRowsRequest\x1a\x1f.hotrow.v1.MaterializeRowsReply\x12@\n\x08\x46lushLog\x12\x1a.hotrow.v1.FlushLogRequest\x1a\x18.hotrow.v1.FlushLogReplyB\x11\n\rdev.hotrow.v1P\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ehotrow/v1/feature_ingest.proto\x12\thotrow.v1\x1a\x16hotrow/v1/column.proto\x1a\x14hotrow/v1/push.proto\"\x11\n\x0f\x46lushLogRequest\"\x0f\n\rFlushLogReply\"\xf9\x01\n\x16MaterializeRowsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0c\n\x04view\x18\x03 \x01(\t\x12\x1f\n\x04rows\x18\x04 \x03(\x0b\x32\x11.hotrow.v1.Column\x12\x15\n\revent_time_us\x18\x05 \x03(\x10\x12\x17\n\x0f\x63reated_time_us\x18\x06 \x03(\x10\x12 \n\x02op\x18\x07 \x01(\x0e\x32\x14.hotrow.v1.Operation\x12\x0f\n\x07\x64ry_run\x18\n \x01(\x08\x12\x10\n\x08snapshot\x18\x0b \x01(\t\x12\x19\n\x0cwatermark_us\x18\x0c \x01(\x10H\x00\x88\x01\x01\x42\x0f\n\r_watermark_us\"\xc3\x01\n\x14MaterializeRowsReply\x12\x0f\n\x07written\x18\x01 \x01(\r\x12\x15\n\rskipped_stale\x18\x02 \x01(\r\x12\x10\n\x08rejected\x18\x03 \x01(\r\x12\x12\n\nduplicates\x18\x04 \x01(\r\x12(\n\nrejections\x18\x05 \x03(\x0b\x32\x14.hotrow.v1.Rejection\x12\x33\n\x10transform_errors\x18\x06 \x03(\x0b\x32\x19.hotrow.v1.TransformError2\xf6\x01\n\rFeatureIngest\x12L\n\x0cPushFeatures\x12\x1e.hotrow.v1.PushFeaturesRequest\x1a\x1c.hotrow.v1.PushFeaturesReply\x12U\n\x0fMaterializeRows\x12!.hotrow.v1.MaterializeRowsRequest\x1a\x1f.hotrow.v1.MaterializeRowsReply\x12@\n\x08\x46lushLog\x12\x1a.hotrow.v1.FlushLogRequest\x1a\x18.hotrow.v1.FlushLogReplyB\x11\n\rdev.hotrow.v1P\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,7 +41,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MATERIALIZEROWSREQUEST']._serialized_start=128
   _globals['_MATERIALIZEROWSREQUEST']._serialized_end=377
   _globals['_MATERIALIZEROWSREPLY']._serialized_start=380
-  _globals['_MATERIALIZEROWSREPLY']._serialized_end=522
-  _globals['_FEATUREINGEST']._serialized_start=525
-  _globals['_FEATUREINGEST']._serialized_end=771
+  _globals['_MATERIALIZEROWSREPLY']._serialized_end=575
+  _globals['_FEATUREINGEST']._serialized_start=578
+  _globals['_FEATUREINGEST']._serialized_end=824
 # @@protoc_insertion_point(module_scope)

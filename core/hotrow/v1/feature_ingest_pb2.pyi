@@ -116,6 +116,7 @@ class MaterializeRowsReply(_message.Message):
     REJECTED_FIELD_NUMBER: _builtins.int
     DUPLICATES_FIELD_NUMBER: _builtins.int
     REJECTIONS_FIELD_NUMBER: _builtins.int
+    TRANSFORM_ERRORS_FIELD_NUMBER: _builtins.int
     written: _builtins.int
     skipped_stale: _builtins.int
     rejected: _builtins.int
@@ -124,6 +125,8 @@ class MaterializeRowsReply(_message.Message):
     def rejections(self) -> _containers.RepeatedCompositeFieldContainer[_push_pb2.Rejection]:
         """the first hundred"""
 
+    @_builtins.property
+    def transform_errors(self) -> _containers.RepeatedCompositeFieldContainer[_push_pb2.TransformError]: ...
     def __init__(
         self,
         *,
@@ -132,10 +135,11 @@ class MaterializeRowsReply(_message.Message):
         rejected: _builtins.int = ...,
         duplicates: _builtins.int = ...,
         rejections: _abc.Iterable[_push_pb2.Rejection] | None = ...,
+        transform_errors: _abc.Iterable[_push_pb2.TransformError] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duplicates", b"duplicates", "rejected", b"rejected", "rejections", b"rejections", "skipped_stale", b"skipped_stale", "written", b"written"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duplicates", b"duplicates", "rejected", b"rejected", "rejections", b"rejections", "skipped_stale", b"skipped_stale", "transform_errors", b"transform_errors", "written", b"written"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

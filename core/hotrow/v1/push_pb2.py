@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from hotrow.v1 import column_pb2 as hotrow_dot_v1_dot_column__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14hotrow/v1/push.proto\x12\thotrow.v1\x1a\x16hotrow/v1/column.proto\"\x9c\x02\n\x13PushFeaturesRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x15\n\x0bpush_source\x18\x02 \x01(\tH\x00\x12\x0e\n\x04view\x18\x03 \x01(\tH\x00\x12\x1f\n\x04rows\x18\x04 \x03(\x0b\x32\x11.hotrow.v1.Column\x12\x15\n\revent_time_us\x18\x05 \x03(\x10\x12\"\n\x02to\x18\x06 \x01(\x0e\x32\x16.hotrow.v1.Destination\x12 \n\x02op\x18\x07 \x01(\x0e\x32\x14.hotrow.v1.Operation\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x0e\n\x06\x61tomic\x18\t \x01(\x08\x12\x0f\n\x07\x64ry_run\x18\n \x01(\x08\x12\x10\n\x08snapshot\x18\x0b \x01(\tB\x08\n\x06target\"7\n\tRejection\x12\x0b\n\x03row\x18\x01 \x01(\r\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\xd3\x01\n\x11PushFeaturesReply\x12\x0f\n\x07written\x18\x01 \x01(\r\x12\x15\n\rskipped_stale\x18\x02 \x01(\r\x12\x10\n\x08rejected\x18\x03 \x01(\r\x12\x12\n\nduplicates\x18\x04 \x01(\r\x12%\n\x07results\x18\x05 \x03(\x0e\x32\x14.hotrow.v1.RowResult\x12(\n\nrejections\x18\x06 \x03(\x0b\x32\x14.hotrow.v1.Rejection\x12\r\n\x05token\x18\x07 \x01(\x0c\x12\x10\n\x08snapshot\x18\x08 \x01(\t*0\n\x0b\x44\x65stination\x12\n\n\x06ONLINE\x10\x00\x12\x0b\n\x07OFFLINE\x10\x01\x12\x08\n\x04\x42OTH\x10\x02*#\n\tOperation\x12\n\n\x06UPSERT\x10\x00\x12\n\n\x06\x44\x45LETE\x10\x01*d\n\tRowResult\x12\x1a\n\x16ROW_RESULT_UNSPECIFIED\x10\x00\x12\x0b\n\x07WRITTEN\x10\x01\x12\x11\n\rSKIPPED_STALE\x10\x02\x12\x0c\n\x08REJECTED\x10\x03\x12\r\n\tDUPLICATE\x10\x04\x42\x11\n\rdev.hotrow.v1P\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14hotrow/v1/push.proto\x12\thotrow.v1\x1a\x16hotrow/v1/column.proto\"\x9c\x02\n\x13PushFeaturesRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x15\n\x0bpush_source\x18\x02 \x01(\tH\x00\x12\x0e\n\x04view\x18\x03 \x01(\tH\x00\x12\x1f\n\x04rows\x18\x04 \x03(\x0b\x32\x11.hotrow.v1.Column\x12\x15\n\revent_time_us\x18\x05 \x03(\x10\x12\"\n\x02to\x18\x06 \x01(\x0e\x32\x16.hotrow.v1.Destination\x12 \n\x02op\x18\x07 \x01(\x0e\x32\x14.hotrow.v1.Operation\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x0e\n\x06\x61tomic\x18\t \x01(\x08\x12\x0f\n\x07\x64ry_run\x18\n \x01(\x08\x12\x10\n\x08snapshot\x18\x0b \x01(\tB\x08\n\x06target\"7\n\tRejection\x12\x0b\n\x03row\x18\x01 \x01(\r\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"N\n\x0eTransformError\x12\x11\n\ttransform\x18\x01 \x01(\t\x12\x0c\n\x04rows\x18\x02 \x01(\r\x12\x0b\n\x03row\x18\x03 \x01(\r\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\x88\x02\n\x11PushFeaturesReply\x12\x0f\n\x07written\x18\x01 \x01(\r\x12\x15\n\rskipped_stale\x18\x02 \x01(\r\x12\x10\n\x08rejected\x18\x03 \x01(\r\x12\x12\n\nduplicates\x18\x04 \x01(\r\x12%\n\x07results\x18\x05 \x03(\x0e\x32\x14.hotrow.v1.RowResult\x12(\n\nrejections\x18\x06 \x03(\x0b\x32\x14.hotrow.v1.Rejection\x12\r\n\x05token\x18\x07 \x01(\x0c\x12\x10\n\x08snapshot\x18\x08 \x01(\t\x12\x33\n\x10transform_errors\x18\t \x03(\x0b\x32\x19.hotrow.v1.TransformError*0\n\x0b\x44\x65stination\x12\n\n\x06ONLINE\x10\x00\x12\x0b\n\x07OFFLINE\x10\x01\x12\x08\n\x04\x42OTH\x10\x02*#\n\tOperation\x12\n\n\x06UPSERT\x10\x00\x12\n\n\x06\x44\x45LETE\x10\x01*d\n\tRowResult\x12\x1a\n\x16ROW_RESULT_UNSPECIFIED\x10\x00\x12\x0b\n\x07WRITTEN\x10\x01\x12\x11\n\rSKIPPED_STALE\x10\x02\x12\x0c\n\x08REJECTED\x10\x03\x12\r\n\tDUPLICATE\x10\x04\x42\x11\n\rdev.hotrow.v1P\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,16 +33,18 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hotrow.v1.push_pb2', _globa
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\rdev.hotrow.v1P\001'
-  _globals['_DESTINATION']._serialized_start=617
-  _globals['_DESTINATION']._serialized_end=665
-  _globals['_OPERATION']._serialized_start=667
-  _globals['_OPERATION']._serialized_end=702
-  _globals['_ROWRESULT']._serialized_start=704
-  _globals['_ROWRESULT']._serialized_end=804
+  _globals['_DESTINATION']._serialized_start=750
+  _globals['_DESTINATION']._serialized_end=798
+  _globals['_OPERATION']._serialized_start=800
+  _globals['_OPERATION']._serialized_end=835
+  _globals['_ROWRESULT']._serialized_start=837
+  _globals['_ROWRESULT']._serialized_end=937
   _globals['_PUSHFEATURESREQUEST']._serialized_start=60
   _globals['_PUSHFEATURESREQUEST']._serialized_end=344
   _globals['_REJECTION']._serialized_start=346
   _globals['_REJECTION']._serialized_end=401
-  _globals['_PUSHFEATURESREPLY']._serialized_start=404
-  _globals['_PUSHFEATURESREPLY']._serialized_end=615
+  _globals['_TRANSFORMERROR']._serialized_start=403
+  _globals['_TRANSFORMERROR']._serialized_end=481
+  _globals['_PUSHFEATURESREPLY']._serialized_start=484
+  _globals['_PUSHFEATURESREPLY']._serialized_end=748
 # @@protoc_insertion_point(module_scope)

@@ -177,6 +177,38 @@ class Rejection(_message.Message):
 Global___Rejection: _TypeAlias = Rejection  # noqa: Y015
 
 @_typing.final
+class TransformError(_message.Message):
+    """Rows for which a transform that runs at push raised: they are written, with its outputs null."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSFORM_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    ROW_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    transform: _builtins.str
+    rows: _builtins.int
+    row: _builtins.int
+    """the first of them"""
+    reason: _builtins.str
+    """the exception, its line, and the inputs of that row"""
+    def __init__(
+        self,
+        *,
+        transform: _builtins.str = ...,
+        rows: _builtins.int = ...,
+        row: _builtins.int = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "row", b"row", "rows", b"rows", "transform", b"transform"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TransformError: _TypeAlias = TransformError  # noqa: Y015
+
+@_typing.final
 class PushFeaturesReply(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -188,6 +220,7 @@ class PushFeaturesReply(_message.Message):
     REJECTIONS_FIELD_NUMBER: _builtins.int
     TOKEN_FIELD_NUMBER: _builtins.int
     SNAPSHOT_FIELD_NUMBER: _builtins.int
+    TRANSFORM_ERRORS_FIELD_NUMBER: _builtins.int
     written: _builtins.int
     skipped_stale: _builtins.int
     rejected: _builtins.int
@@ -203,6 +236,8 @@ class PushFeaturesReply(_message.Message):
     def rejections(self) -> _containers.RepeatedCompositeFieldContainer[Global___Rejection]:
         """the first thousand; results has every row"""
 
+    @_builtins.property
+    def transform_errors(self) -> _containers.RepeatedCompositeFieldContainer[Global___TransformError]: ...
     def __init__(
         self,
         *,
@@ -214,10 +249,11 @@ class PushFeaturesReply(_message.Message):
         rejections: _abc.Iterable[Global___Rejection] | None = ...,
         token: _builtins.bytes = ...,
         snapshot: _builtins.str = ...,
+        transform_errors: _abc.Iterable[Global___TransformError] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duplicates", b"duplicates", "rejected", b"rejected", "rejections", b"rejections", "results", b"results", "skipped_stale", b"skipped_stale", "snapshot", b"snapshot", "token", b"token", "written", b"written"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duplicates", b"duplicates", "rejected", b"rejected", "rejections", b"rejections", "results", b"results", "skipped_stale", b"skipped_stale", "snapshot", b"snapshot", "token", b"token", "transform_errors", b"transform_errors", "written", b"written"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

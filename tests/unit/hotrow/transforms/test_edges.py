@@ -36,7 +36,9 @@ def test_constants_and_their_neighbours_are_edges():
 
 def test_many_constants_do_not_make_many_rows():
     """Some are taken."""
-    assert len(_rows("def f(a, b):\n    return a if a in MANY else b\n", "a:i b:i", MANY=tuple(range(0, 9000, 7)))) < 1700
+    assert (
+        len(_rows("def f(a, b):\n    return a if a in MANY else b\n", "a:i b:i", MANY=tuple(range(0, 9000, 7)))) < 1700
+    )
 
 
 @pytest.mark.parametrize(
@@ -59,7 +61,6 @@ def test_many_constants_do_not_make_many_rows():
 )
 def test_large_integers_are_left_out_where_they_could_take_for_ever(body, bounded):
     """A loop as often as an input says, a power or a shift by one, a size; in a function that it calls, too."""
-
     rows = _rows(f"def f(a, b, l):\n    {body}\n", "a:i b:i l:Li", helper=_helper, looping=_looping)
     assert ([LEAST, -1] in [row[:2] for row in rows]) is bounded
 

@@ -6,14 +6,17 @@ function is in one of the tables here, or it is not allowed.
 
 import math
 import operator
+import re
+import warnings
 from itertools import product
 
 import numpy as np
 import pytest
+from hotrow.errors import HotrowError
 from hotrow.transforms.certificate import run_rows
 from hotrow.transforms.kernel_cells import PRESENT, TRANSFORM_ERROR
 from hotrow.transforms.kernel_numpy import REPLACED
-from hotrow.transforms.numpy_name import KEPT, METHODS
+from hotrow.transforms.numpy_name import KEPT
 from support.transforming import made
 
 LEAST, MOST = -(1 << 63), (1 << 63) - 1
@@ -135,7 +138,7 @@ INTEGERS_TO_FLOATS = "sqrt exp log1p sin fabs rint copysign hypot arctan2 float_
 BOOLS = {"invert": "b", "logical_and": "b", "logical_xor": "b", "bitwise_and": "b", "maximum": "b", "equal": "b"}
 
 
-def _cases():
+def _cases():  # noqa: C901 - a line a table
     for n, table in ((1, INTEGERS_1), (2, INTEGERS_2)):
         for output, functions in table.items():
             for name, reference in functions.items():
@@ -183,7 +186,7 @@ OTHERS = [
 ]
 NUMBERS_ALONE = ("int64 ", "float64 ", "bool_ ")
 ARRAYS_ALONE = ("where ", "clip ", "// of f", "/ of f", "% of f", "** of f", "** of i")
-"""Cases of one mode: Numba has them for no more; or numbers have Python's operators, which `test_operators` compares."""
+"""Cases of one mode: Numba has them for no more, or `test_operators` compares numbers with Python."""
 _MOST = 8
 
 
@@ -203,10 +206,12 @@ def _groups():
 
 def _same(made, wanted):
     """The same value; of functions of the C library within four units in the last place."""
-    if wanted == ERROR or made == ERROR:
+    if ERROR in (wanted, made):
         return made == wanted
     if isinstance(wanted, float) and wanted and math.isfinite(wanted):
-        return math.isclose(made, wanted, rel_tol=1e-15, abs_tol=5e-324) and math.copysign(1, made) == math.copysign(1, wanted)
+        return math.isclose(made, wanted, rel_tol=1e-15, abs_tol=5e-324) and math.copysign(1, made) == math.copysign(
+            1, wanted
+        )
     return made == wanted or (made != made and wanted != wanted)  # noqa: PLR0124 - NaN
 
 
@@ -230,3 +235,138 @@ def test_values_are_pythons_or_numpys(mode, kinds, output, cases):
             if not _same(got, wanted):
                 wrong.append((name, row, got, wanted))
     assert wrong == []
+
+
+EDGES = [[a, b] for a in WHOLE for b in WHOLE]
+OF_INTEGER_ARRAYS = {
+    "np.sum(a)": sum,
+    "a.sum()": sum,
+    "np.nansum(a)": sum,
+    "np.prod(a)": math.prod,
+    "a.prod()": math.prod,
+    "np.cumsum(a)[-1]": sum,
+    "a.cumsum()[-1]": sum,
+    "np.cumprod(a)[-1]": math.prod,
+    "a.cumprod()[-1]": math.prod,
+    "np.diff(a)[0]": lambda a: a[1] - a[0],
+    "np.ptp(a)": lambda a: max(a) - min(a),
+    **dict.fromkeys(("np.max(a)", "np.amax(a)", "a.max()"), max),
+    **dict.fromkeys(("np.min(a)", "np.amin(a)", "a.min()"), min),
+    "np.argmax(a)": lambda a: a.index(max(a)),
+    "np.argmin(a)": lambda a: a.index(min(a)),
+    "np.sort(a)[0]": min,
+    "np.argsort(a)[0]": lambda a: a.index(min(a)),
+    "np.unique(a)[-1]": max,
+    "np.searchsorted(np.sort(a), a[0])": lambda a: sorted(a).index(a[0]),
+    "np.count_nonzero(a)": lambda a: sum(map(bool, a)),
+    "len(np.flatnonzero(a))": lambda a: sum(map(bool, a)),
+    "len(np.nonzero(a)[0])": lambda a: sum(map(bool, a)),
+    "np.concatenate((a, a))[2]": lambda a: a[0],
+    "np.append(a, a)[2]": lambda a: a[0],
+    "np.stack((a, a))[1, 0]": lambda a: a[0],
+    "np.vstack((a, a))[1, 0]": lambda a: a[0],
+    "np.hstack((a, a))[2]": lambda a: a[0],
+    "np.column_stack((a, a))[0, 1]": lambda a: a[0],
+    "np.ravel(a)[0]": lambda a: a[0],
+    "np.reshape(a, (2, 1))[1, 0]": lambda a: a[1],
+    "np.expand_dims(a, 0)[0, 1]": lambda a: a[1],
+    "np.flip(a)[0]": lambda a: a[1],
+    "np.array([a[0], a[1]])[1]": lambda a: a[1],
+    "np.asarray(a)[1]": lambda a: a[1],
+    "np.zeros_like(a)[1]": lambda _: 0,
+    "np.ones_like(a)[1]": lambda _: 1,
+    "np.full_like(a, 3)[1]": lambda _: 3,
+    "a.astype(np.int64)[1]": lambda a: a[1],
+    "np.where(a > 0, a, 0)[1]": lambda a: max(a[1], 0),
+    "(a[np.newaxis, :] * 1)[0, 1]": lambda a: a[1],
+}
+OF_FLOAT_ARRAYS = [
+    *("np.sum(a)", "a.sum()", "np.nansum(a)", "np.prod(a)", "np.cumsum(a)[1]", "np.cumprod(a)[1]", "np.diff(a)[0]"),
+    *(
+        "np.mean(a)",
+        "np.std(a)",
+        "np.var(a)",
+        "np.min(a)",
+        "np.max(a)",
+        "np.median(a)",
+        "np.nanmean(a)",
+        "np.nanmin(a)",
+    ),
+    *("np.nanmax(a)", "np.nanstd(a)", "np.nanvar(a)", "np.nanmedian(a)", "np.sort(a)[0]", "np.unique(a)[0]"),
+    *("np.sum(np.linspace(0.0, 1.0, 3)) + a[0]", "np.interp(0.5, np.array([0.0, 1.0]), a)", "np.ptp(a)"),
+    *("np.arange(3)[2] + a[0]", "np.zeros(2)[0] + a[0]", "np.ones(2)[0] + a[0]", "np.full(2, 3.0)[0] + a[0]"),
+    *("np.empty(2)[0] * 0 + a[0]", "float(np.any(a))", "float(np.all(a))", "float(np.allclose(a, a))", "np.dot(a, a)"),
+    *("float(np.array_equal(a, a))", "np.pi + np.e + np.euler_gamma + a[0]", "np.inf + a[0]", "np.nan + a[0]"),
+    "np.float32(0.1) * 0 + a[0]",
+]
+"""Each of an array of two: Python's values for integers, NumPy's for floats."""
+
+
+def _results(texts, kind, output, rows):
+    """What each text makes of each array; all are compiled together, some at a time."""
+    for start in range(0, len(texts), 2 * _MOST):
+        some = texts[start : start + 2 * _MOST]
+        source = "def f(a, which):\n"
+        for number, text in enumerate(some):
+            source += f"    if which == {number}:\n        return {text}\n"
+        one = made(f"{source}    return {some[0]}\n", f"a:{kind} which:i", output)
+        for number, text in enumerate(some):
+            made_rows = run_rows(one, [[row, number] for row in rows])
+            yield text, [value if status == PRESENT else ERROR for ((status, value),) in made_rows]
+
+
+def test_arrays_of_integers_are_pythons():
+    """A sum that leaves 64 bits on the way is an error too, though a later element would bring it back."""
+    for text, results in _results(list(OF_INTEGER_ARRAYS), "Li", "i", EDGES):
+        reference = _held(OF_INTEGER_ARRAYS[text])
+        assert [(row, one) for row, one in zip(EDGES, results, strict=True) if one != reference(row)] == [], text
+    one = made("def f(a):\n    return np.sum(a)\n", "a:Li", "i")
+    assert run_rows(one, [[[MOST, 1, -1]], [[MOST, -1, 1]], [[]]]) == [[(5, 0)], [(1, MOST)], [(1, 0)]]
+
+
+def test_arrays_of_floats_are_numpys():
+    """NaN, infinities and all."""
+    edges = [[a, b] for a in FLOATS for b in FLOATS]
+    for text, results in _results(OF_FLOAT_ARRAYS, "Lf", "f", edges):
+        wrong = []
+        for row, one in zip(edges, results, strict=True):
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                wanted = np.asarray(eval(text, {"np": np, "a": np.array(row)})).item()
+            if not _same(one, wanted):
+                wrong.append((row, one, wanted))
+        assert wrong == [], text
+
+
+def test_conversions_raise_where_pythons_do():
+    """Of floats that no integer of 64 bits is; and arrays of more elements than there is room for."""
+    floats = made("def f(a):\n    return a.astype(int)[0] + a.astype(np.int64)[0]\n", "a:Lf", "i")
+    assert run_rows(floats, [[[2.5]], [[-2.5]], [[math.nan]], [[math.inf]], [[1e300]], [[2.0**63]]]) == [
+        *([(1, 4)], [(1, -4)]),
+        *([[(5, 0)]] * 4),
+    ]
+    sized = made("def f(n):\n    return len(np.ones(n)) + len(np.zeros((n, 2))) + len(np.arange(n))\n", "n:i", "i")
+    assert run_rows(sized, [[3], [0], [-1], [1 << 33], [LEAST], [MOST]]) == [[(1, 9)], [(1, 0)], *([[(5, 0)]] * 4)]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("a = np.zeros(2, np.int64)\n    a[0] = x\n    return a[0]", "an array of integers does not take a float"),
+        ("return np.quantile(np.array([x]), 0.5)", "infinities among the values"),
+        ("return np.int64(np.array([x]))[0]", "write a.astype"),
+        ("return np.arange('a')[0]", "numpy.arange takes numbers"),
+        ("return np.zeros(x)[0]", "the size of an array is an integer"),
+    ],
+)
+def test_what_would_differ_without_a_word_is_refused(body, said):
+    """When the transform is compiled, with what to write in its place."""
+    with pytest.raises(HotrowError, match=said):
+        run_rows(made(f"def f(x):\n    {body}\n", "x:f", "i"), [])
+
+
+def test_every_function_that_is_allowed_is_here():
+    """What is in no table is not known to be right."""
+    texts = " ".join([*(text for _, text, *_ in _cases()), *OF_INTEGER_ARRAYS, *OF_FLOAT_ARRAYS])
+    known = set(re.findall(r"np\.(\w+)", texts)) | set(re.findall(r"\.(astype)", texts))
+    assert sorted((KEPT | REPLACED.keys()) - known) == []

@@ -50,7 +50,7 @@ def request(fares, cities):
 
 def extended(push, given):
     data = given.SerializeToString(deterministic=True)
-    made = push.extended(scan_request(data, PUSH))
+    made = push.extended(scan_request(data, PUSH)).data
     assert made.startswith(data)
     return PushFeaturesRequest.FromString(made)
 
@@ -71,6 +71,18 @@ def test_outputs_come_behind_the_columns_that_came(push):
         "short": ["ab", None, None, ""],
         "twice": [0.0, None, None, 2.0 * math.log(100.0)],
     }
+
+
+def test_what_raises_is_said_with_the_inputs_of_the_first_row(push):
+    """Of the transform that raises, and of one that takes its value; nothing of a null."""
+    given = request([1.0, None, -1.0, -2.0], ["ab", "abc", "åäö", ""])
+    raised = push.extended(scan_request(given.SerializeToString(), PUSH)).raised
+    assert [(one.transform, one.rows, one.row) for one in raised] == [("logs", 2, 2), ("twice", 2, 2)]
+    assert raised[0].reason == (
+        "ValueError: math domain error, at line 2, `return math.log(fare), city[:2]`, with fare=-1.0, city='åäö'"
+    )
+    assert raised[1].reason == "an input is of a transform that raises"
+    assert push.extended(scan_request(request([1.0], ["a"]).SerializeToString(), PUSH)).raised == ()
 
 
 def test_a_request_of_no_row_is_one_of_no_row(push):

@@ -75,9 +75,7 @@ def test_constants_stand_in_the_code():
     constants = {"RATE": 1.5, "NAMES": ("a", 2), "TABLE": [0]}
     helper = FunctionCode("helper", "def helper(x):\n    return x\n")
     text = _text("return helper(a) * RATE if b in NAMES else TABLE", constants=constants, functions={"helper": helper})
-    assert (
-        text == "return $mul(helper(a), 1.5) if $among(b, ($literal('a'), 2)) else TABLE"
-    )
+    assert text == "return $mul(helper(a), 1.5) if $among(b, ($literal('a'), 2)) else TABLE"
 
 
 def test_a_name_of_its_own_is_no_constant():
@@ -105,7 +103,7 @@ def test_lines_stay_where_they_are():
         ("return np.zeros(3, np.int32)", 11, "use numpy.int64"),
         ("return np.array(a, dtype=np.int64)", 11, "takes no dtype"),
         ("return np.linspace(a, b, num=b)", 11, "by its place"),
-        ("return list(enumerate(a, b))", 11, "enumerate() from another number"),
+        ("return len(enumerate(a, b))", 11, "enumerate() from another number"),
         ("return 9223372036854775808", 11, "64 bits do not hold"),
         ("return b'x'", 11, "compiled code has no bytes"),
         ("return max(a)", 11, "max() takes two or more values"),

@@ -17,6 +17,7 @@ import java.util.List;
  * @param token a read that has it as {@link ReadRequest#minToken} sees these rows or fails
  * @param snapshot the snapshot that answered
  * @param requestId the id that was sent
+ * @param transformErrors rows for which a transform that runs at push raised
  */
 public record PushReply(
     int written,
@@ -27,7 +28,8 @@ public record PushReply(
     List<Rejection> rejections,
     ByteString token,
     String snapshot,
-    String requestId) {
+    String requestId,
+    List<TransformError> transformErrors) {
 
   /**
    * Why a row was refused.
@@ -37,6 +39,16 @@ public record PushReply(
    * @param reason what is wrong with it
    */
   public record Rejection(int row, String field, String reason) {}
+
+  /**
+   * Rows for which a transform that runs at push raised. They are written, with its outputs null.
+   *
+   * @param transform the transform
+   * @param rows how many rows
+   * @param row the first of them, from 0
+   * @param reason the exception, its line, and the inputs of that row
+   */
+  public record TransformError(String transform, int rows, int row, String reason) {}
 
   static PushReply of(PushFeaturesReply message, String requestId) {
     return new PushReply(
@@ -50,6 +62,9 @@ public record PushReply(
             .toList(),
         message.getToken(),
         message.getSnapshot(),
-        requestId);
+        requestId,
+        message.getTransformErrorsList().stream()
+            .map(one -> new TransformError(one.getTransform(), one.getRows(), one.getRow(), one.getReason()))
+            .toList());
   }
 }
