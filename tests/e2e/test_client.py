@@ -5,9 +5,12 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from hotrow.errors import Code, HotrowError
-from hotrow.types import BY_NAME
+from hotrow.types import BY_NAME, Float64
 from hotrow.v1.column_pb2 import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT
 from hotrow.v1.push_pb2 import DUPLICATE, REJECTED, SKIPPED_STALE, WRITTEN
 from hotrow_client import Client, HotrowRpcError
@@ -90,6 +93,50 @@ def test_every_type_comes_back(client):
         assert reply.columns[name].type == value_type
         assert reply.to_dict()[name] == [*rows[name], None, None]
         assert reply.statuses(name).tolist() == [PRESENT] * 3 + [NULL_VALUE, NOT_FOUND]
+
+
+def test_nulls_alone_need_no_type(client):
+    """A producer of one row a time does not stop at its first null, nor at its first empty list, whatever it sends."""
+    untyped = {name: [[]] if value_type.is_list else [None] for name, value_type in FIELDS.items()}
+    key = {"id": [7], "part": ["n"]}
+    rows = {**key, **untyped}
+    pushed = [
+        client.push("every_push", given).written
+        for given in (
+            rows,
+            [{name: values[0] for name, values in rows.items()}],
+            pd.DataFrame(rows),
+            pd.DataFrame(rows | {name: [np.nan] for name, one in FIELDS.items() if not one.is_list}),
+            pl.DataFrame(rows),
+            pa.table(rows),
+        )
+    ]
+    assert pushed == [1] * 6
+    reply = client.read([f"every:{name}" for name in FIELDS], key)
+    assert reply.to_rows() == [{name: values[0] for name, values in untyped.items()}]
+
+
+@pytest.mark.parametrize(
+    "none",
+    [
+        {"driver_id": []},
+        pd.DataFrame({"driver_id": []}),
+        pl.DataFrame({"driver_id": []}),
+        pa.table({"driver_id": pa.nulls(0)}),
+        pd.DataFrame({"driver_id": pd.Series([], dtype=float)}),
+        [],
+        (),
+    ],
+)
+@pytest.mark.parametrize("coalesce", [0, 1])
+def test_no_rows_are_no_rows(addresses, none, coalesce):
+    """However they are written: nothing is written, and replies have their columns, of no rows."""
+    with Client(addresses[0], timeout_s=60, coalesce=coalesce) as client:
+        reply = client.read(feature_service="activity", entities=none)
+        assert (len(reply), reply.names) == (0, ("trips", "fare"))
+        rows = {**none, "fare": []} if isinstance(none, dict) else []
+        pushed = client.push("stats_push", rows, types={"fare": Float64})
+        assert (pushed.written, len(pushed.results)) == (0, 0)
 
 
 def test_arrays_go_in_and_come_out(client):

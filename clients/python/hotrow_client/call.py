@@ -90,8 +90,7 @@ class Calls:
         """Raises TypeError or HotrowError for arguments that cannot be sent."""
         _check("read", options, ReadOptions)
         attempts = self._attempts(options)
-        given = {} if entities is None else entities
-        return Read(read_request(self.project, features, feature_service, given, options), attempts)
+        return Read(read_request(self.project, features, feature_service, entities, options), attempts)
 
     def push(self, push_source: str, rows: Rows, view: str, options: PushOptions) -> Call[PushReply]:
         """Raises TypeError or HotrowError for arguments that cannot be sent."""

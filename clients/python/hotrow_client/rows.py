@@ -59,6 +59,8 @@ def dense_columns(
     """Every column, dense; raises TypeError for a type or unit of a column that is not there, and what
     `hotrow.codec.column.encode_column` raises.
     """
+    if not columns:  # no rows, by which nobody says what columns there would be
+        return []
     units = units or {}
     for what, given in (("type", types), ("unit", units)):
         for name in given:

@@ -119,7 +119,7 @@ def encode_column(
 
     `values` has an entry a row: a list (None is a null), a NumPy array of one dimension, or for lists a sequence of
     sequences or an array of two dimensions. Without a `type` it is inferred: int is Int64, float is Float64, a NumPy
-    dtype is its own. `statuses` (numbers of `hotrow.v1.Status`) say why a row has no value; a null whose status is
+    dtype is its own; of nulls alone none is sent. `statuses` (numbers of `hotrow.v1.Status`) say why a row has no value; a null whose status is
     PRESENT, or has none, is NULL_VALUE. Raises ColumnTypeError (a HotrowError and a TypeError) for values that are not
     of the type and HotrowError (INVALID) for ones out of its range, both naming the column.
     """
@@ -142,13 +142,17 @@ def encode_dense(name: str, dense: Dense, unit: str = "") -> bytes:
 
 
 def _dense_bytes(name: str, dense: Dense, unit: str, statuses: bytes) -> bytes:
-    return column_bytes(_text(name, name), dense.type.kind, _block(dense), _text(name, unit), statuses)
+    kind = 0 if dense.type is None else dense.type.kind
+    return column_bytes(_text(name, name), kind, _block(dense), _text(name, unit), statuses)
 
 
 def column_bytes(name: bytes, kind: int, block: bytes, unit: bytes, statuses: bytes) -> bytes:
-    """A column from its parts: `block` is the message of the values, `statuses` a byte a row, empty for all PRESENT."""
+    """A column from its parts: `block` is the message of the values, of which a column of kind 0 has none; `statuses` a
+    byte a row, empty for all PRESENT.
+    """
     parts = [length_delimited(_NAME, name)] if name else []
-    parts.append(length_delimited(kind + 1, block))
+    if kind:
+        parts.append(length_delimited(kind + 1, block))
     if unit:
         parts.append(length_delimited(_UNIT, unit))
     if statuses:

@@ -29,6 +29,7 @@ from hotrow.types import (
     STRING,
     TIMESTAMP,
     Array,
+    Float64,
     ValueType,
     type_from_kind,
 )
@@ -68,10 +69,11 @@ class Dense:
     """A column's values: an array of the type's NumPy dtype, or encoded strings.
 
     Those of a list are all rows' elements one after another, with `lengths` (uint32) a row. `absent` (a bool a row)
-    marks the slots without a value, which hold 0 or empty; None says that there are none.
+    marks the slots without a value, which hold 0 or empty; None says that there are none. Without a type there are no
+    values: every row is null, or there is no row, and the server knows the type.
     """
 
-    type: ValueType
+    type: ValueType | None
     rows: int
     values: AnyArray | list[bytes]
     lengths: npt.NDArray[np.uint32] | None
@@ -81,7 +83,7 @@ class Dense:
 def dense_values(name: str, values: object, type_: ValueType | None, withheld: BoolArray | None = None) -> Dense:
     """The dense values of a column; `withheld` marks slots whose value does not count, whatever it is.
 
-    Without a type it is that of the values. Raises ColumnTypeError for values of another type, and HotrowError
+    Without a type it is that of the values, and none where there is no value in a list. Raises ColumnTypeError for values of another type, and HotrowError
     (INVALID) for ones out of its range.
     """
     rows, absent = _rows_and_nulls(name, values)
@@ -92,6 +94,8 @@ def dense_values(name: str, values: object, type_: ValueType | None, withheld: B
     if absent is not None and not absent.any():
         absent = None
     present = rows if absent is None else _select(rows, ~absent)
+    if type_ is None and isinstance(present, list) and not present:
+        return Dense(None, len(rows), [], None, absent)
     kind = _inferred(name, present) if type_ is None else type_
     if kind.is_list:
         flat, present_lengths = _flatten(name, present)
@@ -154,11 +158,10 @@ def _inferred(name: str, present: AnyArray | list[Any]) -> ValueType:
         if not kind:
             raise ColumnTypeError(name, f"cannot hold {present.dtype} values{unfit_hint({present.dtype.type})}")
         return type_from_kind(kind) if present.ndim == 1 else Array(type_from_kind(kind))
-    if not present:
-        raise ColumnTypeError(name, "has no value to take its type from; say the type")
     types = set(map(type, present))
     if all(issubclass(t, (list, tuple, np.ndarray)) for t in types):
-        return Array(_inferred(name, _flatten(name, present)[0]))
+        elements = _flatten(name, present)[0]
+        return Array(_inferred(name, elements) if len(elements) else Float64)  # of empty lists any type will do
     for accepted, kind in _INFERRED:
         if all(issubclass(t, accepted) and (kind == BOOL or not issubclass(t, _BOOLS)) for t in types):
             return type_from_kind(kind)

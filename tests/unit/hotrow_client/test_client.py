@@ -55,12 +55,16 @@ def test_a_read_by_feature_service(server, client):
     client.read(feature_service="activity", entities=[{"id": 1}, {"id": 2}], types={"id": Int32})
     client.read("v:a", {"id": []}, types={"id": Int64})
     client.read("v:a")
-    first, second, third = server.answers.requests
+    client.read("v:a", {"id": [], "x": [None][:0]})
+    client.read("v:a", [])
+    first, second, third, fourth, fifth = server.answers.requests
     assert first.feature_service == "activity"
     assert first.entities == [Column(name="id", int32={"values": [1, 2]})]
     assert second.entities == [Column(name="id", int64={})]
     assert list(third.features.names) == ["v:a"]
     assert not third.entities
+    assert list(fourth.entities) == [Column(name="id"), Column(name="x")]
+    assert list(fifth.entities) == [Column()]
 
 
 def test_a_reply_as_arrays(server, client):
@@ -207,7 +211,6 @@ def test_server_info(client):
         (lambda c: c.read("v:a", full_name=True), "no option 'full_name'"),
         (lambda c: c.read("v:a", {"id": [1]}, request_data={"id": [1]}), "id stands among"),
         (lambda c: c.read("v:a", {"id": [1]}, types={"ids": Int64}), "no column; columns: id"),
-        (lambda c: c.read("v:a", {"id": []}), "'id' has no value to take its type from"),
         (lambda c: c.read("v:a", {"id": 5}), "'id' takes a list or an array"),
         (lambda c: c.push(rows={"id": [1]}), "give one of the two"),
         (lambda c: c.push("p", {"id": [1]}, op="upset"), "op is one of upsert, delete"),
