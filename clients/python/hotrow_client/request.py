@@ -80,10 +80,9 @@ def joined(requests: Sequence[ReadRequest]) -> ReadRequest:
 
 
 def read_request(
-    project: str, features: Sequence[str] | str, feature_service: str, entities: Rows | None, options: ReadOptions
+    project: str, names: tuple[str, ...], feature_service: str, entities: Rows | None, options: ReadOptions
 ) -> ReadRequest:
     """Raises TypeError or HotrowError, naming the column, for what cannot be sent."""
-    names = (features,) if isinstance(features, str) else tuple(features)
     if bool(names) == bool(feature_service):
         raise TypeError("read features or a feature service: give one of the two")
     keys = columns_from_rows({} if entities is None else entities)

@@ -119,9 +119,10 @@ def encode_column(
 
     `values` has an entry a row: a list (None is a null), a NumPy array of one dimension, or for lists a sequence of
     sequences or an array of two dimensions. Without a `type` it is inferred: int is Int64, float is Float64, a NumPy
-    dtype is its own; of nulls alone none is sent. `statuses` (numbers of `hotrow.v1.Status`) say why a row has no value; a null whose status is
-    PRESENT, or has none, is NULL_VALUE. Raises ColumnTypeError (a HotrowError and a TypeError) for values that are not
-    of the type and HotrowError (INVALID) for ones out of its range, both naming the column.
+    dtype is its own; a list of nulls alone has none. `statuses` (numbers of `hotrow.v1.Status`) say why a row has no
+    value; a null whose status is PRESENT, or has none, is NULL_VALUE. Raises ColumnTypeError (a HotrowError and a
+    TypeError) for values that are not of the type and HotrowError (INVALID) for ones out of its range, both naming the
+    column.
     """
     given = None if statuses is None else _checked_statuses(name, statuses)
     dense = dense_values(name, values, type, None if given is None else given != PRESENT)

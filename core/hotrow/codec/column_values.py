@@ -41,7 +41,7 @@ BoolArray = npt.NDArray[np.bool_]
 _INTS: Final = (int, np.integer)
 _FLOATS: Final = (float, int, np.floating, np.integer)
 _NUMBERS: Final = (*_FLOATS, Decimal)
-_TIMES: Final = (date, np.datetime64, int, np.integer)  # a datetime is a date
+_TIMES: Final = (date, np.datetime64, int, np.integer, str)  # a datetime is a date
 _BOOLS: Final = (bool, np.bool_)
 _BINARY: Final = (bytes, bytearray, memoryview)
 
@@ -50,11 +50,11 @@ _ACCEPTED: Final[dict[int, tuple[type, ...]]] = {
     BOOL: _BOOLS, STRING: (str, Decimal), BYTES: _BINARY, TIMESTAMP: _TIMES,
 }  # fmt: skip
 _ACCEPTED_DTYPES: Final = {
-    FLOAT64: "fiu", FLOAT32: "fiu", INT64: "iuf", INT32: "iuf", BOOL: "b", STRING: "UT", BYTES: "S", TIMESTAMP: "Miu",
+    FLOAT64: "fiu", FLOAT32: "fiu", INT64: "iuf", INT32: "iuf", BOOL: "b", STRING: "UT", BYTES: "S", TIMESTAMP: "MiuUT",
 }  # fmt: skip
 _TAKES: Final = {
     FLOAT64: "numbers", FLOAT32: "numbers", INT64: "whole numbers", INT32: "whole numbers", BOOL: "bools",
-    STRING: "strings", BYTES: "bytes", TIMESTAMP: "datetimes or microseconds",
+    STRING: "strings", BYTES: "bytes", TIMESTAMP: "datetimes, ISO 8601 or microseconds",
 }  # fmt: skip
 _INFERRED: Final[tuple[tuple[tuple[type, ...], int], ...]] = (
     (_BOOLS, BOOL), ((np.int8, np.int16, np.int32), INT32), (_INTS, INT64), ((np.float16, np.float32), FLOAT32),
@@ -79,12 +79,23 @@ class Dense:
     lengths: npt.NDArray[np.uint32] | None
     absent: BoolArray | None
 
+    def slice(self, start: int, stop: int) -> "Dense":
+        """The rows from `start` up to `stop`; numbers are not copied."""
+        absent = None if self.absent is None else self.absent[start:stop]
+        if absent is not None and not absent.any():
+            absent = None
+        first, end, lengths = start, stop, self.lengths
+        if lengths is not None:
+            first, lengths = int(lengths[:start].sum(dtype=np.int64)), lengths[start:stop]
+            end = first + int(lengths.sum(dtype=np.int64))
+        return Dense(self.type, stop - start, self.values[first:end], lengths, absent)
+
 
 def dense_values(name: str, values: object, type_: ValueType | None, withheld: BoolArray | None = None) -> Dense:
     """The dense values of a column; `withheld` marks slots whose value does not count, whatever it is.
 
-    Without a type it is that of the values, and none where there is no value in a list. Raises ColumnTypeError for values of another type, and HotrowError
-    (INVALID) for ones out of its range.
+    Without a type it is that of the values; a list without a value has none. Raises ColumnTypeError for values of
+    another type, and HotrowError (INVALID) for ones out of its range.
     """
     rows, absent = _rows_and_nulls(name, values)
     if withheld is not None:
@@ -110,7 +121,10 @@ def dense_values(name: str, values: object, type_: ValueType | None, withheld: B
 def _rows_and_nulls(name: str, values: object) -> tuple[AnyArray | list[Any], BoolArray | None]:
     """The rows, as an array of values (never of objects) or a list, and which of them are null."""
     if isinstance(values, (str, bytes, bytearray, dict, set, frozenset)) or not hasattr(values, "__iter__"):
-        raise ColumnTypeError(name, f"takes a list or an array of values, one a row, not a {type(values).__name__}")
+        raise ColumnTypeError(
+            name,
+            f"takes a list or an array of values, one a row, not a {type(values).__name__}; for one row write [value]",
+        )
     mask = None
     if isinstance(values, np.ma.MaskedArray):
         if values.ndim != 1:
@@ -195,6 +209,8 @@ def _scalars(name: str, values: AnyArray | list[Any], kind: int) -> AnyArray | l
         raise ColumnTypeError(name, f"is {type_from_kind(kind)} and takes {_TAKES[kind]}, not {values.dtype}")
     if kind in (STRING, BYTES):
         return _encoded(name, values.tolist())
+    if kind == TIMESTAMP and values.dtype.kind in "UT":
+        return number_list(name, values.tolist(), kind)
     return np.ascontiguousarray(values) if kind == BOOL else number_array(name, values, kind)
 
 

@@ -255,7 +255,7 @@ WRONG_TYPES = [
     ([b"a"], String, "takes strings, not bytes"),
     (np.array([b"a"]), String, "takes strings"),
     (["a"], Bytes, "takes bytes, not str"),
-    (["2024"], UnixTimestamp, "takes datetimes"),
+    (["noon"], UnixTimestamp, "'noon', which is no time; write it as in 2024-05-01T12:00:00Z"),
     ([1, "a"], None, "int, str"),
     ("abc", None, "a list or an array"),
     (5, None, "a list or an array"),
