@@ -2,15 +2,19 @@
 
 import subprocess
 import sys
+import traceback
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from hotrow.errors import Code, HotrowError
-from hotrow.types import BY_NAME
+from hotrow.types import BY_NAME, Float64
 from hotrow.v1.column_pb2 import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT
 from hotrow.v1.push_pb2 import DUPLICATE, REJECTED, SKIPPED_STALE, WRITTEN
-from hotrow_client import Client, HotrowRpcError
+from hotrow_client import Client, HotrowRpcError, RejectedRowsError
 
 from .test_horse_colic import free_addresses
 
@@ -92,6 +96,50 @@ def test_every_type_comes_back(client):
         assert reply.statuses(name).tolist() == [PRESENT] * 3 + [NULL_VALUE, NOT_FOUND]
 
 
+def test_nulls_alone_need_no_type(client):
+    """A producer of one row a time does not stop at its first null, nor at its first empty list, whatever it sends."""
+    untyped = {name: [[]] if value_type.is_list else [None] for name, value_type in FIELDS.items()}
+    key = {"id": [7], "part": ["n"]}
+    rows = {**key, **untyped}
+    pushed = [
+        client.push("every_push", given).written
+        for given in (
+            rows,
+            [{name: values[0] for name, values in rows.items()}],
+            pd.DataFrame(rows),
+            pd.DataFrame(rows | {name: [np.nan] for name, one in FIELDS.items() if not one.is_list}),
+            pl.DataFrame(rows),
+            pa.table(rows),
+        )
+    ]
+    assert pushed == [1] * 6
+    reply = client.read([f"every:{name}" for name in FIELDS], key)
+    assert reply.to_rows() == [{name: values[0] for name, values in untyped.items()}]
+
+
+@pytest.mark.parametrize(
+    "none",
+    [
+        {"driver_id": []},
+        pd.DataFrame({"driver_id": []}),
+        pl.DataFrame({"driver_id": []}),
+        pa.table({"driver_id": pa.nulls(0)}),
+        pd.DataFrame({"driver_id": pd.Series([], dtype=float)}),
+        [],
+        (),
+    ],
+)
+@pytest.mark.parametrize("coalesce", [0, 1])
+def test_no_rows_are_no_rows(addresses, none, coalesce):
+    """However they are written: nothing is written, and replies have their columns, of no rows."""
+    with Client(addresses[0], timeout_s=60, coalesce=coalesce) as client:
+        reply = client.read(feature_service="activity", entities=none)
+        assert (len(reply), reply.names) == (0, ("trips", "fare"))
+        rows = {**none, "fare": []} if isinstance(none, dict) else []
+        pushed = client.push("stats_push", rows, types={"fare": Float64})
+        assert (pushed.written, len(pushed.results)) == (0, 0)
+
+
 def test_arrays_go_in_and_come_out(client):
     """Of any dtype that holds the values, converted by the schema; as a matrix too."""
     ids = np.arange(1000, 2000, dtype=np.int32)
@@ -107,6 +155,56 @@ def test_arrays_go_in_and_come_out(client):
     assert np.array_equal(matrix["trips"], ids)
 
 
+def test_a_frame_of_a_million_rows_is_pushed(client):
+    """In several messages, with the numbers of the whole; made again under its id it is written once."""
+    rows = 1_000_000
+    frame = pd.DataFrame({"driver_id": np.arange(rows) + 10**9, "fare": np.arange(rows) / 4, "trips": 1})
+    frame.loc[777_777, "trips"] = 2**40
+    done = []
+    with pytest.raises(RejectedRowsError, match="1 of 1000000 rows were rejected: row 777777, trips: ") as raised:
+        client.push("stats_push", frame, request_id="million", progress=lambda *at: done.append(at))
+    reply = raised.value.reply
+    assert (reply.written, reply.rejected, reply.request_id) == (rows - 1, 1, "million")
+    assert np.flatnonzero(reply.results == REJECTED).tolist() == [777_777]
+    assert [(one.row, one.field) for one in reply.rejections] == [(777_777, "trips")]
+    assert done[-1] == (rows, rows)
+    assert len(done) > 10
+    again = client.push("stats_push", frame, request_id="million", on_rejected="return")
+    assert (again.written, again.skipped_stale) == (reply.written, 0)
+    last = client.read("stats:fare", {"driver_id": [10**9, 10**9 + rows - 1]}, min_token=reply.token)
+    assert last["fare"].tolist() == [0.0, (rows - 1) / 4]
+
+
+def test_a_message_over_the_limit_says_so(client):
+    with pytest.raises(HotrowRpcError, match=r"bytes, and the server takes 67108864 at most .*; send fewer rows"):
+        client.read("every:f_string", {"id": [1], "part": ["x" * (65 << 20)]})
+
+
+def test_an_address_of_another_service_says_so(addresses):
+    """The ingest worker's port answers no reads, and the server's no pushes of an ingest worker."""
+    server, ingest = addresses
+    with (
+        Client(ingest) as wrong,
+        pytest.raises(HotrowRpcError, match=f"what listens at {ingest} has no .*GetOnlineFeatures: reads, pushes and"),
+    ):
+        wrong.read("stats:fare", {"driver_id": [1]})
+    with (
+        Client(server, ingest_address=server) as wrong,
+        pytest.raises(HotrowRpcError, match="is for ingest_address"),
+    ):
+        wrong.push("stats_push", {"driver_id": [1], "fare": [1.0]})
+
+
+def test_an_error_has_no_trace_of_grpc(client):
+    """Which is forty lines in a notebook, and says nothing that the error does not."""
+    with pytest.raises(HotrowRpcError) as raised:
+        client.read("stats:fair", {"driver_id": [1]})
+    assert "_InactiveRpcError" not in "".join(traceback.format_exception(raised.value))
+    with pytest.raises(HotrowRpcError) as raised:
+        client.push("stats_push", {"driver_id": [1]})
+    assert "_InactiveRpcError" not in "".join(traceback.format_exception(raised.value))
+
+
 def test_results_a_row(client):
     """What was written, what was not newer, what was refused and why, what came twice in the batch."""
     old = now() - timedelta(days=2)
@@ -116,6 +214,7 @@ def test_results_a_row(client):
         "stats_push",
         {"driver_id": [2, 3, 3, 4], "fare": [1.0] * 4, "trips": [1, 1, 2, 2**40]},
         event_time=[old, old, now(), now()],
+        on_rejected="return",
     )
     assert reply.results.tolist() == [SKIPPED_STALE, DUPLICATE, WRITTEN, REJECTED]
     assert (reply.written, reply.skipped_stale, reply.duplicates, reply.rejected) == (1, 1, 1, 1)

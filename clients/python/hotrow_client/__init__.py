@@ -6,7 +6,7 @@ from hotrow.rpc.tls import ChannelTls
 from hotrow_client.aio import AsyncClient
 from hotrow_client.call import ServerInfo
 from hotrow_client.client import Client
-from hotrow_client.push import PushOptions, PushReply, Rejection, TransformError
+from hotrow_client.push import PushOptions, PushReply, RejectedRowsError, Rejection, TransformError
 from hotrow_client.reply import Reply
 from hotrow_client.request import ReadOptions
 from hotrow_client.rpc_error import HotrowRpcError
@@ -22,6 +22,7 @@ __all__ = [
     "PushOptions",
     "PushReply",
     "ReadOptions",
+    "RejectedRowsError",
     "Rejection",
     "Reply",
     "ServerInfo",

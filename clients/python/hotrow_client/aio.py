@@ -6,13 +6,16 @@ from typing import Self, TypeVar, Unpack
 
 from hotrow.rpc.tls import ChannelTls
 
+from hotrow_client.argument import checked_address, checked_tls
 from hotrow_client.call import INGEST, Call, Calls, ServerInfo
 from hotrow_client.channel import AsyncChannelPool, PoolOptions, pool_options
 from hotrow_client.coalesce import AsyncCoalescer, can_share
+from hotrow_client.progress import reporter
 from hotrow_client.push import PushOptions, PushReply
 from hotrow_client.reply import Reply
 from hotrow_client.request import ReadOptions
 from hotrow_client.rows import Rows
+from hotrow_client.rpc_error import HotrowRpcError
 
 T = TypeVar("T")
 
@@ -37,6 +40,9 @@ class AsyncClient:
         **pool: Unpack[PoolOptions],
     ) -> None:
         connections, coalesce = pool_options(pool)
+        address = checked_address("address", address)
+        ingest_address = ingest_address and checked_address("ingest_address", ingest_address)
+        checked_tls(tls)
         self._calls = Calls(project, timeout_s, to_ingest=bool(ingest_address))
         self._server = AsyncChannelPool(address, tls, connections=connections)
         self._ingest = (
@@ -65,7 +71,15 @@ class AsyncClient:
         self, push_source: str = "", rows: Rows = (), *, view: str = "", **options: Unpack[PushOptions]
     ) -> PushReply:
         """As `Client.push`. Cancelled, it may have been written: push again with the same `request_id` to know."""
-        return await self._send(self._calls.push(push_source, rows, view, options))
+        push = self._calls.push(push_source, rows, view, options)
+        report = reporter(options.get("progress"), push.request.rows)
+        for part, call in push.calls():
+            try:
+                push.add(part, await self._send(call))
+            except HotrowRpcError as error:
+                raise push.interrupted(part, error) from None
+            report(part.stop)
+        return push.reply()
 
     async def server_info(self, *, timeout_s: float | None = None) -> ServerInfo:
         """As `Client.server_info`."""

@@ -10,6 +10,7 @@ import grpc.aio
 from hotrow.clock import sleep_s
 from hotrow.rpc.tls import ChannelTls, channel_credentials
 
+from hotrow_client.argument import checked_options
 from hotrow_client.retry import Attempts
 from hotrow_client.rpc_error import error_from_rpc
 
@@ -44,14 +45,12 @@ class PoolOptions(TypedDict, total=False):
 
 def pool_options(given: PoolOptions) -> tuple[int, int]:
     """`connections` and `coalesce`; raises TypeError for others."""
-    for name in given:
-        if name not in PoolOptions.__annotations__:
-            raise TypeError(f"a client has no option {name!r}; it has {', '.join(PoolOptions.__annotations__)}")
-    connections, coalesce = given.get("connections", _CONNECTIONS), given.get("coalesce", 0)
-    if connections < 1:
-        raise TypeError(f"connections is a positive number, not {connections}")
-    if coalesce < 0:
-        raise TypeError(f"coalesce is the number of calls in flight, or 0, not {coalesce}")
+    options = checked_options("a client", given, PoolOptions)
+    connections, coalesce = options.get("connections", _CONNECTIONS), options.get("coalesce", 0)
+    if not isinstance(connections, int) or connections < 1:
+        raise TypeError(f"connections is a positive number, not {connections!r}")
+    if not isinstance(coalesce, int) or coalesce < 0:
+        raise TypeError(f"coalesce is the number of calls in flight, or 0, not {coalesce!r}")
     return connections, coalesce
 
 
@@ -59,6 +58,7 @@ class ChannelPool:
     """A few connections to one address, used in turn; each is made when it is first used. Safe from any thread."""
 
     def __init__(self, address: str, tls: ChannelTls | None, *, connections: int) -> None:
+        self._address = address
         channels = [_dial(grpc, address, tls) for _ in range(connections)]
         self._turns = _Turns(channels)
 
@@ -72,10 +72,10 @@ class ChannelPool:
             try:
                 reply: bytes = send(request, timeout=max(attempts.left_s(), 0))
             except grpc.RpcError as error:
-                failure = error_from_rpc(error)
+                failure = error_from_rpc(error, method, self._address)
                 pause_s = attempts.pause_s(failure)
                 if pause_s is None:
-                    raise attempts.final(failure) from error
+                    raise attempts.final(failure) from None
             else:
                 return reply
             sleep_s(pause_s)
@@ -103,10 +103,10 @@ class AsyncChannelPool:
             try:
                 reply: bytes = await send(request, timeout=max(attempts.left_s(), 0))
             except grpc.RpcError as error:
-                failure = error_from_rpc(error)
+                failure = error_from_rpc(error, method, self._address)
                 pause_s = attempts.pause_s(failure)
                 if pause_s is None:
-                    raise attempts.final(failure) from error
+                    raise attempts.final(failure) from None
             else:
                 return reply
             await asyncio.sleep(pause_s)

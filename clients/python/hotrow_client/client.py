@@ -6,13 +6,16 @@ from typing import Self, TypeVar, Unpack
 
 from hotrow.rpc.tls import ChannelTls
 
+from hotrow_client.argument import checked_address, checked_tls
 from hotrow_client.call import INGEST, Call, Calls, ServerInfo
 from hotrow_client.channel import ChannelPool, PoolOptions, pool_options
 from hotrow_client.coalesce import Coalescer, can_share
+from hotrow_client.progress import reporter
 from hotrow_client.push import PushOptions, PushReply
 from hotrow_client.reply import Reply
 from hotrow_client.request import ReadOptions
 from hotrow_client.rows import Rows
+from hotrow_client.rpc_error import HotrowRpcError
 
 T = TypeVar("T")
 
@@ -45,6 +48,9 @@ class Client:
         **pool: Unpack[PoolOptions],
     ) -> None:
         connections, coalesce = pool_options(pool)
+        address = checked_address("address", address)
+        ingest_address = ingest_address and checked_address("ingest_address", ingest_address)
+        checked_tls(tls)
         self._calls = Calls(project, timeout_s, to_ingest=bool(ingest_address))
         self._server = ChannelPool(address, tls, connections=connections)
         self._ingest = ChannelPool(ingest_address, tls, connections=connections) if ingest_address else self._server
@@ -77,11 +83,19 @@ class Client:
         """Write rows by a push source, or to a view; once this returns, they are durable and later reads see them.
 
         `rows` is {name: values}, a list of {name: value}, or a frame of pandas, Polars or Arrow, with the join keys and
-        the fields (None is a null, and so is NaN of pandas alone); of a delete the join keys alone. Rows that the
-        server refuses are in the reply's `rejections`; with `atomic` one of them refuses the batch, and the call
-        raises.
+        the fields (None is a null, and so is NaN of pandas alone); of a delete the join keys alone. More rows
+        than a message holds go in several, in their order, each written whole. Rows that the server rejects raise
+        RejectedRowsError once the others are written; with `atomic` one of them refuses the batch.
         """
-        return self._send(self._calls.push(push_source, rows, view, options))
+        push = self._calls.push(push_source, rows, view, options)
+        report = reporter(options.get("progress"), push.request.rows)
+        for part, call in push.calls():
+            try:
+                push.add(part, self._send(call))
+            except HotrowRpcError as error:
+                raise push.interrupted(part, error) from None
+            report(part.stop)
+        return push.reply()
 
     def server_info(self, *, timeout_s: float | None = None) -> ServerInfo:
         """What the worker that answers says; waits for a server that is not up yet, within the timeout."""

@@ -62,6 +62,8 @@ def plain_values(series: Any) -> Any:
         series = series.dt.tz_convert("UTC").dt.tz_localize(None)
     dtype = getattr(series.dtype, "numpy_dtype", series.dtype)  # the first of a dtype that has a mask
     null = series.isna().to_numpy()
+    if dtype.kind == "f" and len(null) and null.all():
+        return [None] * len(null)  # pandas takes missing values for floats where nothing says what they are
     if dtype.kind in "iufb":
         filled = series.fillna(dtype.type(0)) if null.any() else series
         return _with_nan(

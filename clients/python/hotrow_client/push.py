@@ -1,33 +1,27 @@
-"""What a push sends and what comes back."""
+"""What a push may say and what comes back."""
 
-import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final, TypedDict
+from typing import Any, Final, Literal, TypeAlias, TypedDict
 
 import numpy as np
 import numpy.typing as npt
-from hotrow.codec.column import encode_dense
-from hotrow.codec.column_values import dense_values
-from hotrow.codec.protowire import length_delimited
-from hotrow.types import UnixTimestamp, ValueType
-from hotrow.v1.push_pb2 import Destination, Operation, PushFeaturesReply, PushFeaturesRequest
+from hotrow.errors import Code, HotrowError
+from hotrow.types import ValueType
+from hotrow.v1.push_pb2 import PushFeaturesReply
 
-from hotrow_client.rows import Rows, columns_from_rows, dense_columns, plain_values
-
-_ROWS, _EVENT_TIMES = 4, 5
-_DESTINATIONS: Final[Mapping[str, Destination.ValueType]] = {
-    name.lower(): number for name, number in Destination.items()
-}
-_OPERATIONS: Final[Mapping[str, Operation.ValueType]] = {name.lower(): number for name, number in Operation.items()}
+Progress: TypeAlias = Callable[[int, int], object]
+_SHOWN: Final = 3  # rejections in an error's message
 
 
 class PushOptions(TypedDict, total=False):
     """Options of `Client.push`. `op` is "upsert" or "delete", `to` is "online", "offline" or "both"; `event_time` one
-    time for all rows or one a row (a datetime, datetime64 or microseconds), or the name of the column of the rows that
-    has them; absent: the time of receipt. `request_id` makes a push happen once; without one a new one is made, which
-    covers this call's own retries.
+    time for all rows or one a row (a datetime, datetime64, ISO 8601 text or microseconds), or the name of the column of
+    the rows that has them; absent: the time of receipt. `request_id` makes a push happen once; without one a new one is
+    made, which covers this call's own retries. `on_rejected` is "raise" (rows that the server rejects raise
+    RejectedRowsError, once the others are written) or "return" (they are in the reply alone). `timeout_s` is that of
+    each message, where the rows need several. `progress` is called with the rows that are done and all rows, after each
+    message; True writes them on stderr.
     """
 
     event_time: Any
@@ -36,6 +30,8 @@ class PushOptions(TypedDict, total=False):
     request_id: str | None
     atomic: bool
     dry_run: bool
+    on_rejected: Literal["raise", "return"]
+    progress: Progress | bool
     snapshot: str
     types: Mapping[str, ValueType]
     units: Mapping[str, str]
@@ -101,57 +97,38 @@ class PushReply:
             ),
         )
 
-
-def encode_push(project: str, push_source: str, view: str, rows: Rows, options: PushOptions) -> tuple[bytes, str]:
-    """A canonical `hotrow.v1.PushFeaturesRequest`, and its request id.
-
-    Raises TypeError or HotrowError, naming the column, for what cannot be sent.
-    """
-    if bool(push_source) == bool(view):
-        raise TypeError("push to a push source or to a view: give one of the two")
-    given = columns_from_rows(rows)
-    values, event_time = dict(given.values), options.get("event_time")
-    if isinstance(event_time, str):
-        if event_time not in values:
-            raise TypeError(f"event_time names {event_time!r}, which is no column; columns: {', '.join(values)}")
-        event_time = values.pop(event_time)
-    units = {name: unit for name, unit in given.units.items() if name in values} | dict(options.get("units", {}))
-    columns = dense_columns(values, options.get("types", {}), units)
-    head = PushFeaturesRequest(project=project)
-    if view:
-        head.view = view
-    else:
-        head.push_source = push_source
-    request_id = options.get("request_id") or uuid.uuid4().hex
-    tail = PushFeaturesRequest(
-        to=_chosen("to", options.get("to", "online"), _DESTINATIONS),
-        op=_chosen("op", options.get("op", "upsert"), _OPERATIONS),
-        request_id=request_id,
-        atomic=options.get("atomic", False),
-        dry_run=options.get("dry_run", False),
-        snapshot=options.get("snapshot", ""),
-    )
-    encoded = (length_delimited(_ROWS, encode_dense(one.name, one.dense, one.unit)) for one in columns)
-    times = _encode_event_times(event_time, columns[0].dense.rows if columns else 0)
-    return b"".join((head.SerializeToString(), *encoded, times, tail.SerializeToString())), request_id
+    @classmethod
+    def of_parts(cls, parts: Sequence["PushReply"], starts: Sequence[int], request_id: str) -> "PushReply":
+        """The reply to a push of several messages, with the row that each began with: rows have the whole's numbers."""
+        return cls(
+            written=sum(part.written for part in parts),
+            skipped_stale=sum(part.skipped_stale for part in parts),
+            rejected=sum(part.rejected for part in parts),
+            duplicates=sum(part.duplicates for part in parts),
+            results=np.concatenate([np.zeros(0, np.uint8), *(part.results for part in parts)]),
+            rejections=tuple(
+                Rejection(start + one.row, one.field, one.reason)
+                for part, start in zip(parts, starts, strict=True)
+                for one in part.rejections
+            ),
+            token=parts[-1].token if parts else b"",
+            snapshot=parts[-1].snapshot if parts else "",
+            request_id=request_id,
+        )
 
 
-def _encode_event_times(event_time: Any, rows: int) -> bytes:
-    """The field `event_time_us`: one time for all rows, one a row, or none (the time of receipt).
+class RejectedRowsError(HotrowError):
+    """Rows of a push that the server rejected; the others are written. `reply` is that of the push."""
 
-    A time is a datetime (without a zone: UTC), a datetime64, or an int of microseconds; raises TypeError otherwise.
-    """
-    if event_time is None:
-        return b""
-    if isinstance(event_time, (datetime, np.datetime64, int, np.integer)):
-        event_time = [event_time] * rows
-    times = dense_values("event_time", plain_values("event_time", event_time), UnixTimestamp)
-    if times.absent is not None:
-        raise TypeError("event_time has a null: every row has an event time, or none has one")
-    return length_delimited(_EVENT_TIMES, np.asarray(times.values).tobytes()) if times.rows else b""
-
-
-def _chosen(option: str, word: str, words: Mapping[str, Any]) -> Any:
-    if word not in words:
-        raise TypeError(f"{option} is one of {', '.join(words)}, not {word!r}")
-    return words[word]
+    def __init__(self, reply: PushReply, *, dry_run: bool) -> None:
+        self.reply = reply
+        first = "; ".join(f"row {one.row}, {one.field}: {one.reason}" for one in reply.rejections[:_SHOWN])
+        more = "; and others" if reply.rejected > _SHOWN else ""
+        taken = f"{reply.written} written, {reply.skipped_stale} stale, {reply.duplicates} duplicates"
+        rest = "Nothing was written, as by any dry run" if dry_run else f"The others were taken ({taken})"
+        super().__init__(
+            Code.INVALID,
+            f"{reply.rejected} of {len(reply.results)} rows were rejected: {first}{more}. {rest}. "
+            "The error's `reply` has each row's result; on_rejected=\"return\" returns it in place of raising",
+            field=reply.rejections[0].field if reply.rejections else "",
+        )

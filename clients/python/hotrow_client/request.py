@@ -16,6 +16,7 @@ from hotrow.v1 import feature_server_pb2 as pb
 from hotrow_client.rows import Column, Rows, columns_from_rows, dense_columns
 
 _ENTITIES, _REQUEST_DATA = 4, 5
+_NO_ENTITIES: Final = Column("", Dense(None, 0, [], None, None))  # where no row says the names of the join keys
 
 
 class ReadOptions(TypedDict, total=False):
@@ -62,7 +63,7 @@ class ReadRequest:
     @property
     def selection(self) -> tuple[Any, ...]:
         """Equal in requests whose rows can be sent together."""
-        shapes = [(column.name, column.dense.type.kind, column.unit) for column in self.columns]
+        shapes = [(column.name, column.dense.type and column.dense.type.kind, column.unit) for column in self.columns]
         return (self.head, self.tail, self.fields, *shapes)
 
 
@@ -79,18 +80,21 @@ def joined(requests: Sequence[ReadRequest]) -> ReadRequest:
 
 
 def read_request(
-    project: str, features: Sequence[str] | str, feature_service: str, entities: Rows, options: ReadOptions
+    project: str, names: tuple[str, ...], feature_service: str, entities: Rows | None, options: ReadOptions
 ) -> ReadRequest:
     """Raises TypeError or HotrowError, naming the column, for what cannot be sent."""
-    names = (features,) if isinstance(features, str) else tuple(features)
     if bool(names) == bool(feature_service):
         raise TypeError("read features or a feature service: give one of the two")
-    keys, data = columns_from_rows(entities), columns_from_rows(options.get("request_data", {}))
+    keys = columns_from_rows({} if entities is None else entities)
+    data = columns_from_rows(options.get("request_data", {}))
     both = ", ".join(keys.values.keys() & data.values.keys())
     if both:
         raise TypeError(f"{both} stands among the entities and in request_data: give it once")
     columns = dense_columns({**keys.values, **data.values}, options.get("types", {}), data.units)
     numbers = [_ENTITIES] * len(keys.values) + [_REQUEST_DATA] * len(data.values)
+    if not keys.values and entities is not None:
+        columns.append(_NO_ENTITIES)
+        numbers.append(_ENTITIES)
     return ReadRequest(_head(project, names, feature_service), _tail(options), tuple(numbers), tuple(columns))
 
 

@@ -59,7 +59,12 @@ def dense_columns(
     """Every column, dense; raises TypeError for a type or unit of a column that is not there, and what
     `hotrow.codec.column.encode_column` raises.
     """
+    if not columns:  # no rows, by which nobody says what columns there would be
+        return []
     units = units or {}
+    for name in columns:
+        if not isinstance(name, str):
+            raise TypeError(f"a column is named {name!r}; a name is a string")
     for what, given in (("type", types), ("unit", units)):
         for name in given:
             if name not in columns:
@@ -101,9 +106,6 @@ def _library(value: object) -> str:
 def _named(pairs: list[tuple[Any, Any]]) -> Mapping[str, Any]:
     """A frame's columns by name."""
     columns = dict(pairs)
-    for name in columns:
-        if not isinstance(name, str):
-            raise TypeError(f"the frame has a column named {name!r}; a name is a string")
     if len(columns) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)

@@ -5,6 +5,7 @@ The details are a `google.rpc.Status` in the trailer `grpc-status-details-bin`
 They are read by hand, because a client needs nothing else of googleapis-common-protos.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -17,6 +18,9 @@ _DETAILS_KEY: Final = "grpc-status-details-bin"
 _BAD_REQUEST: Final = b"type.googleapis.com/google.rpc.BadRequest"
 _ERROR_INFO: Final = b"type.googleapis.com/google.rpc.ErrorInfo"
 _RETRY_INFO: Final = b"type.googleapis.com/google.rpc.RetryInfo"
+
+_UNREACHED: Final = ("failed to connect to all addresses", "errors resolving", "DNS resolution failed")
+_TOO_LARGE: Final = re.compile(r"Received message larger than max \((\d+) vs\. (\d+)\)")
 
 _CODES: Final = {
     grpc.StatusCode.INVALID_ARGUMENT: Code.INVALID,
@@ -68,13 +72,34 @@ class HotrowRpcError(HotrowError):
         return self.code is Code.UNAVAILABLE or (self.code is Code.EXHAUSTED and self.retry_after_s is not None)
 
 
-def error_from_rpc(error: Any) -> HotrowRpcError:
-    """What gRPC raised (`grpc.RpcError`, of either of its libraries), in this package's terms."""
+def error_from_rpc(error: Any, method: str, address: str) -> HotrowRpcError:
+    """What gRPC raised (`grpc.RpcError`, of either of its libraries) for a call of the method at the address."""
     status: grpc.StatusCode = error.code()
-    message = error.details() or status.name
+    details = error.details() or status.name
     field, retry_after_s, lost = _read_details(error.trailing_metadata() or ())
-    lost = lost or (status is grpc.StatusCode.UNAVAILABLE and retry_after_s is None and is_broken(message))
+    lost = lost or (status is grpc.StatusCode.UNAVAILABLE and retry_after_s is None and is_broken(details))
+    message = _in_own_words(status, details, method, address)
     return HotrowRpcError(status, message, field=field, retry_after_s=retry_after_s, lost=lost)
+
+
+def _in_own_words(status: grpc.StatusCode, details: str, method: str, address: str) -> str:
+    """A message of gRPC's own with what helps; those of a server as they are."""
+    if status is grpc.StatusCode.UNIMPLEMENTED and details == "Method not found!":
+        return (
+            f"what listens at {address} has no {method}: reads, pushes and server_info go to the address of "
+            "`hotrow serve` (server.address in hotrow.toml); an ingest worker's (ingest.address) is for ingest_address"
+        )
+    if status is grpc.StatusCode.UNAVAILABLE and details.startswith(_UNREACHED):
+        return f"no server is reached at {address}; start `hotrow serve`, or correct the address ({details})"
+    if status is grpc.StatusCode.DEADLINE_EXCEEDED and details == "Deadline Exceeded":
+        return f"no answer from {address} within the timeout; timeout_s gives a call more time"
+    sizes = _TOO_LARGE.search(details) if status is grpc.StatusCode.RESOURCE_EXHAUSTED else None
+    if sizes:
+        return (
+            f"the message has {sizes[1]} bytes, and the server takes {sizes[2]} at most (max_message_mib in its "
+            "hotrow.toml); send fewer rows in each call"
+        )
+    return details
 
 
 def _read_details(trailers: Iterable[Any]) -> tuple[str, float | None, bool]:

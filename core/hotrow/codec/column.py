@@ -119,9 +119,10 @@ def encode_column(
 
     `values` has an entry a row: a list (None is a null), a NumPy array of one dimension, or for lists a sequence of
     sequences or an array of two dimensions. Without a `type` it is inferred: int is Int64, float is Float64, a NumPy
-    dtype is its own. `statuses` (numbers of `hotrow.v1.Status`) say why a row has no value; a null whose status is
-    PRESENT, or has none, is NULL_VALUE. Raises ColumnTypeError (a HotrowError and a TypeError) for values that are not
-    of the type and HotrowError (INVALID) for ones out of its range, both naming the column.
+    dtype is its own; a list of nulls alone has none. `statuses` (numbers of `hotrow.v1.Status`) say why a row has no
+    value; a null whose status is PRESENT, or has none, is NULL_VALUE. Raises ColumnTypeError (a HotrowError and a
+    TypeError) for values that are not of the type and HotrowError (INVALID) for ones out of its range, both naming the
+    column.
     """
     given = None if statuses is None else _checked_statuses(name, statuses)
     dense = dense_values(name, values, type, None if given is None else given != PRESENT)
@@ -142,13 +143,17 @@ def encode_dense(name: str, dense: Dense, unit: str = "") -> bytes:
 
 
 def _dense_bytes(name: str, dense: Dense, unit: str, statuses: bytes) -> bytes:
-    return column_bytes(_text(name, name), dense.type.kind, _block(dense), _text(name, unit), statuses)
+    kind = 0 if dense.type is None else dense.type.kind
+    return column_bytes(_text(name, name), kind, _block(dense), _text(name, unit), statuses)
 
 
 def column_bytes(name: bytes, kind: int, block: bytes, unit: bytes, statuses: bytes) -> bytes:
-    """A column from its parts: `block` is the message of the values, `statuses` a byte a row, empty for all PRESENT."""
+    """A column from its parts: `block` is the message of the values, of which a column of kind 0 has none; `statuses` a
+    byte a row, empty for all PRESENT.
+    """
     parts = [length_delimited(_NAME, name)] if name else []
-    parts.append(length_delimited(kind + 1, block))
+    if kind:
+        parts.append(length_delimited(kind + 1, block))
     if unit:
         parts.append(length_delimited(_UNIT, unit))
     if statuses:

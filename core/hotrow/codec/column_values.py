@@ -29,6 +29,7 @@ from hotrow.types import (
     STRING,
     TIMESTAMP,
     Array,
+    Float64,
     ValueType,
     type_from_kind,
 )
@@ -40,7 +41,7 @@ BoolArray = npt.NDArray[np.bool_]
 _INTS: Final = (int, np.integer)
 _FLOATS: Final = (float, int, np.floating, np.integer)
 _NUMBERS: Final = (*_FLOATS, Decimal)
-_TIMES: Final = (date, np.datetime64, int, np.integer)  # a datetime is a date
+_TIMES: Final = (date, np.datetime64, int, np.integer, str)  # a datetime is a date
 _BOOLS: Final = (bool, np.bool_)
 _BINARY: Final = (bytes, bytearray, memoryview)
 
@@ -49,11 +50,11 @@ _ACCEPTED: Final[dict[int, tuple[type, ...]]] = {
     BOOL: _BOOLS, STRING: (str, Decimal), BYTES: _BINARY, TIMESTAMP: _TIMES,
 }  # fmt: skip
 _ACCEPTED_DTYPES: Final = {
-    FLOAT64: "fiu", FLOAT32: "fiu", INT64: "iuf", INT32: "iuf", BOOL: "b", STRING: "UT", BYTES: "S", TIMESTAMP: "Miu",
+    FLOAT64: "fiu", FLOAT32: "fiu", INT64: "iuf", INT32: "iuf", BOOL: "b", STRING: "UT", BYTES: "S", TIMESTAMP: "MiuUT",
 }  # fmt: skip
 _TAKES: Final = {
     FLOAT64: "numbers", FLOAT32: "numbers", INT64: "whole numbers", INT32: "whole numbers", BOOL: "bools",
-    STRING: "strings", BYTES: "bytes", TIMESTAMP: "datetimes or microseconds",
+    STRING: "strings", BYTES: "bytes", TIMESTAMP: "datetimes, ISO 8601 or microseconds",
 }  # fmt: skip
 _INFERRED: Final[tuple[tuple[tuple[type, ...], int], ...]] = (
     (_BOOLS, BOOL), ((np.int8, np.int16, np.int32), INT32), (_INTS, INT64), ((np.float16, np.float32), FLOAT32),
@@ -68,21 +69,33 @@ class Dense:
     """A column's values: an array of the type's NumPy dtype, or encoded strings.
 
     Those of a list are all rows' elements one after another, with `lengths` (uint32) a row. `absent` (a bool a row)
-    marks the slots without a value, which hold 0 or empty; None says that there are none.
+    marks the slots without a value, which hold 0 or empty; None says that there are none. Without a type there are no
+    values: every row is null, or there is no row, and the server knows the type.
     """
 
-    type: ValueType
+    type: ValueType | None
     rows: int
     values: AnyArray | list[bytes]
     lengths: npt.NDArray[np.uint32] | None
     absent: BoolArray | None
 
+    def slice(self, start: int, stop: int) -> "Dense":
+        """The rows from `start` up to `stop`; numbers are not copied."""
+        absent = None if self.absent is None else self.absent[start:stop]
+        if absent is not None and not absent.any():
+            absent = None
+        first, end, lengths = start, stop, self.lengths
+        if lengths is not None:
+            first, lengths = int(lengths[:start].sum(dtype=np.int64)), lengths[start:stop]
+            end = first + int(lengths.sum(dtype=np.int64))
+        return Dense(self.type, stop - start, self.values[first:end], lengths, absent)
+
 
 def dense_values(name: str, values: object, type_: ValueType | None, withheld: BoolArray | None = None) -> Dense:
     """The dense values of a column; `withheld` marks slots whose value does not count, whatever it is.
 
-    Without a type it is that of the values. Raises ColumnTypeError for values of another type, and HotrowError
-    (INVALID) for ones out of its range.
+    Without a type it is that of the values; a list without a value has none. Raises ColumnTypeError for values of
+    another type, and HotrowError (INVALID) for ones out of its range.
     """
     rows, absent = _rows_and_nulls(name, values)
     if withheld is not None:
@@ -92,6 +105,8 @@ def dense_values(name: str, values: object, type_: ValueType | None, withheld: B
     if absent is not None and not absent.any():
         absent = None
     present = rows if absent is None else _select(rows, ~absent)
+    if type_ is None and isinstance(present, list) and not present:
+        return Dense(None, len(rows), [], None, absent)
     kind = _inferred(name, present) if type_ is None else type_
     if kind.is_list:
         flat, present_lengths = _flatten(name, present)
@@ -106,7 +121,10 @@ def dense_values(name: str, values: object, type_: ValueType | None, withheld: B
 def _rows_and_nulls(name: str, values: object) -> tuple[AnyArray | list[Any], BoolArray | None]:
     """The rows, as an array of values (never of objects) or a list, and which of them are null."""
     if isinstance(values, (str, bytes, bytearray, dict, set, frozenset)) or not hasattr(values, "__iter__"):
-        raise ColumnTypeError(name, f"takes a list or an array of values, one a row, not a {type(values).__name__}")
+        raise ColumnTypeError(
+            name,
+            f"takes a list or an array of values, one a row, not a {type(values).__name__}; for one row write [value]",
+        )
     mask = None
     if isinstance(values, np.ma.MaskedArray):
         if values.ndim != 1:
@@ -154,11 +172,10 @@ def _inferred(name: str, present: AnyArray | list[Any]) -> ValueType:
         if not kind:
             raise ColumnTypeError(name, f"cannot hold {present.dtype} values{unfit_hint({present.dtype.type})}")
         return type_from_kind(kind) if present.ndim == 1 else Array(type_from_kind(kind))
-    if not present:
-        raise ColumnTypeError(name, "has no value to take its type from; say the type")
     types = set(map(type, present))
     if all(issubclass(t, (list, tuple, np.ndarray)) for t in types):
-        return Array(_inferred(name, _flatten(name, present)[0]))
+        elements = _flatten(name, present)[0]
+        return Array(_inferred(name, elements) if len(elements) else Float64)  # of empty lists any type will do
     for accepted, kind in _INFERRED:
         if all(issubclass(t, accepted) and (kind == BOOL or not issubclass(t, _BOOLS)) for t in types):
             return type_from_kind(kind)
@@ -192,6 +209,8 @@ def _scalars(name: str, values: AnyArray | list[Any], kind: int) -> AnyArray | l
         raise ColumnTypeError(name, f"is {type_from_kind(kind)} and takes {_TAKES[kind]}, not {values.dtype}")
     if kind in (STRING, BYTES):
         return _encoded(name, values.tolist())
+    if kind == TIMESTAMP and values.dtype.kind in "UT":
+        return number_list(name, values.tolist(), kind)
     return np.ascontiguousarray(values) if kind == BOOL else number_array(name, values, kind)
 
 

@@ -7,6 +7,8 @@ import numpy as np
 
 from hotrow.codec.fault import Expected, request_fault
 from hotrow.codec.kernel_key import encode_keys
+from hotrow.codec.kernel_match import UNKNOWN
+from hotrow.codec.kernel_scan import COUNT, GROUP, NAME_LENGTH
 from hotrow.codec.layout import Constants
 from hotrow.codec.lookup import Keys
 from hotrow.codec.wire import Octets, Scanned, Table
@@ -46,9 +48,20 @@ def keys_from_request(plan: KeyPlan, request: Scanned, group: int) -> Keys:
     start = 2 * len(plan.expected.entries)
     offsets = np.empty(start + most + 2, np.int64)
     rows = encode_keys(request.data, request.columns, group, plan.table, plan.constants, out, offsets)
+    if rows == UNKNOWN and _without_names(request, group):
+        offsets[start:] = 0
+        return Keys(out, offsets[start:], 0)
     if rows < 0:
         raise request_fault(rows, int(offsets[0]), int(offsets[1]), plan.expected, request)
     return Keys(out, offsets[start:], rows)
+
+
+def _without_names(request: Scanned, group: int) -> bool:
+    """Whether the one column of the group has neither a name nor rows, by which a caller says that there are no rows
+    without knowing the names of the join keys.
+    """
+    columns = request.columns[request.columns[:, GROUP] == group]
+    return len(columns) == 1 and not columns[0, NAME_LENGTH] and not columns[0, COUNT]
 
 
 def int_table(values: Sequence[int]) -> Table:

@@ -1,9 +1,9 @@
 """Numbers and times that a Python program has, as arrays of a column's type.
 
 Numbers follow the rule of `hotrow.number`, each rounded once, if at all. A time is a datetime or a date (no zone: UTC),
-a datetime64 of any unit, or an integer of microseconds; one that 64 bits of microseconds cannot hold is refused,
-and so is an integer that seems to be of another unit. Times finer than a microsecond are truncated toward minus
-infinity.
+a datetime64 of any unit, an ISO 8601 text, or an integer of microseconds; one that 64 bits of microseconds cannot hold
+is refused, and so is an integer that seems to be of another unit. Times finer than a microsecond are truncated toward
+minus infinity.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from hotrow.clock import OTHER_UNITS, checked_us, us_from_datetime
+from hotrow.clock import OTHER_UNITS, UnitError, checked_us, us_from_datetime, us_from_text
 from hotrow.errors import Code, HotrowError, invalid
 from hotrow.number import nearest_float32, nearest_float64, whole_number
 from hotrow.types import FLOAT32, FLOAT64, NUMPY_NAMES, TIMESTAMP
@@ -112,12 +112,25 @@ def _int_array(name: str, values: AnyArray, dtype: np.dtype[Any]) -> AnyArray:
     return values.astype(dtype, copy=False)
 
 
-def _us(name: str, value: date | np.datetime64 | int) -> int:
+def _us(name: str, value: date | np.datetime64 | int | str) -> int:
     if isinstance(value, datetime):
         return us_from_datetime(value)
+    if isinstance(value, str):
+        return _us_from_text(name, value)
     if isinstance(value, date):
         return us_from_datetime(datetime(value.year, value.month, value.day, tzinfo=UTC))
     return int(us_from_datetime64(name, np.asarray(value))) if isinstance(value, np.datetime64) else checked_us(value)
+
+
+def _us_from_text(name: str, text: str) -> int:
+    try:
+        return us_from_text(text)
+    except (UnitError, OverflowError):
+        raise
+    except ValueError:
+        raise ColumnTypeError(
+            name, f"has {text[:_MAX_SHOWN]!r}, which is no time; write it as in 2024-05-01T12:00:00Z (no zone: UTC)"
+        ) from None
 
 
 def _check_unit(name: str, times_us: AnyArray) -> None:

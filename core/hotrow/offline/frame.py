@@ -35,7 +35,7 @@ class Frame:
             if self.names.count(name) > 1:
                 raise invalid(f"the frame: column {name!r} is there {self.names.count(name)} times; rename all but one")
             try:
-                columns.append(self.column(name))
+                columns.append(_untyped_if_empty(self.column(name)))
             except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
                 brief = str(error).split("\n", 1)[0].rstrip(".")
                 raise invalid(
@@ -47,6 +47,14 @@ class Frame:
             for name, column, stated in zip(names, columns, metadata, strict=True)
         ]
         return pa.table(columns, schema=pa.schema(fields))
+
+
+def _untyped_if_empty(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """A column without rows, or of floats that are all null, has the type of a library's choice: it becomes Arrow's
+    null, which fits every type.
+    """
+    untyped = not len(column) or (pa.types.is_floating(column.type) and column.null_count == len(column))
+    return pa.nulls(len(column)) if untyped else column
 
 
 def open_frame(entity_df: Any) -> Frame:

@@ -90,7 +90,7 @@ def test_a_full_store_is_told_at_once(hotrow, rides):
 
 
 def test_a_remote_worker_keeps_its_watermarks_to_itself(hotrow, rides):
-    """A store that lies here is not asked, and nothing is sent; the remedy is told. The name is one of other machines."""
+    """A store that lies here is not asked, and nothing is sent; the remedy is told. The address has a name."""
     hotrow("apply", "-C", rides)
     LmdbStore(rides / "data" / "online", writable=True).close()
     with socket.socket() as listening:
