@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hotrow.cli.bench_keys import SEED, Entities
-from hotrow.cli.read import Asked, asked_features, encode_request, read_reply
+from hotrow.cli.read import Asked, asked_features, encode_request
+from hotrow.cli.read_table import read_reply
 from hotrow.cli.value import typed_values
 from hotrow.codec.column import encode_column
 from hotrow.errors import Code, HotrowError, invalid

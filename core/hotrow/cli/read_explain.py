@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from hotrow.cli.read import Asked, Table, asked_features
+from hotrow.cli.read import Asked, asked_features
+from hotrow.cli.read_table import Table
 from hotrow.registry.needed import Needed, needed_columns
 from hotrow.schema.selected import reference_from_text
 
