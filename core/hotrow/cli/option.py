@@ -28,6 +28,10 @@ Server = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Return when every worker on the store serves it.")]
 Timeout = Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=0.001, help="How long to wait.")]
+Explain = Annotated[
+    bool,
+    typer.Option("--explain", help="Run transforms that raise here too: print the exception, line and inputs."),
+]
 Views = Annotated[
     list[str] | None,
     typer.Option("--views", metavar="NAME", help="Only this view; repeat it, or separate with commas. Default: all."),

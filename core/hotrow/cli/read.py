@@ -54,10 +54,7 @@ class ReadArguments:
             help="What the model was trained with (`hotrow.signature` in a training set): other features are refused.",
         ),
     ] = ""
-    explain: Annotated[
-        bool,
-        typer.Option("--explain", help="Run transforms that raise here too: print the exception, line and inputs."),
-    ] = False
+    explain: option.Explain = False
     json: option.Json = False
     server: option.Server = ""
     timeout: option.Timeout = 5.0

@@ -158,9 +158,8 @@ class _Rewriter(ast.NodeTransformer):
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         module = self._module_of(node)
-        if module not in ("math", "hotrow", "numpy"):
-            return self.generic_visit(node)
-        return ast.copy_location(self._of_module(module)(node, node.attr), node)
+        known = module in ("math", "hotrow", "numpy")
+        return ast.copy_location(self._of_module(module)(node, node.attr), node) if known else self.generic_visit(node)
 
     def _of_module(self, module: str) -> Callable[[ast.expr, str], ast.expr]:
         return {"math": self._math, "hotrow": self._hotrow, "numpy": self._numpy}[module]

@@ -47,7 +47,7 @@ CASES = {
     "narrow": ("return a", "f", "g"),
     "narrow integer": ("return a", "i", "j"),
     "augmented": ("a //= 3\n    a -= 1\n    a %= b\n    return a", "ii", "i"),
-    "among what raises": ("return a in (7, 10 // (b - 63)), a in (0, 10 // b), a not in [b, 7 // b]", "ii", "b b b"),
+    "among what raises": ("return a in (7, 10 // (b // 9)), a in (0, 10 // b), a not in [b, 7 // b]", "ii", "b b b"),
     "among many": ("return a in (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 63)", "i", "b"),
     "a range of edges": ("return len(range(a, b)) if -99 < a < 99 and -99 < b < 99 else 0", "ii", "i"),
     "among": ("return a in (1, 2.0, 9007199254740992.0), a not in (7,), a in ()", "i", "b b b"),
