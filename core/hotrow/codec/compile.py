@@ -100,6 +100,44 @@ class _Locator(caching._CacheLocator):  # noqa: SLF001 - the extension point has
 caching.CacheImpl._locator_classes.insert(0, _Locator)  # noqa: SLF001
 
 
+class _CheckedFile(caching.IndexDataCacheFile):
+    """The files of a function in `CACHE`: what a full disk or a loss of power has damaged is compiled again.
+
+    Numba writes a file beside it and renames it, and reads it whole; but it does not notice that the text is cut, or
+    that a bit is another. Machine code that is damaged would run. A pickle ends before the digest that follows it.
+    """
+
+    def _load_index(self) -> Any:
+        try:
+            return super()._load_index()  # type: ignore[no-untyped-call]
+        except Exception:  # noqa: BLE001 - whatever reading half a pickle raises
+            return {}
+
+    def _load_data(self, name: str) -> Any:
+        data = pathlib.Path(self._data_path(name)).read_bytes()  # type: ignore[no-untyped-call]
+        if hashlib.sha256(data[:-_DIGEST_BYTES]).digest() != data[-_DIGEST_BYTES:]:
+            raise OSError("a kernel's file is damaged")  # which Numba takes for a file that is missing
+        return super()._load_data(name)  # type: ignore[no-untyped-call]
+
+    def _save_data(self, name: str, data: Any) -> None:
+        dumped = self._dump(data)  # type: ignore[no-untyped-call]
+        with self._open_for_write(self._data_path(name)) as file:  # type: ignore[no-untyped-call]
+            file.write(dumped + hashlib.sha256(dumped).digest())
+
+
+_DIGEST_BYTES = 32
+_plain_init = caching.Cache.__init__
+
+
+def _init(cache: Any, function: Callable[..., Any]) -> None:
+    _plain_init(cache, function)  # type: ignore[no-untyped-call]
+    if pathlib.Path(cache._cache_path).name == CACHE.name:  # noqa: SLF001
+        cache._cache_file.__class__ = _CheckedFile  # noqa: SLF001
+
+
+caching.Cache.__init__ = _init  # type: ignore[method-assign]
+
+
 def warm() -> pathlib.Path:
     """Compile every kernel into the cache, and say there that it is filled; returns the cache's folder."""
     for source in sorted(_FOLDER.glob("kernel_*.py")):
