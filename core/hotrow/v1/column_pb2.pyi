@@ -53,7 +53,9 @@ Global___Status: _TypeAlias = Status  # noqa: Y015
 
 @_typing.final
 class Column(_message.Message):
-    """One column of a table on the wire. Exactly one kind of values is set, with a value a row."""
+    """One column of a table on the wire. One kind of values is set, with a value a row. In a push or a request there may be
+    none: then there is a status a row, all NULL_VALUE, and the server knows the type. Empty lists alone may be of any kind.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -95,7 +95,7 @@ class GetOnlineFeaturesRequest(_message.Message):
     def features(self) -> Global___FeatureNames: ...
     @_builtins.property
     def entities(self) -> _containers.RepeatedCompositeFieldContainer[_column_pb2.Column]:
-        """a column a join key, all of one length"""
+        """A column a join key, all of one length. One column without name and rows alone: no entities, whatever the keys."""
 
     @_builtins.property
     def request_data(self) -> _containers.RepeatedCompositeFieldContainer[_column_pb2.Column]: ...
