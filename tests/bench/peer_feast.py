@@ -141,7 +141,7 @@ def event_time(channel: grpc.Channel, feature: str, driver: int) -> datetime:
 def read_grpc(channel: grpc.Channel, request: bytes) -> dict[str, list[Any]]:
     """A read's columns by name."""
     answer = read_pb2.GetOnlineFeaturesResponse.FromString(channel.unary_unary(READ)(request, timeout=60))
-    columns = [[getattr(value, value.WhichOneof("val")) for value in result.values] for result in answer.results]  # noqa: PD011
+    columns = [[getattr(value, value.WhichOneof("val")) for value in result.values] for result in answer.results]
     return dict(zip(answer.metadata.feature_names.val, columns))  # noqa: B905
 
 

@@ -49,7 +49,7 @@ _WIDTHS = {FLOAT64: np.float64, FLOAT32: np.float32}
 
 
 def plain(converted):
-    return converted.values.to_pylist()  # noqa: PD011 - of Arrow
+    return converted.values.to_pylist()
 
 
 def rule(value, declared):

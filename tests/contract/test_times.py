@@ -24,7 +24,7 @@ WANTED = SourceColumns("v", COLUMNS, "at", "made")
 
 
 def plain(held):
-    return held.values.tolist() if isinstance(held.values, np.ndarray) else held.values.to_pylist()  # noqa: PD011
+    return held.values.tolist() if isinstance(held.values, np.ndarray) else held.values.to_pylist()
 
 
 def _int96(path, seconds):

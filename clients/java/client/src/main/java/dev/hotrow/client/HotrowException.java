@@ -12,12 +12,9 @@ import java.net.ConnectException;
 import java.net.UnknownHostException;
 import java.time.Duration;
 import java.util.Optional;
-<<<<<<< HEAD
-import javax.net.ssl.SSLException;
-=======
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
->>>>>>> work-d
+import javax.net.ssl.SSLException;
 
 /**
  * A call that the server refused, or that nobody answered. The message names what is wrong and what helps.
@@ -36,12 +33,8 @@ public sealed class HotrowException extends RuntimeException permits RejectedRow
   private final Duration retryAfter;
   private final boolean lost;
 
-<<<<<<< HEAD
-  private HotrowException(
+  HotrowException(
       Status.Code status, String message, Throwable cause, String field, Duration retryAfter, boolean lost) {
-=======
-  HotrowException(Status.Code status, String message, Throwable cause, String field, Duration retryAfter) {
->>>>>>> work-d
     super(status + ": " + message, cause);
     this.status = status;
     this.field = field;

@@ -18,7 +18,7 @@ public final class RejectedRowsException extends HotrowException {
   }
 
   private RejectedRowsException(PushReply reply, String message, Throwable cause) {
-    super(Status.Code.INVALID_ARGUMENT, message, cause, field(reply), null);
+    super(Status.Code.INVALID_ARGUMENT, message, cause, field(reply), null, false);
     this.reply = reply;
   }
 
