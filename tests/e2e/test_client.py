@@ -1,9 +1,14 @@
 """The Python client against real processes: every type there and back, errors by name, retries under one id."""
 
+import asyncio
+import contextlib
+import gc
+import os
 import subprocess
 import sys
 import traceback
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +19,7 @@ from hotrow.errors import Code, HotrowError
 from hotrow.types import BY_NAME, Float64
 from hotrow.v1.column_pb2 import NOT_FOUND, NULL_VALUE, OUTSIDE_MAX_AGE, PRESENT
 from hotrow.v1.push_pb2 import DUPLICATE, REJECTED, SKIPPED_STALE, WRITTEN
-from hotrow_client import Client, HotrowRpcError, RejectedRowsError
+from hotrow_client import AsyncClient, Client, HotrowRpcError, RejectedRowsError
 
 from .test_horse_colic import free_addresses
 
@@ -173,6 +178,33 @@ def test_a_frame_of_a_million_rows_is_pushed(client):
     assert (again.written, again.skipped_stale) == (reply.written, 0)
     last = client.read("stats:fare", {"driver_id": [10**9, 10**9 + rows - 1]}, min_token=reply.token)
     assert last["fare"].tolist() == [0.0, (rows - 1) / 4]
+
+
+async def test_reads_that_are_cancelled_leave_nothing(addresses):
+    """At any point of their way: 10,000 of them add less than 200 bytes each, where grpcio keeps 500 and more."""
+
+    async def cancel(client, turns):
+        read = asyncio.ensure_future(client.read("stats:fare", {"driver_id": [1]}))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        read.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await read
+
+    def resident():
+        gc.collect()
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    async with AsyncClient(addresses[0], timeout_s=60) as client:
+        for place in range(2_000):
+            await cancel(client, place % 4)
+        await asyncio.sleep(0.5)
+        before = resident()
+        for place in range(10_000):
+            await cancel(client, place % 4)
+        await asyncio.sleep(0.5)
+        assert resident() - before < 2_000_000
+        assert (await client.read("stats:fare", {"driver_id": [404]})).statuses("fare").tolist() == [NOT_FOUND]
 
 
 def test_a_message_over_the_limit_says_so(client):

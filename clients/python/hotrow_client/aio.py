@@ -26,7 +26,8 @@ class AsyncClient:
         async with AsyncClient("127.0.0.1:6565") as client:
             reply = await client.read(["driver_hourly_stats:fare"], {"driver_id": [1, 2]})
 
-    A call that is cancelled ends on the server too, unless others share it.
+    A caller that is cancelled no longer waits; its call ends by itself, with the reply or at its deadline, and is not
+    sent again.
     """
 
     def __init__(

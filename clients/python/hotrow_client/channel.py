@@ -101,7 +101,7 @@ class AsyncChannelPool:
         while True:
             send = self._turns.next(method)
             try:
-                reply: bytes = await send(request, timeout=max(attempts.left_s(), 0))
+                reply: bytes = await _answer(send(request, timeout=max(attempts.left_s(), 0)))
             except grpc.RpcError as error:
                 failure = error_from_rpc(error, method, self._address)
                 pause_s = attempts.pause_s(failure)
@@ -117,6 +117,18 @@ class AsyncChannelPool:
             self._turns = _Turns([])
         for channel in self._turns.close():
             await channel.close()
+
+
+async def _answer(call: Any) -> Any:
+    """The reply to a call of `grpc.aio`; raises what that raises.
+
+    A caller who is cancelled leaves the call to end by itself, with its reply or at its deadline: of every call that is
+    cancelled grpcio 1.85 keeps 500 to 3,000 bytes for ever.
+    """
+    ended = asyncio.get_running_loop().create_future()
+    call.add_done_callback(lambda _: None if ended.done() else ended.set_result(None))
+    await ended
+    return await call
 
 
 class _Turns:

@@ -1,8 +1,8 @@
 """From the values a Python program has to those of a column: one type, dense, little-endian, nulls apart.
 
-Takes lists (None is a null), NumPy arrays of one dimension (masked arrays and NaT give nulls, NaN is a value) and, for
-lists, sequences of sequences or an array of two dimensions. `hotrow.codec.number_values` has the rules for numbers and
-times.
+Takes lists (None, NaT and pandas' NA are nulls), NumPy arrays of one dimension (masked arrays and NaT give nulls) and,
+for lists, sequences of sequences or an array of two dimensions. NaN is a value of floats and a null of all else.
+`hotrow.codec.number_values` has the rules for numbers and times.
 """
 
 import itertools
@@ -40,6 +40,8 @@ BoolArray = npt.NDArray[np.bool_]
 
 _INTS: Final = (int, np.integer)
 _FLOATS: Final = (float, int, np.floating, np.integer)
+_NANS: Final = (float, np.floating)
+_FLOAT_KINDS: Final = (FLOAT64, FLOAT32)
 _NUMBERS: Final = (*_FLOATS, Decimal)
 _TIMES: Final = (date, np.datetime64, int, np.integer, str)  # a datetime is a date
 _BOOLS: Final = (bool, np.bool_)
@@ -102,6 +104,8 @@ def dense_values(name: str, values: object, type_: ValueType | None, withheld: B
         if len(withheld) != len(rows):
             raise invalid(f"column {name!r} has {len(rows)} values and {len(withheld)} statuses", field=name)
         absent = withheld if absent is None else absent | withheld
+    if (nan := _nan_nulls(rows, type_)) is not None:
+        absent = nan if absent is None else absent | nan
     if absent is not None and not absent.any():
         absent = None
     present = rows if absent is None else _select(rows, ~absent)
@@ -141,12 +145,45 @@ def _rows_and_nulls(name: str, values: object) -> tuple[AnyArray | list[Any], Bo
         nat = np.isnat(values) if values.dtype.kind == "M" and values.ndim == 1 else None
         return values, nat if mask is None else mask if nat is None else mask | nat
     items = values.tolist() if isinstance(values, np.ndarray) else list(values)
-    nulls = np.fromiter(map(_is_null, items), dtype=np.bool_, count=len(items))
+    nulls = _nulls(items)
     return items, nulls if mask is None else mask | nulls
 
 
-def _is_null(value: object) -> bool:
-    return value is None or (isinstance(value, np.datetime64) and bool(np.isnat(value)))
+def _nulls(items: list[Any]) -> BoolArray:
+    """Which are None, NaT, or pandas' NaT and NA."""
+    kinds = set(map(type, items))
+    nulls = set(filter(_is_null_type, kinds))
+    if any(issubclass(one, np.datetime64) for one in kinds):
+        found = (
+            type(value) in nulls or (isinstance(value, np.datetime64) and bool(np.isnat(value))) for value in items
+        )
+        return np.fromiter(found, np.bool_, len(items))
+    if not nulls:
+        return np.zeros(len(items), np.bool_)
+    return np.fromiter((type(value) in nulls for value in items), np.bool_, len(items))
+
+
+def _is_null_type(kind: type) -> bool:
+    """Whether its values are nulls, whatever they are; pandas is known by name, for it is not imported here."""
+    named = kind.__name__ in ("NaTType", "NAType") and kind.__module__.partition(".")[0] == "pandas"
+    return named or kind is type(None)
+
+
+def _nan_nulls(rows: AnyArray | list[Any], type_: ValueType | None) -> BoolArray | None:
+    """Where a NaN is a null, because floats are not what the column has; None where there is none.
+
+    Without a type floats are what it has if all are numbers.
+    """
+    if isinstance(rows, np.ndarray):
+        held = type_ is not None and type_.kind not in _FLOAT_KINDS and rows.dtype.kind == "f" and rows.ndim == 1
+        return np.isnan(rows) if held else None
+    kinds = set(map(type, rows))
+    if not any(issubclass(one, _NANS) for one in kinds) or (type_ is not None and type_.kind in _FLOAT_KINDS):
+        return None
+    plain = (_is_null_type(one) or (issubclass(one, _FLOATS) and not issubclass(one, _BOOLS)) for one in kinds)
+    if type_ is None and all(plain):
+        return None
+    return np.fromiter((isinstance(one, _NANS) and bool(np.isnan(one)) for one in rows), np.bool_, len(rows))
 
 
 def _select(rows: AnyArray | list[Any], which: BoolArray) -> AnyArray | list[Any]:
@@ -196,7 +233,7 @@ def _flatten(name: str, rows: AnyArray | list[Any]) -> tuple[AnyArray | list[Any
     if rows and all(isinstance(row, np.ndarray) and row.dtype.kind != "O" for row in rows):
         return np.concatenate(rows), lengths
     flat = list(itertools.chain.from_iterable(rows))
-    if any(map(_is_null, flat)):
+    if _nulls(flat).any():
         raise ColumnTypeError(name, "has a null within a list; a row's list may be null, its elements may not")
     return flat, lengths
 

@@ -8,7 +8,7 @@ from hotrow.codec.kernel_scan import COUNT, KIND
 from hotrow.codec.wire import Scanned
 from hotrow.errors import HotrowError, invalid, nearest
 from hotrow.schema.unit import ALIKE, MAX_UNIT_LENGTH, difference
-from hotrow.types import BY_KIND, ValueType
+from hotrow.types import BY_KIND, FLOAT32, FLOAT64, INT32, INT64, ValueType
 
 ROW_REASONS = {
     k.NULL_KEY: "the join key is null; give every row its key",
@@ -74,7 +74,11 @@ def _with_article(type_: ValueType) -> str:
 
 def _wrong_kind(name: str, wanted: ValueType, kind: int, where: str) -> HotrowError:
     sent = f"{BY_KIND[kind]} values ({BY_KIND[kind].wire_name})" if kind in BY_KIND else "no values"
-    return invalid(f"{where}: {name!r} is {wanted}, and the column has {sent}; send {wanted.wire_name}", field=name)
+    whole = kind in (FLOAT64, FLOAT32) and wanted.kind in (INT64, INT32)
+    remedy = ' (pandas makes floats of integers where one is missing: astype("Int64") keeps them)' if whole else ""
+    return invalid(
+        f"{where}: {name!r} is {wanted}, and the column has {sent}; send {wanted.wire_name}{remedy}", field=name
+    )
 
 
 def _wrong_unit(name: str, declared: str, stated: str, where: str) -> HotrowError:

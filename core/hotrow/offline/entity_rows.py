@@ -144,7 +144,7 @@ class EntityColumns:
 
 def _key_remedy(held: pa.DataType) -> str:
     if pa.types.is_floating(held):
-        return "make it whole numbers (in pandas, nulls have made them floats: use the dtype Int64)"
+        return 'make it integers (pandas makes floats of them where one is missing: astype("Int64") keeps them)'
     return "convert it"
 
 

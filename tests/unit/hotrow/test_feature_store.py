@@ -279,7 +279,7 @@ NAIVE = [datetime(2024, 1, 1)]  # noqa: DTZ001 - a frame without zones
         (_without("driver_id"), "model", "the join key column 'driver_id' is missing"),
         (_without("event_timestamp"), "model", "the event time column 'event_timestamp' is missing"),
         ({**ENTITIES, "fare": [0] * 4}, "model", "has a column 'fare', and so would the result"),
-        ({**ENTITIES, "driver_id": [1.0] * 4}, "model", "use the dtype Int64"),
+        ({**ENTITIES, "driver_id": [1.0] * 4}, "model", 'astype("Int64")'),
         ({**ENTITIES, "driver_id": ["1"] * 4}, "model", "'driver_id' does not fit the join key, which is Int64"),
         ({**ENTITIES, "event_timestamp": ["x"] * 4}, "model", "does not fit timestamps of the event time: it holds"),
         ({**ENTITIES, "event_timestamp": [_at(1), None, None, _at(1)]}, "model", "in 2 of 4 rows, first in row 1"),
