@@ -285,3 +285,23 @@ def test_a_decimal_is_text_with_the_places_of_its_scale():
         assert plain(convert(array, String)) == texts
     sent_texts = decode_column(encode_column("x", [Decimal("1.50"), Decimal("1E-10")], type=String))
     assert sent_texts.to_list() == ["1.50", "0.0000000001"]
+
+
+@pytest.mark.parametrize("declared", [Int64, Int32])
+@pytest.mark.parametrize("width", [np.float64, np.float32])
+def test_a_nan_in_place_of_an_integer_is_null(tmp_path, declared, width):
+    """So pandas marks what is missing in a column of integers; whole floats beside it are taken, at every door."""
+    values = np.array([7, np.nan, 9], width)
+    converted = convert(pa.array(values), declared)
+    assert (converted.nulls.tolist(), converted.refused) == ([False, True, False], None)
+    pq.write_table(pa.table({"x": values, "at": pa.array([1, 2, 3], pa.timestamp("us"))}), tmp_path / "x.parquet")
+    source = ParquetSource("x", path="x.parquet", event_time="at")
+    (batch,) = open_source(source, tmp_path, SourceColumns("v", (Column("x", declared),), "at")).batches(Interval())
+    assert convert(batch.rows.column("x"), declared).nulls.tolist() == [False, True, False]
+    assert decode_column(encode_column("x", values, type=declared)).to_list() == [7, None, 9]
+    declared_view = view({"id": "int64"}, {"x": declared.wire_name})
+    message = ColumnMessage.FromString(encode_column("x", values))
+    encoded = push_rows(declared_view, PushFeaturesRequest(rows=[column("id", "int64", [1, 2, 3]), message]))
+    nulls = ColumnMessage.FromString(encode_column("x", [7, None, 9], type=declared))
+    same = push_rows(declared_view, PushFeaturesRequest(rows=[column("id", "int64", [1, 2, 3]), nulls]))
+    assert [bytes(row) for row in encoded.rows()] == [bytes(row) for row in same.rows()]

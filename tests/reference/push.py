@@ -117,8 +117,13 @@ def convert(value, source: str, wanted: str):
     if value is None or source == wanted:
         return value
     if wanted.endswith("_list"):
-        return [convert(one, source.removesuffix("_list"), wanted.removesuffix("_list")) for one in value]
+        elements = [convert(one, source.removesuffix("_list"), wanted.removesuffix("_list")) for one in value]
+        if None in elements:
+            raise UnfitError
+        return elements
     if wanted in INTEGERS:
+        if math.isnan(value):
+            return None
         bound = 2**31 if wanted == "int32" else 2**63
         if not math.isfinite(value) or value != math.floor(value) or not -bound <= value < bound:
             raise UnfitError

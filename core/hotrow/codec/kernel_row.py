@@ -43,7 +43,7 @@ from hotrow.codec.kernel_memory import (
     zero,
 )
 from hotrow.codec.kernel_scan import BLOCK, BLOCK_LENGTH, KIND, LENGTHS, LENGTHS_LENGTH, REQUEST, column_at
-from hotrow.codec.kernel_value import put_list, put_number, put_text, scalar_width
+from hotrow.codec.kernel_value import is_nan_of_whole, put_list, put_number, put_text, scalar_width
 
 HEADER, FORMAT, TOMBSTONE = 32, 1, 1
 AT_FORMAT, AT_FLAGS, AT_FINGERPRINT, AT_EVENT, AT_CREATED = 4, 5, 8, 16, 24
@@ -117,7 +117,7 @@ def _put_fields(data, columns, r, table, consts, found, cursors, out, at, result
             before = body
             if word(column, KIND) != 0:  # else it has no values, and every row is null
                 body = _put_field(data, column, r, cursors + 16 * entry, kind, out, fixed, body)
-            if is_null(data, column, r):
+            if is_null(data, column, r) or (body == OUT_OF_RANGE and is_nan_of_whole(data, column, r, kind)):
                 store_u8(out, at + bit // 8, np.int64(load_u8(out, at + bit // 8)) | (1 << (bit % 8)))
                 if body != RAGGED:
                     body = before

@@ -83,6 +83,17 @@ def put_number(data, at, source, out, to, wanted):
 
 
 @part
+def is_nan_of_whole(data, column, r, wanted):
+    """Whether row `r` of a column of floats is a NaN where an integer is wanted: such a value is a null."""
+    source = word(column, KIND)
+    if (wanted != 3 and wanted != 4) or (source != 1 and source != 2):
+        return False
+    at = word(column, BLOCK) + r * scalar_width(source)
+    wide = f64_of_i64(load_i64(data, at)) if source == 1 else np.float64(f32_of_i32(load_i32(data, at)))
+    return np.isnan(wide)
+
+
+@part
 def put_text(data, start, end, kind, out, at):
     if kind == 6 and not is_utf8(data, start, end):
         return np.int64(NOT_UTF8)

@@ -16,7 +16,7 @@
 | Array(T)        | lists of what T accepts; a null inside a list is refused for its row                             |
 
 Dictionary-encoded columns, views, and lists of a fixed size are accepted as what they hold, and a column of Arrow's
-null type as all nulls. A NaN is a value and stays one.
+null type as all nulls. A NaN is a value and stays one; in place of an integer it is a null.
 """
 
 from dataclasses import dataclass
@@ -126,7 +126,10 @@ def _filled(array: pa.Array, empty: object, nulls: Mask) -> pa.Array:
 
 
 def _convert_numbers(array: pa.Array, declared: ValueType, nulls: Mask) -> Converted:
-    values, refused = converted_numbers(array, TARGETS[declared.kind], nulls)
+    target = TARGETS[declared.kind]
+    if pa.types.is_integer(target) and pa.types.is_floating(array.type):
+        nulls = nulls | pc.fill_null(pc.is_nan(array), False).to_numpy(zero_copy_only=False)
+    values, refused = converted_numbers(array, target, nulls)
     return _with_refused(values, nulls, refused, array, f"does not fit {declared.name}")
 
 

@@ -41,6 +41,10 @@ final class Connections {
   }
 
   private static int port(String address, String digits) {
+    if (address.contains("://")) {
+      throw new IllegalArgumentException(
+          "an address is host:port, such as 127.0.0.1:6565, not the URL '" + address + "'; TLS is asked for by tls()");
+    }
     if (address.lastIndexOf(':') > 0 && digits.matches("\\d{1,5}") && Integer.parseInt(digits) <= 65535) {
       return Integer.parseInt(digits);
     }

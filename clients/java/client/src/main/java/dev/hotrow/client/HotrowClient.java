@@ -97,8 +97,9 @@ public final class HotrowClient implements AutoCloseable {
   }
 
   /**
-   * Writes rows. Once this returns, they are durable and every later read sees them. Rows that the server refuses are
-   * in the reply's rejections; of an atomic push one of them refuses the batch, and this throws.
+   * Writes rows. Once this returns, they are durable and every later read sees them. Rows that the server
+   * rejects throw {@link RejectedRowsException} once the others are written; of an atomic push one refuses the batch. A
+   * request is one message, of 64 MiB unless the server is set otherwise: more rows go in several, one after another.
    *
    * @param request the rows
    * @return what became of each
@@ -119,7 +120,7 @@ public final class HotrowClient implements AutoCloseable {
         ingest == server ? FeatureServerGrpc.getPushFeaturesMethod() : FeatureIngestGrpc.getPushFeaturesMethod();
     String requestId = message.getRequestId();
     return new PendingCall<>(
-            ingest, method, message, orMine(request.timeout()), reply -> PushReply.of(reply, requestId))
+            ingest, method, message, orMine(request.timeout()), reply -> request.checked(PushReply.of(reply, requestId)))
         .send();
   }
 

@@ -12,6 +12,8 @@ import java.net.ConnectException;
 import java.net.UnknownHostException;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import javax.net.ssl.SSLException;
 
 /**
@@ -20,15 +22,18 @@ import javax.net.ssl.SSLException;
  * <p>Arguments that cannot be sent are {@link IllegalArgumentException} instead, and a closed client is {@link
  * IllegalStateException}.
  */
-public final class HotrowException extends RuntimeException {
+public sealed class HotrowException extends RuntimeException permits RejectedRowsException {
   private static final long serialVersionUID = 1;
+
+  private static final Pattern TOO_LARGE =
+      Pattern.compile("Received message larger than max \\((\\d+) vs\\. (\\d+)\\)");
 
   private final Status.Code status;
   private final String field;
   private final Duration retryAfter;
   private final boolean lost;
 
-  private HotrowException(
+  HotrowException(
       Status.Code status, String message, Throwable cause, String field, Duration retryAfter, boolean lost) {
     super(status + ": " + message, cause);
     this.status = status;
@@ -99,7 +104,7 @@ public final class HotrowException extends RuntimeException {
     return new HotrowException(status, message, getCause(), field, retryAfter, lost);
   }
 
-  private String text() {
+  String text() {
     return getMessage().substring(status.toString().length() + 2);
   }
 
@@ -128,6 +133,15 @@ public final class HotrowException extends RuntimeException {
     if (status.getCode() == Status.Code.DEADLINE_EXCEEDED) {
       return "no reply from " + address + " within the timeout, which counts for all attempts together:"
           + " give the request a longer timeout, or find out what keeps the server busy (" + said + ")";
+    }
+    if (status.getCode() == Status.Code.UNIMPLEMENTED && said.startsWith("Method not found")) {
+      return "what listens at " + address + " has no such method: reads, pushes and serverInfo go to the address of"
+          + " `hotrow serve` (server.address in hotrow.toml); an ingest worker's (ingest.address) is for ingestAddress";
+    }
+    Matcher sizes = TOO_LARGE.matcher(said);
+    if (status.getCode() == Status.Code.RESOURCE_EXHAUSTED && sizes.find()) {
+      return "the message has " + sizes.group(1) + " bytes, and the server takes " + sizes.group(2)
+          + " at most (max_message_mib in its hotrow.toml): send the rows in several requests, one after another";
     }
     return said;
   }

@@ -22,11 +22,13 @@ public final class PushRequest {
   private final PushFeaturesRequest message;
   private final Instant eventTime;
   private final Duration timeout;
+  private final boolean returnsRejected;
 
-  private PushRequest(PushFeaturesRequest message, Instant eventTime, Duration timeout) {
+  private PushRequest(PushFeaturesRequest message, Instant eventTime, Duration timeout, boolean returnsRejected) {
     this.message = message;
     this.eventTime = eventTime;
     this.timeout = timeout;
+    this.returnsRejected = returnsRejected;
   }
 
   /**
@@ -36,7 +38,7 @@ public final class PushRequest {
    * @return a request without rows
    */
   public static PushRequest source(String name) {
-    return new PushRequest(PushFeaturesRequest.newBuilder().setPushSource(name).build(), null, null);
+    return new PushRequest(PushFeaturesRequest.newBuilder().setPushSource(name).build(), null, null, false);
   }
 
   /**
@@ -46,7 +48,7 @@ public final class PushRequest {
    * @return a request without rows
    */
   public static PushRequest view(String name) {
-    return new PushRequest(PushFeaturesRequest.newBuilder().setView(name).build(), null, null);
+    return new PushRequest(PushFeaturesRequest.newBuilder().setView(name).build(), null, null, false);
   }
 
   /**
@@ -71,7 +73,7 @@ public final class PushRequest {
    * @return a new request
    */
   public PushRequest eventTime(Instant time) {
-    return new PushRequest(message.toBuilder().clearEventTimeUs().build(), time, timeout);
+    return new PushRequest(message.toBuilder().clearEventTimeUs().build(), time, timeout, returnsRejected);
   }
 
   /**
@@ -86,7 +88,7 @@ public final class PushRequest {
     for (long one : micros) {
       request.addEventTimeUs(Micros.checked(one));
     }
-    return new PushRequest(request.build(), null, timeout);
+    return new PushRequest(request.build(), null, timeout, returnsRejected);
   }
 
   /**
@@ -154,7 +156,25 @@ public final class PushRequest {
    * @return a new request
    */
   public PushRequest timeout(Duration timeout) {
-    return new PushRequest(message, eventTime, timeout);
+    return new PushRequest(message, eventTime, timeout, returnsRejected);
+  }
+
+  /**
+   * Rows that the server rejects are in the reply alone. Without this they throw {@link RejectedRowsException}, once
+   * the others are written.
+   *
+   * @return a new request
+   */
+  public PushRequest returnRejected() {
+    return new PushRequest(message, eventTime, timeout, true);
+  }
+
+  /** The reply as it is; throws RejectedRowsException for rejected rows, unless they are to be returned. */
+  PushReply checked(PushReply reply) {
+    if (reply.rejected() > 0 && !returnsRejected) {
+      throw new RejectedRowsException(reply, message.getDryRun());
+    }
+    return reply;
   }
 
   /** Null: the client's. */
@@ -187,6 +207,6 @@ public final class PushRequest {
   private PushRequest changed(Consumer<PushFeaturesRequest.Builder> change) {
     PushFeaturesRequest.Builder builder = message.toBuilder();
     change.accept(builder);
-    return new PushRequest(builder.build(), eventTime, timeout);
+    return new PushRequest(builder.build(), eventTime, timeout, returnsRejected);
   }
 }

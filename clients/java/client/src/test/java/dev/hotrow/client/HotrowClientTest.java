@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.NoSuchElementException;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.function.Function;
@@ -145,16 +146,40 @@ class HotrowClientTest {
   }
 
   @Test
+  void aMessageOverTheLimitSaysSo() {
+    ReadRequest large = ReadRequest.features("every:int64").entities(int64("id", 1), string("part", "x".repeat(65 << 20)));
+    HotrowException error = assertThrows(HotrowException.class, () -> client.read(large));
+    assertEquals(Code.RESOURCE_EXHAUSTED, error.status());
+    assertTrue(error.getMessage().contains("the server takes 67108864 at most"), error.getMessage());
+    assertTrue(error.getMessage().contains("in several requests"), error.getMessage());
+  }
+
+  @Test
+  void anAddressOfAnotherServiceSaysSo() {
+    try (HotrowClient wrong = HotrowClient.builder(served.address).ingestAddress(served.address).build()) {
+      HotrowException error = assertThrows(HotrowException.class, () -> wrong.push(fares(1, 1.0)));
+      assertEquals(Code.UNIMPLEMENTED, error.status());
+      assertTrue(error.getMessage().contains("is for ingestAddress"), error.getMessage());
+    }
+  }
+
+  @Test
   void resultsOfEachRowAndEventTimes() {
     Instant now = Instant.now().truncatedTo(ChronoUnit.MICROS);
     Instant old = now.minus(2, ChronoUnit.DAYS);
     assertEquals(1, client.push(fares(1, 1.0).eventTime(old)).written());
     assertEquals(1, client.push(fares(2, 2.0).eventTime(now)).written());
-    PushReply reply =
-        client.push(
-            PushRequest.source("stats_push")
-                .rows(driver(2, 3, 3, 4), float64("fare", 1, 1, 1, 1), int64("trips", 1, 1, 2, 1L << 40))
-                .eventTimesMicros(Micros.of(old), Micros.of(old), Micros.of(now), Micros.of(now)));
+    PushRequest rows =
+        PushRequest.source("stats_push")
+            .rows(driver(2, 3, 3, 4), float64("fare", 1, 1, 1, 1), int64("trips", 1, 1, 2, 1L << 40))
+            .eventTimesMicros(Micros.of(old), Micros.of(old), Micros.of(now), Micros.of(now))
+            .requestId(UUID.randomUUID().toString());
+    RejectedRowsException rejected = assertThrows(RejectedRowsException.class, () -> client.push(rows));
+    assertTrue(rejected.getMessage().contains("1 of 4 rows were rejected: row 3, trips: "), rejected.getMessage());
+    assertTrue(rejected.getMessage().contains("1 written, 1 stale, 1 duplicates"), rejected.getMessage());
+    assertEquals(List.of("trips", 1), List.of(rejected.field(), rejected.reply().written()));
+    PushReply reply = client.push(rows.returnRejected());
+    assertEquals(rejected.reply(), reply);
     assertEquals(
         List.of(RowResult.SKIPPED_STALE, RowResult.DUPLICATE, RowResult.WRITTEN, RowResult.REJECTED), reply.results());
     Rejection rejection = reply.rejections().get(0);
