@@ -324,7 +324,7 @@ def test_values_of_another_type_are_refused(values, value_type, message):
         (np.array([1.5]), Int32, "not whole"),
         ([1, 1.5], Int64, "1.5 is not a whole number"),
         ([Decimal("0.5")], Int64, "0.5 is not a whole number"),
-        ([float("inf")], Int64, "not whole"),
+        ([float("inf")], Int64, "does not fit in 64 bits"),
         ([1e30], Int64, "64 bits"),
         ([Decimal("sNaN")], Float64, "cannot convert signaling NaN"),
         ([Decimal("Infinity")], String, "not a decimal with a plain text"),
