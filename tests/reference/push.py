@@ -114,6 +114,8 @@ def fits(source: str, wanted: str, *, is_key: bool) -> bool:
 
 def convert(value, source: str, wanted: str):
     """The value as a field of type `wanted` holds it; raises UnfitError."""
+    if wanted in INTEGERS and isinstance(value, float) and math.isnan(value):
+        value = None
     if value is None or source == wanted:
         return value
     if wanted.endswith("_list"):
@@ -122,10 +124,8 @@ def convert(value, source: str, wanted: str):
             raise UnfitError
         return elements
     if wanted in INTEGERS:
-        if math.isnan(value):
-            return None
         bound = 2**31 if wanted == "int32" else 2**63
-        if not math.isfinite(value) or value != math.floor(value) or not -bound <= value < bound:
+        if math.isinf(value) or value != math.floor(value) or not -bound <= value < bound:
             raise UnfitError
         return int(value)
     if source in INTEGERS:
