@@ -247,6 +247,9 @@ def test_what_is_not_finite_stays_in_floats_and_fits_no_integer(tmp_path, value)
     for declared in TYPES:
         found = read(ParquetSource("x.parquet", event_time="at"), tmp_path, declared)
         wanted = value if declared in (Float64, Float32) else REFUSED
+        if wanted == REFUSED and np.isnan(value):  # a null, as below; no default is so written
+            assert (found, default(value, declared)) == (0, REFUSED)
+            continue
         for one in (found, sent([value], declared, declared), sent([value], declared, None), default(value, declared)):
             assert one == wanted or (one != one and wanted != wanted)  # noqa: PLR0124 - NaN
 
@@ -295,7 +298,7 @@ def test_a_nan_in_place_of_an_integer_is_null(tmp_path, declared, width):
     converted = convert(pa.array(values), declared)
     assert (converted.nulls.tolist(), converted.refused) == ([False, True, False], None)
     pq.write_table(pa.table({"x": values, "at": pa.array([1, 2, 3], pa.timestamp("us"))}), tmp_path / "x.parquet")
-    source = ParquetSource("x", path="x.parquet", event_time="at")
+    source = ParquetSource("x.parquet", event_time="at")
     (batch,) = open_source(source, tmp_path, SourceColumns("v", (Column("x", declared),), "at")).batches(Interval())
     assert convert(batch.rows.column("x"), declared).nulls.tolist() == [False, True, False]
     assert decode_column(encode_column("x", values, type=declared)).to_list() == [7, None, 9]

@@ -114,6 +114,8 @@ def fits(source: str, wanted: str, *, is_key: bool) -> bool:
 
 def convert(value, source: str, wanted: str):  # noqa: PLR0911 - a line a rule
     """The value as a field of type `wanted` holds it; raises UnfitError."""
+    if wanted in INTEGERS and isinstance(value, float) and math.isnan(value):
+        value = None
     if value is None or source == wanted:
         return value
     if wanted.endswith("_list"):
@@ -125,7 +127,7 @@ def convert(value, source: str, wanted: str):  # noqa: PLR0911 - a line a rule
         if math.isnan(value):
             return None
         bound = 2**31 if wanted == "int32" else 2**63
-        if not math.isfinite(value) or value != math.floor(value) or not -bound <= value < bound:
+        if math.isinf(value) or value != math.floor(value) or not -bound <= value < bound:
             raise UnfitError
         return int(value)
     if source in INTEGERS:

@@ -113,6 +113,7 @@ class Push:
             f"again with request_id={self.request.request_id!r})",
             field=error.field,
             retry_after_s=error.retry_after_s,
+            lost=error.lost,
         )
 
     def reply(self) -> PushReply:

@@ -225,7 +225,7 @@ class RetryTest {
 
   @Test
   void anAddressThatIsNone() {
-    for (String address : List.of("localhost", "127.0.0.1:", ":6565", "localhost:99999", "")) {
+    for (String address : List.of("localhost", "127.0.0.1:", ":6565", "localhost:99999", "", "http://a:6565")) {
       IllegalArgumentException error =
           assertThrows(IllegalArgumentException.class, () -> HotrowClient.connect(address), address);
       assertTrue(error.getMessage().contains("host:port, such as 127.0.0.1:6565"), error.getMessage());
