@@ -112,7 +112,7 @@ def fits(source: str, wanted: str, *, is_key: bool) -> bool:
     return wanted in FLOATS + INTEGERS and source in INTEGERS + FLOATS
 
 
-def convert(value, source: str, wanted: str):  # noqa: PLR0911 - a line a rule
+def convert(value, source: str, wanted: str):  # noqa: C901, PLR0911 - a line a rule
     """The value as a field of type `wanted` holds it; raises UnfitError."""
     if wanted in INTEGERS and isinstance(value, float) and math.isnan(value):
         value = None
