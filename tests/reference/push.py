@@ -112,7 +112,7 @@ def fits(source: str, wanted: str, *, is_key: bool) -> bool:
     return wanted in FLOATS + INTEGERS and source in INTEGERS + FLOATS
 
 
-def convert(value, source: str, wanted: str):  # noqa: C901, PLR0911 - a line a rule
+def convert(value, source: str, wanted: str):
     """The value as a field of type `wanted` holds it; raises UnfitError."""
     if wanted in INTEGERS and isinstance(value, float) and math.isnan(value):
         value = None
@@ -124,8 +124,6 @@ def convert(value, source: str, wanted: str):  # noqa: C901, PLR0911 - a line a 
             raise UnfitError
         return elements
     if wanted in INTEGERS:
-        if math.isnan(value):
-            return None
         bound = 2**31 if wanted == "int32" else 2**63
         if math.isinf(value) or value != math.floor(value) or not -bound <= value < bound:
             raise UnfitError
