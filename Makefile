@@ -86,15 +86,15 @@ clean:  ## Remove the virtual environment and every cache
 	@rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/.ready-run: $(INPUTS) | $(PY)
-	@echo "installing hotrow into $(VENV)" >&2
-	@$(PY) -m pip install -q -c constraints.txt -e '.[server]'
+	@echo "installing hotrow into $(VENV): two minutes or so" >&2
+	@$(PY) scripts/pip_install.py -c constraints.txt -e '.[server]'
 	@echo "compiling the kernels, once: half a minute, or a little more" >&2
 	@$(BIN)/hotrow warm >&2
 	@touch $@
 
 $(VENV)/.ready-dev: $(INPUTS) | $(PY)
-	@echo "installing hotrow and its development tools into $(VENV)" >&2
-	@$(PY) -m pip install -q -c constraints.txt -e '.[server,dev,examples]'
+	@echo "installing hotrow and its development tools into $(VENV): two minutes or so" >&2
+	@$(PY) scripts/pip_install.py -c constraints.txt -e '.[server,dev,examples]'
 	@echo "compiling the kernels, once: half a minute, or a little more" >&2
 	@$(BIN)/hotrow warm >&2
 	@touch $@ $(VENV)/.ready-run
@@ -102,7 +102,7 @@ $(VENV)/.ready-dev: $(INPUTS) | $(PY)
 $(PEERS)/.ready: constraints-peers.txt | $(PY)
 	@echo "installing Feast, DuckDB and Polars into $(PEERS), an environment of its own" >&2
 	@$(PY) -m venv --clear $(PEERS)
-	@$(PEERS)/bin/python -m pip install -q -c constraints-peers.txt 'feast[grpcio,redis]' duckdb polars
+	@$(PEERS)/bin/python scripts/pip_install.py -c constraints-peers.txt 'feast[grpcio,redis]' duckdb polars
 	@touch $@
 
 $(GO_BIN)/.ready: Makefile

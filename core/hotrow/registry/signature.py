@@ -70,7 +70,7 @@ def differences(trained: Signed, now: Signed) -> Iterator[str]:
     for name in [name for name in gone if name in come]:
         yield from _changed(gone.pop(name), come.pop(name))
     successors = _successors(gone, come)
-    for name, successor in successors.items():  # a view whose unit changed had to have a new name
+    for name, successor in successors.items():  # a view that was given a new name, for another unit perhaps
         one, other = gone.pop(name), come.pop(successor)
         if one[1:3] == other[1:3]:
             yield f"in the place of {name} is {successor} now, of the same type and unit"

@@ -204,9 +204,10 @@ def _checked(workspace: Workspace, draft: Draft, options: ApplyOptions) -> Draft
     check_units(draft.snapshot)
     new = draft.snapshot
     if new.transforms:
+        from hotrow.repo.step import show_step  # noqa: PLC0415
         from hotrow.transforms.apart import with_certificates  # noqa: PLC0415
 
-        new = with_certificates(new)
+        new = with_certificates(new, show_step=show_step)
     return _replaced(
         workspace, _planned(workspace, draft, _continued(workspace, new, draft.base)), options.get("replace", ())
     )

@@ -12,8 +12,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import IO, Any
 
@@ -28,9 +28,14 @@ LONGEST_S = 120.0
 
 Lines = queue.SimpleQueue[str]
 
+ShowStep = Callable[[str], AbstractContextManager[object]]
+"""Shows what is being done, given in words, until it is left."""
 
-def with_certificates(snapshot: Snapshot, *, longest_s: float = LONGEST_S) -> Snapshot:
-    """The snapshot with each transform compiled, compared with plain Python, and certified.
+
+def with_certificates(
+    snapshot: Snapshot, *, longest_s: float = LONGEST_S, show_step: ShowStep = nullcontext
+) -> Snapshot:
+    """The snapshot with each transform compiled, compared with plain Python, and certified; each is a step to show.
 
     Raises INVALID, naming file and line, for a function that cannot be compiled, for one that computes something else
     compiled than it does in Python, and for one that takes longer than `longest_s`.
@@ -41,17 +46,28 @@ def with_certificates(snapshot: Snapshot, *, longest_s: float = LONGEST_S) -> Sn
     places = {name: _places(one.code) for name, one in snapshot.transforms.items()}
     given = {"snapshot": snapshot.to_json().decode(), "places": places, "path": sys.path}
     with _process(json.dumps(given)) as child:
-        for transform in snapshot.transforms.values():
-            child.lines.get()  # its name: kernels may be compiled before, which takes what it takes
-            try:
-                line = child.lines.get(timeout=longest_s)
-                document["transforms"][transform.name]["certificate"] = _certificate(line, transform, child.process)
-            except queue.Empty:
-                raise invalid(
-                    f"{transform.place or transform.label}: {transform.name} takes longer than {longest_s:g} s to be "
-                    "compiled and to run on some hundred rows; has it a loop that does not end?"
-                ) from None
+        for number, transform in enumerate(snapshot.transforms.values(), 1):
+            with show_step(f"{_doing(transform)} (transform {number} of {len(snapshot.transforms)})"):
+                certificate = _next_certificate(child, transform, longest_s)
+            document["transforms"][transform.name]["certificate"] = certificate
     return snapshot_from_json(canonical_json(document))
+
+
+def _doing(transform: Transform) -> str:
+    if transform.mode == "python":
+        return f"trying {transform.name}"
+    return f"compiling {transform.name} and comparing it with plain Python"
+
+
+def _next_certificate(child: "_Child", transform: Transform, longest_s: float) -> Document:
+    child.lines.get()  # its name: kernels may be compiled before, which takes what it takes
+    try:
+        return _certificate(child.lines.get(timeout=longest_s), transform, child.process)
+    except queue.Empty:
+        raise invalid(
+            f"{transform.place or transform.label}: {transform.name} takes longer than {longest_s:g} s to be "
+            "compiled and to run on some hundred rows; has it a loop that does not end?"
+        ) from None
 
 
 def _certificate(line: str, transform: Transform, process: subprocess.Popen[str]) -> Document:

@@ -1,5 +1,6 @@
 """Certificates from a process of its own: as they are here, with the places of functions, and never for ever."""
 
+import contextlib
 import json
 import os
 import signal
@@ -38,6 +39,11 @@ def endless_python(fare):
     return fare
 
 
+@transform(sources=[VIEW], outputs=[Field("slow", Float64)], mode="python")
+def slow_python(fare):
+    return fare
+
+
 @transform(sources=[VIEW], outputs=[Field("killed", Float64)], mode="python")
 def killed(fare):
     if fare == -1.0:
@@ -66,6 +72,25 @@ def test_the_certificate_is_that_of_this_process():
     without = json.loads(made.to_json())
     del without["transforms"]["half"]["certificate"]
     assert without == json.loads(_snapshot(half).to_json())
+
+
+def test_each_transform_is_shown_while_it_is_compiled():
+    """By name and number, one after the other, and left before the next."""
+    shown = []
+
+    @contextlib.contextmanager
+    def show_step(text):
+        shown.append(text)
+        yield
+        shown.append("done")
+
+    with_certificates(_snapshot(half, slow_python), show_step=show_step)
+    assert shown == [
+        "compiling half and comparing it with plain Python (transform 1 of 2)",
+        "done",
+        "trying slow_python (transform 2 of 2)",
+        "done",
+    ]
 
 
 @pytest.mark.parametrize("function", [endless, endless_python])
