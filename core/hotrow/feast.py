@@ -70,6 +70,9 @@ METHODS = {
 }
 """Methods of feast's FeatureStore, and what does that here."""
 
+VIEW_METHODS = dict.fromkeys(("with_name", "with_join_key_map"), 'joined_as("buyer", {"user_id": "buyer_id"})')
+"""Methods of feast's FeatureView, and what does that here."""
+
 SETTINGS = {
     "provider": "nothing: leave it out",
     "entity_key_serialization_version": "nothing: leave it out",

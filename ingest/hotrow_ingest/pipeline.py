@@ -265,9 +265,7 @@ def _view(snapshot: Snapshot, request: PushFeaturesRequest | MaterializeRowsRequ
         return source.view, f"push_source:{source.name}"
     if not request.view:
         raise invalid("no target is named; name a push_source or a view", field="view")
-    view = snapshot.views.get(request.view)
-    if view is None:
-        raise not_found("feature view", request.view, snapshot.views, field="view")
+    view = snapshot.stored_view(request.view, field="view")
     return view, f"view:{view.name}"
 
 

@@ -67,7 +67,7 @@ def compile_snapshot(snapshot: Snapshot) -> CompiledSnapshot:
         verify(snapshot.transforms.values())
     for name in snapshot.services:
         plan_read(snapshot, GetOnlineFeaturesRequest(feature_service=name, options=ReadOptions(full_names=True)))
-    for view in snapshot.views.values():
+    for view in snapshot.read_views.values():
         names = FeatureNames(names=[f"{view.name}:{field.name}" for field in view.fields])
         plan_read(snapshot, GetOnlineFeaturesRequest(features=names))
     for transform in snapshot.transforms.values():
@@ -91,7 +91,7 @@ def plan_read(snapshot: Snapshot, request: GetOnlineFeaturesRequest, find_signed
         field="options.full_names",
     )
     needed = needed_columns(snapshot, features, stored=True)
-    views = tuple(snapshot.stored_views[name] for name in needed.of_views)
+    views = tuple(snapshot.stored_read_views[name] for name in needed.of_views)
     shape = ReplyShape(
         names, snapshot.id, event_timestamps=request.options.event_timestamps, matrix=request.options.matrix
     )
@@ -123,7 +123,7 @@ def with_layout(plan: ReadPlan, view: int, fingerprint: bytes, schemas: Mapping[
     Raises DATA_LOSS when the store does not know the schema, FAILED_PRECONDITION when a type or unit of a wanted
     feature differs there: such a row must be written again, and never read as something else.
     """
-    name = plan.views[view].name
+    name = plan.views[view].stored_as.name
     schema = schemas.get(fingerprint)
     if schema is None:
         raise HotrowError(
@@ -132,20 +132,20 @@ def with_layout(plan: ReadPlan, view: int, fingerprint: bytes, schemas: Mapping[
             "again",
         )
     layout = layout_from_schema(schema, fingerprint)
-    _check_layout(plan.columns[view], layout)
+    _check_layout(name, plan.columns[view], layout)
     wider = replace(plan.columns[view], layouts=(*plan.columns[view].layouts, layout))
     columns = (*plan.columns[:view], wider, *plan.columns[view + 1 :])
     return replace(plan, columns=columns, response=plan_response(columns, plan.shape, plan.computed))
 
 
-def _check_layout(view: ViewColumns, layout: RowLayout) -> None:
+def _check_layout(name: str, view: ViewColumns, layout: RowLayout) -> None:
     for field in view.fields:
         slot = layout.slots.get(field.name)
         if slot is not None and (slot.type, slot.unit) != (field.type, field.unit):
             raise HotrowError(
                 Code.FAILED_PRECONDITION,
-                f"view {view.name!r}: stored rows have {field.name!r} as {slot.type} {slot.unit!r}, and the view "
-                f"declares {field.type} {field.unit!r}; apply it with --replace {view.name}, or under a new name, and "
+                f"view {name!r}: stored rows have {field.name!r} as {slot.type} {slot.unit!r}, and the view "
+                f"declares {field.type} {field.unit!r}; apply it with --replace {name}, or under a new name, and "
                 "materialize it",
                 field=field.name,
             )
@@ -170,9 +170,9 @@ def _features(snapshot: Snapshot, request: GetOnlineFeaturesRequest) -> tuple[Fe
 
 def _feature(snapshot: Snapshot, name: str) -> FeatureRef:
     reference = reference_from_text(name, field="features.names")
-    view = snapshot.views.get(reference.view) or snapshot.transforms.get(reference.view)
+    view = snapshot.read_views.get(reference.view) or snapshot.transforms.get(reference.view)
     if view is None:
-        known_names = [*snapshot.views, *snapshot.transforms]
+        known_names = [*snapshot.read_views, *snapshot.transforms]
         raise not_found("feature view or transform", reference.view, known_names, field="features.names")
     known = [field.name for field in view.fields]
     if reference.feature not in known:

@@ -217,7 +217,7 @@ class ReadService:
         return self._signed.get(signature, self._find_signed, signature)
 
     def _undecodable(self, read: Read, fault: RowFaultError) -> HotrowError:
-        view = read.plan.views[fault.view]
+        view = read.plan.views[fault.view].stored_as
         key = decode_key(read.keys.one(read.plan.wanted.sets[fault.view], fault.row), view.join_keys)
         named = ", ".join(f"{name}={value!r}" for name, value in key.items()) or "its only row"
         return HotrowError(

@@ -109,8 +109,8 @@ def describe(  # noqa: PLR0911 - a branch a kind
         source = snapshot.source(view_name)
         return feature_document(source, source.field(feature)), []
     features = feature_documents(snapshot)
-    if name in snapshot.views:
-        view = snapshot.views[name]
+    if name in snapshot.read_views:
+        view = snapshot.read_views[name]
         return _view_document(snapshot, view), [f for f in features if f["view"] == name]
     if name in snapshot.transforms:
         return _transform_document(snapshot, snapshot.transforms[name]), [f for f in features if f["view"] == name]
@@ -125,14 +125,14 @@ def describe(  # noqa: PLR0911 - a branch a kind
     if name in snapshot.push_sources:
         push_source = snapshot.push_sources[name]
         return {"kind": "push source", "name": name, "view": push_source.view.name}, []
-    known = [*snapshot.views, *snapshot.transforms, *snapshot.services, *snapshot.entities]
+    known = [*snapshot.read_views, *snapshot.transforms, *snapshot.services, *snapshot.entities]
     known += [*snapshot.push_sources, *snapshot.request_sources]
     raise not_found("name", name, known + [f["name"] for f in features])
 
 
 def feature_documents(snapshot: Snapshot) -> list[dict[str, Any]]:
     """Every feature of every view and transform, in the order of their names and then as declared."""
-    sources: list[FeatureView | Transform] = [*snapshot.views.values(), *snapshot.transforms.values()]
+    sources: list[FeatureView | Transform] = [*snapshot.read_views.values(), *snapshot.transforms.values()]
     return [feature_document(source, declared) for source in sources for declared in source.fields]
 
 
@@ -182,10 +182,12 @@ def print_features(features: list[dict[str, Any]], *, json: bool) -> None:
 
 
 def _view_document(snapshot: Snapshot, view: FeatureView) -> dict[str, Any]:
-    source = view.source
+    source, stored = view.source, view.stored_as
+    joined = {} if stored is view else {"rows_of": stored.name}
     return {
-        "kind": "feature view",
+        "kind": "joined view" if joined else "feature view",
         "name": view.name,
+        **joined,
         "description": view.description,
         "owner": view.owner,
         "tags": dict(view.tags),
@@ -193,7 +195,7 @@ def _view_document(snapshot: Snapshot, view: FeatureView) -> dict[str, Any]:
         "join_keys": {key.name: key.type.name for key in view.join_keys},
         "ttl": str(view.ttl) if view.ttl is not None else "none: rows never expire",
         "source": source.document() if source else "pushed only",
-        "push_sources": [p.name for p in snapshot.push_sources.values() if p.view.name == view.name],
+        "push_sources": [p.name for p in snapshot.push_sources.values() if p.view.name == stored.name],
         "feature_services": [
             s.name for s in snapshot.services.values() if any(ref.view == view.name for ref in s.features)
         ],
@@ -255,7 +257,7 @@ def _entity_document(snapshot: Snapshot, entity: Entity) -> dict[str, Any]:
         "owner": entity.owner,
         "tags": dict(entity.tags),
         "join_keys": {key.name: key.type.name for key in entity.keys},
-        "views": [v.name for v in snapshot.views.values() if entity.name in [e.name for e in v.entities]],
+        "views": [v.name for v in snapshot.read_views.values() if entity.name in [e.name for e in v.entities]],
     }
 
 

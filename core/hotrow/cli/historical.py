@@ -139,7 +139,7 @@ def _entities(arguments: HistoricalArguments, workspace: Workspace, request: Tra
     from hotrow.repo.historical import rows_of_view  # noqa: PLC0415
 
     name = str(arguments.entities)
-    if arguments.entities.exists() or name not in request.selection.snapshot.views:
+    if arguments.entities.exists() or name not in request.selection.snapshot.read_views:
         if arguments.start or arguments.end:
             raise invalid("--start and --end go with the name of a view in place of a file; leave them out")
         yield arguments.entities

@@ -80,8 +80,8 @@ def find_target(name: str, snapshot: Snapshot) -> Target:
     """The push source or view of that name; raises NOT_FOUND with the nearest names."""
     if name in snapshot.push_sources:
         return Target(name, snapshot.push_sources[name].view)
-    if name in snapshot.views:
-        return Target("", snapshot.views[name])
+    if name in snapshot.read_views:
+        return Target("", snapshot.stored_view(name))
     raise not_found("push source or view", name, [*snapshot.push_sources, *snapshot.views])
 
 

@@ -168,8 +168,8 @@ def _selection(selected: list[str], snapshot: Snapshot) -> tuple[tuple[str, ...]
         view, colon, feature = name.partition(":")
         if not colon and name in snapshot.services:
             raise invalid(f"{name!r} is a feature service: ask for it alone, or for features by name")
-        if not colon and name not in snapshot.views and name not in snapshot.transforms:
-            known = [*snapshot.views, *snapshot.transforms, *snapshot.services]
+        if not colon and name not in snapshot.read_views and name not in snapshot.transforms:
+            known = [*snapshot.read_views, *snapshot.transforms, *snapshot.services]
             raise not_found("feature, view, transform or feature service", name, known)
         source = snapshot.source(view)
         if colon:

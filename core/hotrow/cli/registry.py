@@ -85,6 +85,7 @@ def show(
     kinds: list[tuple[str, Any]] = [
         ("entities", snapshot.entities),
         ("feature views", snapshot.views),
+        ("joined views", snapshot.joined_views),
         ("push sources", snapshot.push_sources),
         ("feature services", snapshot.services),
     ]

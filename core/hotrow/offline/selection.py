@@ -97,7 +97,7 @@ def _references(snapshot: Snapshot, wanted: Wanted) -> tuple[FeatureRef, ...]:
 def _service(snapshot: Snapshot, name: str) -> FeatureService:
     found = snapshot.services.get(name)
     if found is None:
-        source = snapshot.views.get(name) or snapshot.transforms.get(name)
+        source = snapshot.read_views.get(name) or snapshot.transforms.get(name)
         if source is not None:
             raise invalid(f"{source.label} is no feature service; give a list: ['{name}:{source.fields[0].name}', ...]")
         raise not_found("feature service", name, snapshot.services)

@@ -156,7 +156,7 @@ def plan_training(selection: Selection, folders: Folders, options: JoinOptions =
 
     INVALID where a feature has the name of a column of times.
     """
-    sources = {view.name: open_view(selection.snapshot, view, folders) for view in selection.views}
+    sources = {view.name: open_view(selection.snapshot, view.stored_as, folders) for view in selection.views}
     plan = TrainingPlan(selection, sources, None, options)
     for name in plan.time_columns:
         if name in plan.columns:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hotrow.errors import Code, HotrowError, not_found
+from hotrow.errors import Code, HotrowError
 from hotrow.offline.open import check_source, open_source
 from hotrow.offline.row_log.folder import CREATED_TIME, EVENT_TIME, view_folder
 from hotrow.offline.row_log.part import LogPart, has_log, open_log
@@ -56,8 +56,7 @@ def views_with_rows(snapshot: Snapshot, names: Sequence[str], folders: Folders) 
     Raises NOT_FOUND, and FAILED_PRECONDITION for one that is named and has neither.
     """
     for name in names:
-        if name not in snapshot.views:
-            raise not_found("feature view", name, snapshot.views)
+        snapshot.stored_view(name)
     chosen = [snapshot.views[name] for name in (dict.fromkeys(names) or snapshot.views)]
     found = [view for view in chosen if view.source is not None or has_log(folders.log_of(snapshot, view))]
     if names and len(found) < len(chosen):

@@ -12,7 +12,7 @@ from hotrow.schema.push_source import PushSource
 from hotrow.schema.request_source import RequestSource
 from hotrow.schema.service import FeatureService
 from hotrow.schema.transform import Transform
-from hotrow.schema.view import FeatureView
+from hotrow.schema.view import FeatureView, JoinedView
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ def added_details(definition: Definition) -> Iterator[Detail]:  # noqa: C901 - a
     """What a new definition consists of."""
     if isinstance(definition, Entity):
         yield Detail(f"join keys {_keys_text(definition.keys)}")
+    elif isinstance(definition, JoinedView):
+        yield Detail(f"view {definition.of.name} by {_key_names_text(definition)}")
     elif isinstance(definition, FeatureView):
         yield Detail(f"join keys {_keys_text(definition.join_keys)}")
         for field in definition.fields:
@@ -74,6 +76,11 @@ def same_encoding(old: FeatureView, new: FeatureView) -> bool:
 
 
 def _view_details(old: FeatureView, new: FeatureView) -> Iterator[Detail]:
+    if isinstance(old, JoinedView) and isinstance(new, JoinedView):
+        if old != new:  # all else is said of the view itself
+            before, after = (f"{one.of.name} by {_key_names_text(one)}" for one in (old, new))
+            yield Detail(f"view: {before} -> {after}")
+        return
     if old.generation == new.generation:
         yield from _kept_view_details(old, new)
         return
@@ -170,6 +177,8 @@ def _service_details(old: FeatureService, new: FeatureService) -> Iterator[Detai
 
 
 def _text_details(old: Definition, new: Definition) -> Iterator[Detail]:
+    if isinstance(new, JoinedView):
+        return
     for name in ("description", "owner"):
         before, after = getattr(old, name, ""), getattr(new, name, "")
         if before != after:
@@ -207,6 +216,10 @@ def _rows_text(fitted: Mapping[str, Any]) -> str:
 
 def _keys_text(keys: tuple[JoinKey, ...]) -> str:
     return ", ".join(f"{key.name} {key.type.name}" for key in keys) or "none"
+
+
+def _key_names_text(view: JoinedView) -> str:
+    return ", ".join(f"{name} as {new}" for name, new in view.key_names.items())
 
 
 def _field_text(field: Field) -> str:

@@ -17,7 +17,7 @@ from hotrow.schema.view import FeatureView
 Action = Literal["added", "changed", "removed"]
 
 _NO_ROWS = "no row is stored that this does not fit"
-_KINDS = ("entity", "feature view", "request source", "transform", "push source", "feature service")
+_KINDS = ("entity", "feature view", "joined view", "request source", "transform", "push source", "feature service")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,7 @@ def _definitions(snapshot: Snapshot | None) -> dict[str, Mapping[str, Definition
     mappings = (
         snapshot.entities,
         snapshot.views,
+        snapshot.joined_views,
         snapshot.request_sources,
         snapshot.transforms,
         snapshot.push_sources,
@@ -134,7 +135,7 @@ def _view_of(definition: Definition) -> str:
     """Whose rows have the fields of a view, or the outputs of a transform at push; empty for what no row has."""
     if isinstance(definition, Transform):
         return definition.views[0].name if definition.at == "push" else ""
-    return definition.name if isinstance(definition, FeatureView) else ""
+    return definition.name if type(definition) is FeatureView else ""
 
 
 def _added_fields(old: Snapshot | None, new: Snapshot) -> dict[str, tuple[Field, ...]]:

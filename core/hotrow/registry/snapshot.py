@@ -19,7 +19,7 @@ from hotrow.schema.push_source import PushSource, push_source_from_document
 from hotrow.schema.request_source import RequestSource, request_source_from_document
 from hotrow.schema.service import FeatureRef, FeatureService, service_from_document
 from hotrow.schema.transform import Source, Transform, in_order, transforms_from_documents
-from hotrow.schema.view import FeatureView, view_from_document
+from hotrow.schema.view import FeatureView, JoinedView, joined_view_from_document, view_from_document
 
 FORMAT = 1
 VIEW_ID_BYTES = 8
@@ -41,6 +41,7 @@ class Snapshot:
     services: Mapping[str, FeatureService] = field(default_factory=dict)
     request_sources: Mapping[str, RequestSource] = field(default_factory=dict)
     transforms: Mapping[str, Transform] = field(default_factory=dict)
+    joined_views: Mapping[str, JoinedView] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_name("project", self.project)
@@ -51,6 +52,7 @@ class Snapshot:
         object.__setattr__(self, "services", by_name(self.services.values(), FeatureService))
         object.__setattr__(self, "request_sources", by_name(self.request_sources.values(), RequestSource))
         object.__setattr__(self, "transforms", by_name(self.transforms.values(), Transform))
+        object.__setattr__(self, "joined_views", by_name(self.joined_views.values(), JoinedView))
         self._check_references()
 
     @cached_property
@@ -62,11 +64,26 @@ class Snapshot:
         """The snapshot as canonical JSON."""
         return self._json
 
+    @cached_property
+    def read_views(self) -> Mapping[str, FeatureView]:
+        """The views that can be read: those that have rows, and joined ones."""
+        return {**self.views, **self.joined_views}
+
     def view(self, name: str) -> FeatureView:
-        """The view of that name; raises NOT_FOUND with the nearest names."""
+        """The view, or the joined view, of that name; raises NOT_FOUND with the nearest names."""
+        found = self.read_views.get(name)
+        if found is None:
+            raise not_found("feature view", name, self.read_views)
+        return found
+
+    def stored_view(self, name: str, *, field: str = "") -> FeatureView:
+        """The view of that name, whose rows can be written; raises NOT_FOUND, INVALID for a joined one."""
+        if name in self.joined_views:
+            joined = self.joined_views[name]
+            raise invalid(f"{joined.label} has no rows of its own: name {joined.of.label}", field=field)
         found = self.views.get(name)
         if found is None:
-            raise not_found("feature view", name, self.views)
+            raise not_found("feature view", name, self.views, field=field)
         return found
 
     def feature(self, reference: FeatureRef) -> Field:
@@ -75,9 +92,9 @@ class Snapshot:
 
     def source(self, name: str) -> FeatureView | Transform:
         """The view or the transform of that name; raises NOT_FOUND with the nearest names."""
-        found = self.views.get(name) or self.transforms.get(name)
+        found = self.read_views.get(name) or self.transforms.get(name)
         if found is None:
-            raise not_found("feature view", name, [*self.views, *self.transforms])
+            raise not_found("feature view", name, [*self.read_views, *self.transforms])
         return found
 
     @cached_property
@@ -85,22 +102,27 @@ class Snapshot:
         """The views as their rows are stored: with the outputs of the transforms that run when rows are pushed."""
         return {view.name: self._stored(view) for view in self.views.values()}
 
+    @cached_property
+    def stored_read_views(self) -> Mapping[str, FeatureView]:
+        """Those and, with the rows of the same form, the joined views."""
+        return {**self.stored_views, **{view.name: self._stored(view) for view in self.joined_views.values()}}
+
     def push_transforms(self, view_name: str) -> tuple[Transform, ...]:
         """The transforms that run when rows are pushed to a view, in an order in which each finds its inputs made."""
         return in_order(t for t in self.transforms.values() if t.at == "push" and t.views[0].name == view_name)
 
     def view_id(self, view_name: str) -> bytes:
-        """The 8 bytes under which a store keeps the view's rows; raises NOT_FOUND."""
+        """The 8 bytes under which a store keeps the rows that the view, or joined view, reads; raises NOT_FOUND."""
         return hashlib.sha256(self.view_identity(view_name)).digest()[:VIEW_ID_BYTES]
 
     def view_identity(self, view_name: str) -> bytes:
         """What `view_id` hashes: canonical JSON [project, namespace, view, [[join key, encoding class], ...]], with the
         generation behind it where that is not 0.
         """
-        view = self.view(view_name)
+        view = self.view(view_name).stored_as
         keys = [[key.name, key.encoding_class] for key in view.join_keys]
         generation = [view.generation] if view.generation else []
-        return canonical_json([self.project, self.namespace, view_name, keys, *generation])
+        return canonical_json([self.project, self.namespace, view.name, keys, *generation])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Snapshot) and self.to_json() == other.to_json()
@@ -109,32 +131,38 @@ class Snapshot:
         return hash(self.id)
 
     def _stored(self, view: FeatureView) -> FeatureView:
-        made = [output for transform in self.push_transforms(view.name) for output in transform.fields]
+        made = [output for transform in self.push_transforms(view.stored_as.name) for output in transform.fields]
         return replace(view, schema=(*view.fields, *made)) if made else view
 
     def _check_references(self) -> None:
+        _check_apart(self.joined_views, self.views)
+        _check_apart(self.transforms, self.read_views)
         for transform in self.transforms.values():
-            if transform.name in self.views:
-                raise invalid(f"{transform.label} and a feature view have one name; rename one")
             if "unfitted" in transform.encoder:
                 raise HotrowError(Code.FAILED_PRECONDITION, transform.encoder["unfitted"])
             for source in transform.sources:
                 _check_known(transform, (source,), self._mapping_of(source))
-        for name, view in self.stored_views.items():
+        for name, view in self.stored_read_views.items():
             check_distinct(f"feature view {name!r} with its transforms", "field", (field.name for field in view.fields))
         for push_source in self.push_sources.values():
             _check_known(push_source, (push_source.view,), self.views)
         for service in self.services.values():
-            _check_known(service, service.views, self.views)
+            _check_known(service, service.views, self.read_views)
             _check_known(service, service.transforms, self.transforms)
+        self._check_views()
+
+    def _check_views(self) -> None:
         referred = [push_source.view for push_source in self.push_sources.values()]
         referred += [view for service in self.services.values() for view in service.views]
-        for view in (*self.views.values(), *referred):
+        referred += [one for made in self.transforms.values() for one in made.sources if isinstance(one, FeatureView)]
+        for view in (*self.read_views.values(), *referred):
+            if view.stored_as is not view:
+                _check_known(view, (view.stored_as,), self.views)
             _check_known(view, view.entities, self.entities)
 
     def _mapping_of(self, source: Source) -> Mapping[str, Definition]:
         if isinstance(source, FeatureView):
-            return self.views
+            return self.read_views
         return self.transforms if isinstance(source, Transform) else self.request_sources
 
     @cached_property
@@ -152,6 +180,7 @@ class Snapshot:
                     {
                         "request_sources": _documents(self.request_sources),
                         "transforms": _documents(self.transforms),
+                        "joined_views": _documents(self.joined_views),
                     }
                 ),
             }
@@ -230,8 +259,12 @@ def _snapshot_from_document(document: dict[str, Any]) -> Snapshot:
     request_sources = {
         name: request_source_from_document(name, item) for name, item in document.get("request_sources", {}).items()
     }
-    transforms = transforms_from_documents(document.get("transforms", {}), views, request_sources)
-    sources: dict[str, FeatureView | Transform] = {**views, **transforms}
+    joined_views = {
+        name: joined_view_from_document(name, item, views) for name, item in document.get("joined_views", {}).items()
+    }
+    read_views = {**views, **joined_views}
+    transforms = transforms_from_documents(document.get("transforms", {}), read_views, request_sources)
+    sources: dict[str, FeatureView | Transform] = {**read_views, **transforms}
     return Snapshot(
         document["project"],
         document["namespace"],
@@ -243,11 +276,18 @@ def _snapshot_from_document(document: dict[str, Any]) -> Snapshot:
         services={name: service_from_document(name, item, sources) for name, item in document["services"].items()},
         request_sources=request_sources,
         transforms=transforms,
+        joined_views=joined_views,
     )
 
 
 def _documents(definitions: Mapping[str, Definition]) -> dict[str, Any]:
     return {name: definition.document() for name, definition in definitions.items()}
+
+
+def _check_apart(definitions: Mapping[str, Definition], others: Mapping[str, Definition]) -> None:
+    for name, definition in definitions.items():
+        if name in others:
+            raise invalid(f"{definition.label} and {others[name].label} have one name; rename one")
 
 
 def _check_known(definition: Definition, references: Iterable[Definition], known: Mapping[str, Definition]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from hotrow.errors import HotrowError, invalid, not_found
+from hotrow.errors import HotrowError, invalid
 from hotrow.offline.entity_rows import EntityColumns
 from hotrow.offline.frame import open_frame
 from hotrow.offline.progress import SilentProgress
@@ -102,8 +102,6 @@ def join_frame(workspace: Workspace, entity_df: Any, request: TrainingRequest, s
 def rows_of_view(workspace: Workspace, name: str, request: TrainingRequest) -> pa.Table:
     """The join keys and event times of a view's rows; raises NOT_FOUND, and as `open_view` does."""
     snapshot = request.selection.snapshot
-    view = snapshot.views.get(name)
-    if view is None:
-        raise not_found("feature view", name, snapshot.views)
+    view = snapshot.stored_view(name)
     source = open_view(snapshot, view, workspace.folders)
     return view_rows(source, request.interval, request.timestamp_column, request.join.known_us)

@@ -12,9 +12,9 @@ from hotrow.schema.push_source import PushSource
 from hotrow.schema.request_source import RequestSource
 from hotrow.schema.service import FeatureService
 from hotrow.schema.transform import Transform, transform_of
-from hotrow.schema.view import FeatureView
+from hotrow.schema.view import FeatureView, JoinedView
 
-KINDS = (Entity, FeatureView, RequestSource, Transform, PushSource, FeatureService)
+KINDS = (Entity, FeatureView, JoinedView, RequestSource, Transform, PushSource, FeatureService)
 """What a repository is made of."""
 
 D = TypeVar("D", bound=Definition)
@@ -30,6 +30,7 @@ class Definitions:
     services: Mapping[str, FeatureService] = field(default_factory=dict)
     request_sources: Mapping[str, RequestSource] = field(default_factory=dict)
     transforms: Mapping[str, Transform] = field(default_factory=dict)
+    joined_views: Mapping[str, JoinedView] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +71,23 @@ def collect_definitions(found: Iterable[Found]) -> Definitions:
         services=by_name(definitions, FeatureService),
         request_sources=by_name(definitions, RequestSource),
         transforms=by_name(definitions, Transform),
+        joined_views=by_name(definitions, JoinedView),
     )
 
 
 def by_name(definitions: Iterable[Definition], kind: type[D]) -> Mapping[str, D]:
     """The definitions of one kind, sorted by name, read-only."""
-    chosen = [definition for definition in definitions if isinstance(definition, kind)]
+    joined = kind is JoinedView  # they are views too, and a kind of their own
+    chosen = [one for one in definitions if isinstance(one, kind) and isinstance(one, JoinedView) == joined]
     return MappingProxyType({d.name: d for d in sorted(chosen, key=lambda definition: definition.name)})
 
 
 def _references(definition: Definition) -> list[Definition]:
     """What a definition refers to, directly or not."""
     direct: list[Definition] = []
-    if isinstance(definition, FeatureView):
+    if isinstance(definition, JoinedView):
+        direct.append(definition.of)
+    elif isinstance(definition, FeatureView):
         direct += definition.entities
     elif isinstance(definition, FeatureService):
         direct += [*definition.views, *definition.transforms]

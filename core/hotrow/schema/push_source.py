@@ -23,6 +23,8 @@ class PushSource(Definition):
         check_name("push source", self.name)
         if not isinstance(self.view, FeatureView):
             raise invalid(f"{self.label}: view is {self.view!r}; give a FeatureView")
+        if self.view.stored_as is not self.view:
+            raise invalid(f"{self.label}: rows are pushed to {self.view.stored_as.label}, not to {self.view.label}")
 
     @property
     def label(self) -> str:

@@ -155,6 +155,12 @@ class Transform(Definition):
                 raise invalid(f"{self.label} runs at push, where there is no {source.label}; leave at out")
             if isinstance(source, Transform) and source.at != "push":
                 raise invalid(f'{self.label} runs at push, and {source.label} at a read; give that one at="push" too')
+        for view in self.views:
+            if view.stored_as is not view:
+                raise invalid(
+                    f"{self.label} runs at push, on rows of {view.stored_as.label}, and takes {view.label}; take the "
+                    "view itself, or leave at out"
+                )
         if len(self.views) != 1:
             names = ", ".join(view.name for view in self.views)
             raise invalid(f"{self.label} runs at push, on rows of one view, and takes {names}; leave at out")

@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from hotrow.errors import Code, HotrowError, invalid, nearest
-from hotrow.feast import explains_keywords
+from hotrow.feast import VIEW_METHODS, called, explains_keywords
 from hotrow.schema.canonical import Document, canonical_json, without_empty
 from hotrow.schema.check import check_distinct, check_name, check_text, checked_tags
 from hotrow.schema.definition import Definition, FeatureSource
@@ -58,6 +60,13 @@ class FeatureView(Definition):
     def label(self) -> str:
         return f"feature view {self.name!r}"
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}{called(name, VIEW_METHODS)}"
+            )
+
     @cached_property
     def fields(self) -> tuple[Field, ...]:
         """The fields in the order in which they were declared."""
@@ -83,6 +92,32 @@ class FeatureView(Definition):
     def fingerprint(self) -> bytes:
         """The first 8 bytes of the SHA-256 of `schema_bytes`."""
         return hashlib.sha256(self.schema_bytes).digest()[:FINGERPRINT_BYTES]
+
+    @property
+    def stored_as(self) -> "FeatureView":
+        """The view whose rows it reads: itself, unless it is a `JoinedView`."""
+        return self
+
+    def joined_as(self, name: str, join_keys: Mapping[str, str]) -> "JoinedView":
+        """The same rows under another name, by other join keys: `users.joined_as("buyer", {"user_id": "buyer_id"})`.
+
+        For a row that is about several entities of one kind: a buyer and a seller. Raises INVALID.
+        """
+        if self.stored_as is not self:
+            raise invalid(f"{self.label} cannot be joined once more; join {self.stored_as.label}")
+        return JoinedView(
+            name,
+            entities=self.entities,
+            ttl=self.ttl,
+            schema=self.schema,
+            source=self.source,
+            tags=self.tags,
+            owner=self.owner,
+            description=self.description,
+            generation=self.generation,
+            of=self,
+            key_names=join_keys,
+        )
 
     def field(self, name: str) -> Field:
         """The field of that name; raises NOT_FOUND with the nearest names."""
@@ -158,6 +193,54 @@ class FeatureView(Definition):
             )
 
 
+@dataclass(frozen=True, eq=False)
+class JoinedView(FeatureView):
+    """What `FeatureView.joined_as` makes: the view `of`, read by join keys of other names. No row is stored of it.
+
+    `key_names` are the new names by those of the view. Raises INVALID.
+    """
+
+    of: FeatureView = field(kw_only=True, repr=False)
+    key_names: Mapping[str, str] = field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key_names", self._checked_key_names())
+        super().__post_init__()
+
+    @property
+    def label(self) -> str:
+        return f"joined view {self.name!r}"
+
+    @property
+    def stored_as(self) -> FeatureView:
+        return self.of
+
+    @cached_property
+    def join_keys(self) -> tuple[JoinKey, ...]:
+        """Under the new names, in the order of the view's: that of the stored keys."""
+        return tuple(JoinKey(self.key_names.get(key.name, key.name), key.type) for key in self.of.join_keys)
+
+    def document(self) -> Document:
+        return {"view": self.of.name, "join_keys": dict(self.key_names)}
+
+    def _checked_key_names(self) -> Mapping[str, str]:
+        names: object = self.key_names
+        known = [key.name for key in self.of.join_keys]
+        if self.name == self.of.name:
+            raise invalid(f"{self.label} has the name of the view; give it another")
+        if not isinstance(names, Mapping) or not names:
+            raise invalid(
+                f"{self.label}: join_keys are {names!r}; give the new names by those of {self.of.label} "
+                f"({', '.join(known) or 'which has none'}), such as {{'user_id': 'buyer_id'}}"
+            )
+        for name, new in names.items():
+            if name not in known:
+                raise invalid(f"{self.label}: {self.of.label} has no join key {name!r}{nearest(str(name), known)}")
+            check_name(f"{self.label}: the new name of {name!r}", new)
+        check_distinct(self.label, "join key", (names.get(name, name) for name in known))
+        return MappingProxyType(dict(sorted(names.items())))
+
+
 @dataclass(frozen=True)
 class Selection:
     """Some features of a view or transform, in order, and what a service is to call them where that is not their name.
@@ -203,3 +286,9 @@ def view_from_document(name: str, document: Document, entities: Mapping[str, Ent
         source=None if source is None else source_from_document(source),
         **values,
     )
+
+
+def joined_view_from_document(name: str, document: Document, views: Mapping[str, FeatureView]) -> JoinedView:
+    """The inverse of `JoinedView.document`; raises INVALID, KeyError, TypeError or ValueError for anything else."""
+    values = dict(document)
+    return views[values.pop("view")].joined_as(name, values.pop("join_keys"), **values)
