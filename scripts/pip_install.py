@@ -5,9 +5,9 @@ Usage: python scripts/pip_install.py ARGUMENT..., as after `pip install`. pip's 
 
 import subprocess
 import sys
-import time
 
-LINE_EVERY_S = 3.0
+NAMED_EVERY = 5
+"""Of the packages that are fetched: a line for each would be eighty."""
 
 
 def said(line: str) -> str:
@@ -23,13 +23,13 @@ def said(line: str) -> str:
 def main() -> int:
     """Run pip, and return its status."""
     command = [sys.executable, "-m", "pip", "install", "--progress-bar", "off", *sys.argv[1:]]
-    said_s = 0.0
+    fetched = 0
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as pip:
         assert pip.stdout is not None  # the pipe above
         for line in pip.stdout:
             text = said(line)
-            if text and (text.startswith("  installing") or time.monotonic() - said_s >= LINE_EVERY_S):
-                said_s = time.monotonic()
+            fetched += text.startswith("  fetching")
+            if text and (fetched % NAMED_EVERY == 1 or not text.startswith("  fetching")):
                 print(text, file=sys.stderr, flush=True)
     return pip.returncode
 

@@ -63,9 +63,7 @@ class FeatureView(Definition):
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            raise AttributeError(
-                f"{type(self).__name__!r} object has no attribute {name!r}{called(name, VIEW_METHODS)}"
-            )
+            raise AttributeError(f"a feature view has no attribute {name!r}{called(name, VIEW_METHODS)}")
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
