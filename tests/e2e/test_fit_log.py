@@ -22,6 +22,7 @@ sources = [PushSource("clicks_push", view=clicks), PushSource("stats_push", view
 """
 ENCODERS = """
 n_scaled = encoders.standard_scale("n_scaled", clicks["n"])
+fan_scaled = encoders.standard_scale("fan_scaled", clicks.joined_as("fan", {"user_id": "fan_id"})["n"])
 rate_scaled = encoders.min_max_scale("rate_scaled", stats["rate"])
 """
 WAIT_S = 60.0
@@ -63,6 +64,7 @@ def test_encoders_are_fitted_on_what_was_pushed(store):
         numbers, origin = fitted(store, "n_scaled")
         assert (numbers["mean"], numbers["minimum"], numbers["maximum"]) == (30.0, 10.0, 60.0)
         assert (origin["rows"], origin["pushed_rows"], origin["source"], origin["sha256"]) == (3, 3, "", "")
+        assert fitted(store, "fan_scaled") == (numbers, origin)  # a joined view has the rows of its view
         numbers, origin = fitted(store, "rate_scaled")
         assert (numbers["minimum"], numbers["maximum"]) == (0.25, 1.5)
         assert (origin["rows"], origin["pushed_rows"], origin["source"]) == (3, 1, "stats.parquet")

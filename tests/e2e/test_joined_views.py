@@ -56,6 +56,11 @@ def months(age):
     return age * 12.0
 
 
+@transform(sources=[BUYER, SELLER], outputs=[Field("inverse", Float64)])
+def inverse_gap(buyer__age, seller__age):
+    return 1.0 / (buyer__age - seller__age)
+
+
 SERVICE = FeatureService(
     "trade", features=[BUYER[["age"]].renamed({"age": "buyer_age"}), SELLER[["age", "city"]], USERS[["city"]], gap]
 )
@@ -79,7 +84,7 @@ def served(tmp_path_factory):
         "at": pa.array([NOW - timedelta(days=9), NOW - timedelta(days=2), NOW - timedelta(days=1), old]),
     }
     pq.write_table(pa.table(rows), folder / "users.parquet")
-    store = FeatureStore(folder).apply([SERVICE, ROADS, BACK, months])
+    store = FeatureStore(folder).apply([SERVICE, ROADS, BACK, months, inverse_gap])
     with store.serving() as serving:
         serving.materialize(NOW - timedelta(days=90), NOW)
         serving.push(view="users", rows={"user_id": [4], "age": [44.0], "city": ["Ronneby"]}, to="both")
@@ -160,6 +165,23 @@ def test_a_read_without_the_new_name_says_which_is_missing(served):
     frame = pd.DataFrame({"user_id": [1], "event_timestamp": [NOW]})
     with pytest.raises(HotrowError, match="buyer_id"):
         served.get_historical_features(frame, ["buyer:age"])
+
+
+def test_times_of_each_are_columns_of_their_own(served):
+    """Of the rows that answer, which differ though the view is one."""
+    frame = pd.DataFrame({"buyer_id": [1], "seller_id": [2], "event_timestamp": [NOW]})
+    made = served.get_historical_features(frame, ["buyer:city", "seller:age"], row_times=True)
+    days = [(NOW - made[f"{name}__event_time"][0]).days for name in ("buyer", "seller")]
+    assert days == [2, 1]
+    reply = served.get_online_features(["buyer:city", "seller:age"], {"buyer_id": [2], "seller_id": [1]})
+    assert reply.to_rows() == [{"city": "Kiruna", "age": 31.0}]
+
+
+def test_what_a_transform_raises_is_explained(served):
+    """With the values of both sides."""
+    got = _hotrow(served, "get", "inverse_gap:inverse", "buyer_id=1", "seller_id=1", "--explain")
+    assert got.returncode == 0, got.stderr
+    assert "buyer__age=31.0, seller__age=31.0" in got.stdout + got.stderr
 
 
 def test_the_commands_know_them(served):

@@ -135,8 +135,6 @@ def _input(label: str, of: object) -> tuple[Source, Field]:
     source = of.view
     if not isinstance(source, FeatureView | RequestSource | Transform):
         raise invalid(f"{label}: {source.label} has no fields to take")
-    if isinstance(source, FeatureView) and source.stored_as is not source:
-        raise invalid(f"{label}: an encoder takes the fields of {source.stored_as.label} itself")
     return source, source.field(of.names[0])
 
 

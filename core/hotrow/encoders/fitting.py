@@ -112,7 +112,7 @@ class SourceFit:
                 Code.FAILED_PRECONDITION,
                 f"{transform.label} is made of the views {names}, and is fitted on the rows of one; {remedy}",
             )
-        view = views[0]
+        view = views[0].stored_as
         if view.source is None and not has_log(self.folders.log_of(self.snapshot, view)):
             raise HotrowError(
                 Code.FAILED_PRECONDITION,

@@ -235,6 +235,8 @@ def _replaced(workspace: Workspace, draft: Draft, names: Sequence[str]) -> Draft
     views, unfit = draft.snapshot.views, draft.plan.unfit_views
     names = (names,) if isinstance(names, str) else names
     for name in names:
+        if name in draft.snapshot.joined_views:
+            draft.snapshot.stored_view(name)  # raises
         if name not in views:
             raise not_found("feature view to replace", name, views)
     fresh = {name: workspace.registry.next_generation(workspace.project, name) for name in names if name in unfit}
