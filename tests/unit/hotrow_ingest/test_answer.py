@@ -11,6 +11,7 @@ from hotrow_ingest.answer import (
     DUPLICATE,
     OPEN,
     REJECTED,
+    Draft,
     draft,
     filled,
     materialize_reply,
@@ -90,8 +91,9 @@ def test_a_note_makes_the_same_reply_again():
 
 def test_a_reply_to_materialization_has_counts_and_the_first_hundred_rejections():
     """Not a result a row: a source has millions."""
-    rejections = [Rejection(row=row, field="x", reason="why") for row in range(101)]
-    data = materialize_reply(bytes([REJECTED] * 101 + [WRITTEN, SKIPPED_STALE, DUPLICATE]), rejections)
+    rejections = tuple(Rejection(row=row, field="x", reason="why") for row in range(101))
+    results = bytes([REJECTED] * 101 + [WRITTEN, SKIPPED_STALE, DUPLICATE])
+    data = materialize_reply(results, Draft(results, None, rejections))
     reply = MaterializeRowsReply.FromString(data)
     assert (reply.written, reply.skipped_stale, reply.rejected, reply.duplicates) == (1, 1, 101, 1)
     assert [one.row for one in reply.rejections] == list(range(100))
