@@ -39,6 +39,7 @@ def test_a_deleted_store_takes_no_pushes(repository: Repository, run: Run) -> No
         wait_noticed(caller, producer)
     assert "deleted or moved while it was open" in serve.log()
     assert serve.stop() == 0
+    assert "Traceback" not in serve.log()
     again = run("serve")
     again.wait_ready()
     assert "without the rows of the one before it" in again.log()

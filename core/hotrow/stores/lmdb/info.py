@@ -46,6 +46,9 @@ def live_pages(txn: Txn, databases: Databases) -> int:
 
 
 def free_bytes(path: Path) -> int:
-    """What is left on the disk of `path` for ordinary users."""
-    disk = os.statvfs(path)
+    """What is left on the disk of `path` for ordinary users; 0 for a folder that was deleted."""
+    try:
+        disk = os.statvfs(path)
+    except FileNotFoundError:
+        return 0
     return disk.f_bavail * disk.f_frsize
