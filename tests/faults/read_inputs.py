@@ -247,7 +247,7 @@ class ReadFaults:
 
     def large_key(self) -> Input:
         message = self._changed("user_id", lambda column: column.string.values.__setitem__(1, "x" * LARGE_BYTES))
-        return refused("large key", message, names="'user_id'")
+        return Input("large key", message.SerializeToString(), frozenset({OK}))  # an entity that is not found
 
     def large_name(self) -> Input:
         return refused("large name", self._changed("user_id", lambda c: setattr(c, "name", "n" * LARGE_BYTES)))

@@ -106,7 +106,7 @@ class RowFaults:
 
     def wrong_type(self) -> Input:
         name, kind = self.rng.choice(
-            [("article_id", 6), ("user_id", 3), ("f_string", 1), ("f_int64", 1), ("f_bool", 7)]
+            [("article_id", 6), ("user_id", 3), ("f_string", 1), ("f_int64", 6), ("f_bool", 7)]
         )
         message = self._changed(name, lambda column: column.CopyFrom(column_of(self.rng, name, kind, ROWS)))
         return refused("wrong type", message, names=repr(name))
